@@ -1,0 +1,22 @@
+//! The place of the running thread, task, core or interrupt.
+
+#[cfg(all(not(feature = "std"), not(all(feature = "custom-cell", target_os = "none"))))]
+#[path = "current/cell.rs"]
+mod place;
+#[cfg(all(not(feature = "std"), feature = "custom-cell", target_os = "none"))]
+#[path = "current/custom.rs"]
+mod place;
+#[cfg(all(feature = "std", not(feature = "tokio")))]
+#[path = "current/thread.rs"]
+mod place;
+#[cfg(feature = "tokio")]
+#[path = "current/task.rs"]
+mod place;
+
+pub(super) use place::current;
+
+/// What [`current`] gives.
+#[cfg(not(feature = "std"))]
+pub(super) type Current = &'static crate::TenantCell;
+#[cfg(feature = "std")]
+pub(super) type Current = place::Slot;

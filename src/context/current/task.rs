@@ -1,0 +1,137 @@
+//! Hosts with tokio: a slot of the thread, tagged with the task.
+//!
+//! A task that sets its tenant outside a scope may move to another thread, set there, and come back to find
+//! what it had set before. So a bare entry counts only while its thread is the one on which its task set
+//! last: each thread has a *holder*, the number of that task, and a task that sets on one thread takes its
+//! number away from the others. Scopes end before their task can move, and need none of it.
+
+use core::hash::{Hash, Hasher};
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::vec::Vec;
+
+use tokio::task::Id;
+
+use super::super::entry::{Entry, Held};
+use super::super::owner::{Now, Task};
+use super::super::place::Place;
+
+std::thread_local! {
+    // Without a destructor, so that it can be used while the thread ends.
+    static SLOT: Cell<Entry<Task>> = const { Cell::new(Entry::UNSET) };
+    static HOLDER: Holder = Holder::register();
+}
+
+/// The holders of all threads that ever held a task's bare entry and live.
+static HOLDERS: RwLock<Vec<Arc<AtomicU64>>> = RwLock::new(Vec::new());
+
+const NO_TASK: u64 = 0;
+
+#[derive(Clone, Copy)]
+pub(in crate::context) struct Slot;
+
+pub(in crate::context) fn current() -> Slot {
+    Slot
+}
+
+impl Place for Slot {
+    type Owner = Task;
+
+    #[inline]
+    fn seen(self) -> Held {
+        let entry = SLOT.get();
+        if entry.is_unset() {
+            return Held::NONE;
+        }
+        let me = Task::now();
+        match (entry.owner(), me) {
+            (Task::Bare(Some(_)), Task::Bare(Some(id))) if !Holder::is(id) => Held::NONE,
+            _ => entry.seen_by(me),
+        }
+    }
+
+    #[inline]
+    fn update<R>(self, change: impl FnOnce(&mut Entry<Task>) -> R) -> R {
+        SLOT.with(|slot| {
+            let mut entry = slot.get();
+            let result = change(&mut entry);
+            slot.set(entry);
+            result
+        })
+    }
+
+    #[inline]
+    fn claim(self, me: Task) {
+        let owner = SLOT.get().owner();
+        let in_own_scope = matches!(owner, Task::Scoped(_)) && owner == me;
+        if let Task::Bare(Some(id)) = me
+            && !in_own_scope
+            && Holder::take(id)
+        {
+            // What the task left here before is not its tenant any more: it may have set elsewhere since.
+            self.update(|entry| entry.forget(me));
+        }
+    }
+}
+
+/// The number of the task whose bare entry counts on this thread.
+struct Holder(Arc<AtomicU64>);
+
+impl Holder {
+    fn register() -> Self {
+        let holder = Arc::new(AtomicU64::new(NO_TASK));
+        HOLDERS.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&holder));
+        Self(holder)
+    }
+
+    /// Whether the task set last on this thread; `false` while the thread ends.
+    fn is(task: Id) -> bool {
+        HOLDER.try_with(|holder| holder.0.load(Ordering::Acquire) == number(task)).unwrap_or(false)
+    }
+
+    /// Makes this the thread on which the task set last; `false` if it was already.
+    fn take(task: Id) -> bool {
+        HOLDER.try_with(|here| here.take_number(number(task))).unwrap_or(true)
+    }
+
+    fn take_number(&self, task: u64) -> bool {
+        if self.0.load(Ordering::Acquire) == task {
+            return false;
+        }
+        for other in HOLDERS.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            // Fails where the thread holds another task, which is none of this one's business.
+            let _ = other.compare_exchange(task, NO_TASK, Ordering::AcqRel, Ordering::Acquire);
+        }
+        self.0.store(task, Ordering::Release);
+        true
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let mut holders = HOLDERS.write().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|holder| !Arc::ptr_eq(holder, &self.0));
+    }
+}
+
+/// The number inside a task's id, which tokio shows to a hasher alone.
+fn number(task: Id) -> u64 {
+    struct Last(u64);
+    impl Hasher for Last {
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+            }
+        }
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+        fn finish(&self) -> u64 {
+            self.0
+        }
+    }
+    let mut last = Last(NO_TASK);
+    task.hash(&mut last);
+    last.finish()
+}

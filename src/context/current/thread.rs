@@ -1,0 +1,39 @@
+//! Hosts: a slot of the thread.
+
+use std::cell::Cell;
+
+use super::super::entry::{Entry, Held};
+use super::super::owner::sole::Caller;
+use super::super::place::Place;
+use crate::context::owner::Now;
+
+std::thread_local! {
+    // Without a destructor, so that it can be used while the thread ends.
+    static SLOT: Cell<Entry<Caller>> = const { Cell::new(Entry::UNSET) };
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::context) struct Slot;
+
+pub(in crate::context) fn current() -> Slot {
+    Slot
+}
+
+impl Place for Slot {
+    type Owner = Caller;
+
+    #[inline]
+    fn seen(self) -> Held {
+        SLOT.get().seen_by(Caller::now())
+    }
+
+    #[inline]
+    fn update<R>(self, change: impl FnOnce(&mut Entry<Caller>) -> R) -> R {
+        SLOT.with(|slot| {
+            let mut entry = slot.get();
+            let result = change(&mut entry);
+            slot.set(entry);
+            result
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! Every error of the core. None repeats what it was given: input may be hostile.
+
+#[cfg(all(feature = "defmt", target_os = "none"))]
+mod defmt;
+mod invalid_id;
+mod tenant;
+
+pub use invalid_id::{InvalidTenantIdError, InvalidTenantIdKind};
+pub use tenant::{
+    TenantContextNotSetError, TenantError, TenantMismatchError, TenantNotFoundError, TenantValidationError,
+    TenantValidationKind, UnauthorizedTenantAccessError,
+};

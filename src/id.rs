@@ -1,0 +1,86 @@
+//! The identity of a tenant.
+
+mod convert;
+#[cfg(all(feature = "defmt", target_os = "none"))]
+mod defmt;
+mod parse;
+mod text;
+
+use crate::error::{InvalidTenantIdError, InvalidTenantIdKind};
+
+/// The identity of a tenant: 16 bytes, a UUID of any version that is neither nil nor all ones.
+///
+/// It is equal by value, hashable and ordered by its bytes. It can't be changed, has no default and
+/// compares with no string: text becomes a tenant by [`parse`](Self::parse) alone.
+///
+/// ```
+/// use tenancy::{TenantId, tenant_id};
+///
+/// const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+///
+/// assert_eq!(TenantId::parse("550E8400E29B41D4A716446655440000"), Ok(ACME));
+/// assert_eq!(ACME.to_text(), "550e8400-e29b-41d4-a716-446655440000");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct TenantId([u8; 16]);
+
+impl TenantId {
+    /// The platform's own tenant, `00000000-0000-0000-0000-000000000001`.
+    pub const PLATFORM: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+    /// Takes the 16 bytes of an id, in the order in which its text has them (RFC 9562, section 4).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTenantIdKind::Nil`] for 16 zero bytes and [`InvalidTenantIdKind::Max`] for 16 bytes of
+    /// `0xff`: zeroed RAM and erased flash are not a tenant.
+    #[inline]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidTenantIdError> {
+        match u128::from_ne_bytes(bytes) {
+            0 => Err(InvalidTenantIdError::new(InvalidTenantIdKind::Nil, 0)),
+            u128::MAX => Err(InvalidTenantIdError::new(InvalidTenantIdKind::Max, 0)),
+            _ => Ok(Self(bytes)),
+        }
+    }
+
+    /// The 16 bytes of the id.
+    #[inline]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Whether this is [`TenantId::PLATFORM`].
+    #[inline]
+    pub const fn is_platform(&self) -> bool {
+        u128::from_ne_bytes(self.0) == u128::from_ne_bytes(Self::PLATFORM.0)
+    }
+
+    /// The id of bytes that came out of a `TenantId`.
+    #[inline]
+    pub(crate) const fn from_valid(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// A [`TenantId`] from a literal, checked when the program is compiled.
+///
+/// ```
+/// let tenant = tenancy::tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+/// assert!(!tenant.is_platform());
+/// ```
+///
+/// ```compile_fail
+/// let tenant = tenancy::tenant_id!("550e8400-e29b-41d4-a716-44665544000g");
+/// ```
+#[macro_export]
+macro_rules! tenant_id {
+    ($text:expr) => {
+        const {
+            match $crate::TenantId::parse($text) {
+                Ok(tenant) => tenant,
+                Err(_) => panic!("this literal is not a tenant id"),
+            }
+        }
+    };
+}
