@@ -6,6 +6,7 @@ mod entry;
 mod future;
 mod guard;
 mod log;
+mod mark;
 mod owner;
 mod place;
 

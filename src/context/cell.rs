@@ -1,15 +1,17 @@
 //! The critical-section guarded cell.
 
-use core::cell::Cell;
+#[cfg_attr(target_os = "none", path = "cell/words.rs")]
+#[cfg_attr(not(target_os = "none"), path = "cell/whole.rs")]
+mod slot;
+
 use core::fmt;
 use core::marker::PhantomData;
 
-use critical_section::Mutex;
-
-use super::entry::{Entry, Held, Token};
+use super::entry::{Entry, Held, Mark, Token};
 use super::owner::{Caller, Now};
 use super::place::{self, Place};
 use crate::{TenantContextNotSetError, TenantId};
+use slot::Slot;
 
 /// A cell that holds the tenant of whoever set it, and shows it to nobody else.
 ///
@@ -30,12 +32,12 @@ use crate::{TenantContextNotSetError, TenantId};
 /// assert_eq!(seen, Ok(TenantId::PLATFORM));
 /// assert!(!CELL.is_set());
 /// ```
-pub struct TenantCell(Mutex<Cell<Entry<Caller>>>);
+pub struct TenantCell(Slot);
 
 impl TenantCell {
     /// An unset cell.
     pub const fn new() -> Self {
-        Self(Mutex::new(Cell::new(Entry::UNSET)))
+        Self(Slot::new())
     }
 
     /// Sets the caller's tenant, until it is set again or cleared.
@@ -124,20 +126,17 @@ impl Place for &TenantCell {
 
     #[inline]
     fn seen(self) -> Held {
-        // Copied inside the critical section, compared outside.
-        let entry = critical_section::with(|section| self.0.borrow(section).get());
-        entry.seen_by(Caller::now())
+        self.0.load().seen_by(Caller::now())
     }
 
     #[inline]
-    fn update<R>(self, change: impl FnOnce(&mut Entry<Caller>) -> R) -> R {
-        critical_section::with(|section| {
-            let cell = self.0.borrow(section);
-            let mut entry = cell.get();
-            let result = change(&mut entry);
-            cell.set(entry);
-            result
-        })
+    fn mark(self) -> Mark<Caller> {
+        self.0.mark()
+    }
+
+    #[inline]
+    fn exchange(self, expected: Mark<Caller>, entry: Entry<Caller>) -> Option<Held> {
+        self.0.exchange(expected, entry)
     }
 }
 

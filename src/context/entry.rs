@@ -1,190 +1,156 @@
-//! The rules of a context, apart from where it is kept: pure functions on one entry.
+//! The rules of a context, apart from where it is kept: pure functions from a mark to the next entry.
 //!
-//! An entry is a tenant, its owner, and a serial number. Whoever enters takes the serial after the current
-//! one and remembers the entry that it replaced. The current serial is never below that of a live guard:
-//! it goes back only when the entry with exactly that serial is left, and goes up whenever anything else
-//! happens. So a guard that finds its own serial is the innermost one alive, and what it replaced is still
-//! true; a guard that finds another serial was dropped out of order, and the context is cleared.
+//! An entry is a tenant and a mark: its owner, and a serial number. Whoever enters takes the serial after
+//! the current one and remembers the entry that it replaced. The current serial is never below that of a
+//! live guard: it goes back only when the entry with exactly that serial is left, and goes up whenever
+//! anything else happens. So a guard that finds its own mark is the innermost one alive, and what it
+//! replaced is still true; a guard that finds another was dropped out of order, and the context is cleared.
+//!
+//! What comes next depends on the mark alone: a place can read it, think, and then exchange entries if the
+//! mark is still the same, and its critical section is nothing but a copy.
 
+pub(super) use super::mark::Mark;
 use super::owner::Owner;
 use crate::TenantId;
 
 /// A tenant or none, as four words: copied by registers, where 16 bytes would call `memcpy`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Held([u32; 4]);
+pub(super) struct Held(pub(super) [u32; 4]);
 
 impl Held {
     /// The nil id, which no tenant has.
     pub(super) const NONE: Self = Self([0; 4]);
 
+    // By way of `u128`, which a compiler keeps in registers where it takes arrays of bytes apart.
     #[inline]
     pub(super) fn tenant(self) -> Option<TenantId> {
         let [a, b, c, d] = self.0;
         if a | b | c | d == 0 {
             return None;
         }
-        let [a, b, c, d] = self.0.map(u32::to_ne_bytes);
-        Some(TenantId::from_valid([
-            a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3],
-        ]))
+        let whole = u128::from(a) | u128::from(b) << 32 | u128::from(c) << 64 | u128::from(d) << 96;
+        Some(TenantId::from_valid(whole.to_ne_bytes()))
     }
 }
 
 impl From<TenantId> for Held {
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "one word after the other")]
     fn from(tenant: TenantId) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *tenant.as_bytes();
-        Self([[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(u32::from_ne_bytes))
-    }
-}
-
-#[cfg(target_os = "none")]
-type Number = u16;
-#[cfg(not(target_os = "none"))]
-type Number = u64;
-
-/// Counts entries; at its maximum it stays there, and then no guard is taken for the innermost any more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Serial(Number);
-
-impl Serial {
-    #[inline]
-    fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    #[inline]
-    fn is(self, other: Self) -> bool {
-        self == other && self.0 != Number::MAX
+        let whole = u128::from_ne_bytes(*tenant.as_bytes());
+        Self([whole as u32, (whole >> 32) as u32, (whole >> 64) as u32, (whole >> 96) as u32])
     }
 }
 
 /// What a slot holds.
 #[derive(Clone, Copy)]
 pub(super) struct Entry<O> {
-    held: Held,
-    owner: O,
-    serial: Serial,
+    pub(super) held: Held,
+    pub(super) mark: Mark<O>,
 }
 
-/// What leaving an entry needs: the entry's own number and owner, and what it replaced.
+/// What leaving an entry needs: the entry's own mark, and what it replaced.
 #[derive(Clone, Copy)]
 pub(super) struct Token<O> {
-    replaced: Entry<O>,
-    owner: O,
-    serial: Serial,
+    pub(super) replaced: Entry<O>,
+    pub(super) mark: Mark<O>,
 }
 
 impl<O: Owner> Entry<O> {
-    pub(super) const UNSET: Self = Self { held: Held::NONE, owner: O::NOBODY, serial: Serial(0) };
+    pub(super) const UNSET: Self = Self::none(Mark::FIRST);
+
+    #[inline]
+    const fn none(mark: Mark<O>) -> Self {
+        Self { held: Held::NONE, mark }
+    }
 
     /// What `me` may see: its own tenant, and nobody else's.
     #[inline]
     pub(super) fn seen_by(self, me: O) -> Held {
-        if self.owner == me { self.held } else { Held::NONE }
+        if self.mark.owner() == me { self.held } else { Held::NONE }
     }
+}
 
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(super) fn owner(self) -> O {
-        self.owner
+/// The mark of `me` setting its tenant; `None` where it is an interrupt handler that has no scope of its own
+/// to hold it.
+#[inline]
+pub(super) fn set<O: Owner>(current: Mark<O>, me: O) -> Option<Mark<O>> {
+    if current.owner() == me {
+        Some(current)
+    } else if me.is_handler() {
+        None
+    } else {
+        Some(current.next(me))
     }
+}
 
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(super) fn is_unset(self) -> bool {
-        self.held == Held::NONE
+/// The entry after `me` has cleared; `None` where nothing changes. Another's entry is voided too, lest what
+/// it replaced come back later; but not by a handler, which only borrows the slot from the code that it
+/// interrupted.
+#[inline]
+pub(super) fn clear<O: Owner>(current: Mark<O>, me: O) -> Option<Entry<O>> {
+    if current.owner() == me {
+        Some(Entry::none(current))
+    } else if me.is_handler() {
+        None
+    } else {
+        Some(void(current))
     }
+}
 
-    /// Voids the entry if it is of `me`.
-    #[cfg(feature = "tokio")]
-    pub(super) fn forget(&mut self, me: O) {
-        if self.owner == me {
-            self.void();
-        }
-    }
+/// The mark of a scope of `me`, which ends on the same stack.
+#[inline]
+pub(super) fn begin<O: Owner>(current: Mark<O>, me: O) -> Mark<O> {
+    current.next(me.in_scope())
+}
 
-    /// Sets the tenant; `false` where an interrupt handler has no scope of its own to hold it.
-    #[inline]
-    pub(super) fn set(&mut self, held: Held, me: O) -> bool {
-        if self.owner != me {
-            if me.is_handler() {
-                return false;
-            }
-            self.owner = me;
-            self.serial = self.serial.next();
-        }
-        self.held = held;
-        true
+/// The entry after a scope. Scopes nest, so the replaced entry comes back even where guards were forgotten
+/// or carried out of the body; then its serial goes up, to void them.
+#[inline]
+pub(super) fn end<O: Owner>(current: Mark<O>, token: &Token<O>) -> Entry<O> {
+    if current == token.mark {
+        token.replaced
+    } else if O::nests(current.owner(), token.replaced.mark.owner(), token.mark.owner()) {
+        Entry { held: token.replaced.held, mark: current.next(token.replaced.mark.owner()) }
+    } else {
+        void(current)
     }
+}
 
-    /// Clears the tenant. Another's entry is voided too, lest what it replaced come back later; but not by
-    /// a handler, which only borrows the slot from the code that it interrupted.
-    #[inline]
-    pub(super) fn clear(&mut self, me: O) {
-        if self.owner == me {
-            self.held = Held::NONE;
-        } else if !me.is_handler() {
-            self.void();
-        }
+/// The mark of a guard of `me`; `None` where it is an interrupt handler that has no scope of its own to hold
+/// it.
+#[inline]
+pub(super) fn enter<O: Owner>(current: Mark<O>, me: O) -> Option<Mark<O>> {
+    if current.owner() == me {
+        Some(current.next(current.owner()))
+    } else if me.is_handler() {
+        None
+    } else {
+        Some(current.next(me))
     }
+}
 
-    /// Begins a scope, which ends on the same stack: by [`end`](Self::end), in order.
-    #[inline]
-    pub(super) fn begin(&mut self, held: Held, me: O) -> Token<O> {
-        let owner = me.in_scope();
-        let token = Token { replaced: *self, owner, serial: self.serial.next() };
-        *self = Self { held, owner, serial: token.serial };
-        token
-    }
+/// What a guard of `me` may bring back: not another's entry, which may end while the guard lives.
+#[inline]
+pub(super) fn kept<O: Owner>(replaced: Entry<O>, me: O) -> Entry<O> {
+    if replaced.mark.owner() == me { replaced } else { Entry::none(replaced.mark.disowned()) }
+}
 
-    /// Ends a scope. Scopes nest, so the replaced entry comes back even where guards were forgotten or
-    /// carried out of the body; then its serial goes up, to void them.
-    #[inline]
-    pub(super) fn end(&mut self, token: &Token<O>) {
-        if self.serial.is(token.serial) && self.owner == token.owner {
-            *self = token.replaced;
-        } else if O::nests(self.owner, token.replaced.owner, token.owner) {
-            *self = Self { serial: self.serial.next(), ..token.replaced };
-        } else {
-            self.void();
-        }
+/// The entry after a guard; `None` where nothing changes. What the guard replaced comes back if nothing was
+/// entered and not left since, or else the context is cleared.
+#[inline]
+pub(super) fn leave<O: Owner>(current: Mark<O>, token: &Token<O>) -> Option<Entry<O>> {
+    if current.is(token.mark) {
+        Some(token.replaced)
+    } else if current.owner() == token.mark.owner() {
+        Some(Entry::none(current.next(current.owner())))
+    } else {
+        clear(current, token.mark.owner())
     }
+}
 
-    /// Enters without a scope; `None` where an interrupt handler has no scope of its own to hold it.
-    #[inline]
-    pub(super) fn enter(&mut self, held: Held, me: O) -> Option<Token<O>> {
-        let mut replaced = *self;
-        if self.owner != me {
-            if me.is_handler() {
-                return None;
-            }
-            // Another owner's entry may end while this one lives, so it is not kept.
-            replaced = Self { serial: self.serial, ..Self::UNSET };
-            self.owner = me;
-        }
-        self.held = held;
-        self.serial = self.serial.next();
-        Some(Token { replaced, owner: self.owner, serial: self.serial })
-    }
-
-    /// Leaves an entry: its replaced one comes back if nothing was entered and not left since, or else the
-    /// context is cleared.
-    #[inline]
-    pub(super) fn leave(&mut self, token: &Token<O>) {
-        if self.owner == token.owner {
-            if self.serial.is(token.serial) {
-                *self = token.replaced;
-            } else {
-                self.held = Held::NONE;
-                self.serial = self.serial.next();
-            }
-        } else {
-            self.clear(token.owner);
-        }
-    }
-
-    fn void(&mut self) {
-        *self = Self { serial: self.serial.next(), ..Self::UNSET };
-    }
+/// Nobody's entry.
+#[inline]
+pub(super) fn void<O: Owner>(current: Mark<O>) -> Entry<O> {
+    Entry::none(current.next(O::NOBODY))
 }

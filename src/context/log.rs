@@ -6,7 +6,10 @@ mod sink;
 #[cfg(all(feature = "tracing", not(target_os = "none")))]
 #[path = "log/tracing.rs"]
 mod sink;
-#[cfg(not(any(all(feature = "defmt", target_os = "none"), all(feature = "tracing", not(target_os = "none")))))]
+#[cfg(not(any(
+    all(feature = "defmt", target_os = "none"),
+    all(feature = "tracing", not(target_os = "none"))
+)))]
 #[path = "log/none.rs"]
 mod sink;
 

@@ -32,6 +32,18 @@ pub(super) trait Owner: Copy + PartialEq {
     /// Equal to no caller's tag.
     const NOBODY: Self;
 
+    /// [`NOBODY`](Self::NOBODY) as 16 bits of a word.
+    #[cfg(target_os = "none")]
+    const NOBODY_TAG: u32;
+
+    /// The tag as 16 bits of a word.
+    #[cfg(target_os = "none")]
+    fn tag(self) -> u32;
+
+    /// The tag from the 16 bits.
+    #[cfg(target_os = "none")]
+    fn from_tag(tag: u32) -> Self;
+
     /// Whether this is an interrupt handler, whose next activation has the same tag as this one.
     #[inline]
     fn is_handler(self) -> bool {

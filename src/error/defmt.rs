@@ -21,7 +21,9 @@ impl defmt::Format for InvalidTenantIdKind {
 impl defmt::Format for InvalidTenantIdError {
     fn format(&self, f: defmt::Formatter<'_>) {
         match self.position() {
-            Some(position) => defmt::write!(f, "invalid tenant id: {} at byte {=usize}", self.kind(), position),
+            Some(position) => {
+                defmt::write!(f, "invalid tenant id: {} at byte {=usize}", self.kind(), position)
+            }
             None => defmt::write!(f, "invalid tenant id: {}", self.kind()),
         }
     }

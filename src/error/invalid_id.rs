@@ -65,7 +65,10 @@ impl fmt::Display for InvalidTenantIdError {
             InvalidTenantIdKind::Empty => f.write_str("the text is empty"),
             InvalidTenantIdKind::Length => {
                 let more = if at == u8::MAX { " or more" } else { "" };
-                write!(f, "{at}{more} bytes, expected 36 (hyphenated), 32 (simple), 38 (braced) or 45 (urn:uuid:)")
+                write!(
+                    f,
+                    "{at}{more} bytes, expected 36 (hyphenated), 32 (simple), 38 (braced) or 45 (urn:uuid:)"
+                )
             }
             InvalidTenantIdKind::Character => {
                 write!(f, "byte {at} is not the hexadecimal digit, brace or urn:uuid: that must be there")

@@ -67,7 +67,7 @@ const fn is_urn(text: &[u8]) -> bool {
 
 #[inline]
 const fn is_hyphenated(body: &[u8; HYPHENATED]) -> bool {
-    (body[8] == b'-') & (body[13] == b'-') & (body[18] == b'-') & (body[23] == b'-')
+    u32::from_ne_bytes([body[8], body[13], body[18], body[23]]) == u32::from_ne_bytes([b'-'; 4])
 }
 
 #[inline]
@@ -109,6 +109,7 @@ const fn decode(digits: &[u8; 32]) -> Option<[u8; 16]> {
 
 /// The value of a hexadecimal digit, and non-zero beside it where the byte is none.
 #[inline]
+#[allow(clippy::needless_bitwise_bool, reason = "the point is that nothing branches")]
 const fn hex_value(byte: u8) -> (u8, u8) {
     let digit = byte.wrapping_sub(b'0');
     let letter = (byte | 0x20).wrapping_sub(b'a');

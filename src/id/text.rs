@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use super::TenantId;
+use uuid::Uuid;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+use super::TenantId;
 
 impl TenantId {
     /// Writes the id, hyphenated and in lower case, into `buffer`.
@@ -15,18 +15,7 @@ impl TenantId {
     /// assert_eq!(text, "00000000-0000-0000-0000-000000000001");
     /// ```
     pub fn encode<'b>(&self, buffer: &'b mut [u8; 36]) -> &'b str {
-        // A hyphen stands before bytes 4, 6, 8 and 10: one bit a byte.
-        let mut hyphens = 0b101_0101_0000_u16;
-        let mut rest = &mut buffer[..];
-        for byte in self.as_bytes() {
-            if hyphens & 1 == 1 {
-                rest = put(rest, b'-');
-            }
-            hyphens >>= 1;
-            rest = put(rest, DIGITS[usize::from(byte >> 4)]);
-            rest = put(rest, DIGITS[usize::from(byte & 15)]);
-        }
-        str::from_utf8(buffer).unwrap_or("")
+        Uuid::from(*self).hyphenated().encode_lower(buffer)
     }
 
     /// The id as a string in fixed memory, hyphenated and in lower case.
@@ -48,28 +37,11 @@ impl TenantId {
     }
 }
 
-/// Writes one byte and gives what is left of the buffer: no index, so no check that could panic.
-fn put(buffer: &mut [u8], byte: u8) -> &mut [u8] {
-    match buffer.split_first_mut() {
-        Some((first, rest)) => {
-            *first = byte;
-            rest
-        }
-        None => &mut [],
-    }
-}
-
 struct Simple(TenantId);
 
 impl fmt::Display for Simple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; 32];
-        let mut rest = &mut buffer[..];
-        for byte in self.0.as_bytes() {
-            rest = put(rest, DIGITS[usize::from(byte >> 4)]);
-            rest = put(rest, DIGITS[usize::from(byte & 15)]);
-        }
-        f.pad(str::from_utf8(&buffer).unwrap_or(""))
+        f.pad(Uuid::from(self.0).simple().encode_lower(&mut [0; 32]))
     }
 }
 

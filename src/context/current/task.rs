@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use tokio::task::Id;
 
-use super::super::entry::{Entry, Held};
+use super::super::entry::{self, Entry, Held, Mark};
 use super::super::owner::{Now, Task};
 use super::super::place::Place;
 
@@ -41,36 +41,44 @@ impl Place for Slot {
     #[inline]
     fn seen(self) -> Held {
         let entry = SLOT.get();
-        if entry.is_unset() {
+        if entry.held == Held::NONE {
             return Held::NONE;
         }
         let me = Task::now();
-        match (entry.owner(), me) {
+        match (entry.mark.owner(), me) {
             (Task::Bare(Some(_)), Task::Bare(Some(id))) if !Holder::is(id) => Held::NONE,
             _ => entry.seen_by(me),
         }
     }
 
     #[inline]
-    fn update<R>(self, change: impl FnOnce(&mut Entry<Task>) -> R) -> R {
+    fn mark(self) -> Mark<Task> {
+        SLOT.get().mark
+    }
+
+    #[inline]
+    fn exchange(self, expected: Mark<Task>, entry: Entry<Task>) -> Option<Held> {
         SLOT.with(|slot| {
-            let mut entry = slot.get();
-            let result = change(&mut entry);
-            slot.set(entry);
-            result
+            let old = slot.get();
+            (old.mark == expected).then(|| {
+                slot.set(entry);
+                old.held
+            })
         })
     }
 
     #[inline]
     fn claim(self, me: Task) {
-        let owner = SLOT.get().owner();
+        let owner = SLOT.get().mark.owner();
         let in_own_scope = matches!(owner, Task::Scoped(_)) && owner == me;
         if let Task::Bare(Some(id)) = me
             && !in_own_scope
             && Holder::take(id)
         {
             // What the task left here before is not its tenant any more: it may have set elsewhere since.
-            self.update(|entry| entry.forget(me));
+            if owner == me {
+                SLOT.set(entry::void(SLOT.get().mark));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::super::entry::{Entry, Held};
+use super::super::entry::{Entry, Held, Mark};
 use super::super::owner::sole::Caller;
 use super::super::place::Place;
 use crate::context::owner::Now;
@@ -28,12 +28,18 @@ impl Place for Slot {
     }
 
     #[inline]
-    fn update<R>(self, change: impl FnOnce(&mut Entry<Caller>) -> R) -> R {
+    fn mark(self) -> Mark<Caller> {
+        SLOT.get().mark
+    }
+
+    #[inline]
+    fn exchange(self, expected: Mark<Caller>, entry: Entry<Caller>) -> Option<Held> {
         SLOT.with(|slot| {
-            let mut entry = slot.get();
-            let result = change(&mut entry);
-            slot.set(entry);
-            result
+            let old = slot.get();
+            (old.mark == expected).then(|| {
+                slot.set(entry);
+                old.held
+            })
         })
     }
 }

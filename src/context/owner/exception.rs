@@ -3,10 +3,22 @@
 use super::{Now, Owner};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::context) struct Caller(u16);
+pub(in crate::context) struct Caller(u32);
 
 impl Owner for Caller {
-    const NOBODY: Self = Self(u16::MAX);
+    const NOBODY: Self = Self(Self::NOBODY_TAG);
+
+    const NOBODY_TAG: u32 = 0xffff;
+
+    #[inline]
+    fn tag(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    fn from_tag(tag: u32) -> Self {
+        Self(tag)
+    }
 
     #[inline]
     fn is_handler(self) -> bool {
@@ -25,12 +37,11 @@ impl Now for Caller {
     fn now() -> Self {
         let number: u32;
         // SAFETY: reads a register that every M-profile core has and privilege does not guard: IPSR reads
-        // as the exception number. Touches neither memory nor flags.
+        // as the exception number, of 9 bits. Touches neither memory nor flags.
         #[allow(unsafe_code)]
         unsafe {
             core::arch::asm!("mrs {}, ipsr", out(reg) number, options(nomem, nostack, preserves_flags));
         }
-        // 9 bits at most.
-        Self(number as u16)
+        Self(number)
     }
 }

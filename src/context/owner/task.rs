@@ -41,20 +41,14 @@ pub(in crate::context) enum Task {
     Nobody,
 }
 
-impl Task {
-    #[inline]
-    fn id(self) -> Option<Option<Id>> {
-        match self {
-            Self::Bare(id) | Self::Scoped(id) => Some(id),
-            Self::Nobody => None,
-        }
-    }
-}
-
 impl PartialEq for Task {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
+        match (self, other) {
+            (Self::Bare(mine) | Self::Scoped(mine), Self::Bare(other) | Self::Scoped(other)) => mine == other,
+            (Self::Nobody, Self::Nobody) => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,0 +1,36 @@
+//! Hosts: an owner of any type, and a serial that does not run out.
+
+use crate::context::owner::Owner;
+
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::context) struct Mark<O> {
+    owner: O,
+    serial: u64,
+}
+
+impl<O: Owner> Mark<O> {
+    pub(in crate::context) const FIRST: Self = Self { owner: O::NOBODY, serial: 0 };
+
+    #[inline]
+    pub(in crate::context) fn owner(self) -> O {
+        self.owner
+    }
+
+    /// The mark of an entry that `owner` makes after this one.
+    #[inline]
+    pub(in crate::context) fn next(self, owner: O) -> Self {
+        Self { owner, serial: self.serial.saturating_add(1) }
+    }
+
+    /// The same mark, and nobody's.
+    #[inline]
+    pub(in crate::context) fn disowned(self) -> Self {
+        Self { owner: O::NOBODY, ..self }
+    }
+
+    /// Whether this is the one entry that `other` marks: never, once the serials have run out.
+    #[inline]
+    pub(in crate::context) fn is(self, other: Self) -> bool {
+        self == other && self.serial != u64::MAX
+    }
+}
