@@ -29,14 +29,11 @@ pub(super) use caller::Task;
 
 /// The tag of an owner: equal for one owner, different for any two that can meet in one slot.
 pub(super) trait Owner: Copy + PartialEq {
-    /// Equal to no caller's tag.
-    const NOBODY: Self;
+    /// The owner of a slot that nobody has used.
+    #[cfg(not(target_os = "none"))]
+    const FIRST: Self;
 
-    /// [`NOBODY`](Self::NOBODY) as 16 bits of a word.
-    #[cfg(target_os = "none")]
-    const NOBODY_TAG: u32;
-
-    /// The tag as 16 bits of a word.
+    /// The tag as 16 bits of a word; 0 for the owner of a slot that nobody has used.
     #[cfg(target_os = "none")]
     fn tag(self) -> u32;
 

@@ -1,8 +1,18 @@
-//! Where a context is kept, and what can be done to it there.
+//! Where a context is kept, and the rules of what is done to it there.
+//!
+//! An entry is a tenant and a mark: its owner, and a serial number. Whoever enters takes the serial after
+//! the current one and remembers the entry that it replaced. The current serial is never below that of a
+//! live guard: it goes back only when the entry with exactly that mark is left, and goes up whenever
+//! anything else happens. So a guard that finds its own mark is the innermost one alive, and what it
+//! replaced is still true; a guard that finds another was dropped out of order, and clears the context.
+//!
+//! What comes next depends on the mark alone, so a mark is read first, and entries are exchanged if it is
+//! still the same: the critical section is nothing but a copy. A mark changes in between only where an
+//! interrupt forgot a guard, or where threads share a cell.
 
-use super::entry::{self, Entry, Held, Mark, Token};
+use super::entry::{Entry, Held, Mark, Token};
 use super::log;
-use super::owner::Now;
+use super::owner::{Now, Owner};
 use crate::TenantId;
 
 /// A slot that holds one entry.
@@ -24,64 +34,94 @@ pub(super) trait Place: Copy {
     fn claim(self, _me: Self::Owner) {}
 }
 
-/// Replaces the entry by what `next` makes of its mark, and gives the old one; `None` where `next` does.
-///
-/// The mark changes under it only where another core or thread shares the place, or an interrupt forgot a
-/// guard: then `next` is asked again.
-#[inline]
-pub(super) fn replace<P: Place>(
-    place: P,
-    mut next: impl FnMut(Mark<P::Owner>) -> Option<Entry<P::Owner>>,
-) -> Option<Entry<P::Owner>> {
-    loop {
-        let mark = place.mark();
-        if let Some(held) = place.exchange(mark, next(mark)?) {
-            return Some(Entry { held, mark });
-        }
-    }
-}
-
 #[inline]
 pub(super) fn set<P: Place>(place: P, tenant: TenantId) {
-    let me = P::Owner::now();
-    let held = Held::from(tenant);
-    place.claim(me);
-    match replace(place, |current| entry::set(current, me).map(|mark| Entry { held, mark })) {
-        Some(_) => log::set(tenant),
-        None => refused(),
+    if put(place, tenant.into()) {
+        log::set(tenant);
+    } else {
+        refused();
     }
 }
 
 #[inline]
 pub(super) fn clear<P: Place>(place: P) {
-    let me = P::Owner::now();
-    place.claim(me);
-    replace(place, |current| entry::clear(current, me));
+    // A handler without a scope of its own has nothing to clear, and only borrows the slot.
+    put(place, Held::NONE);
     log::cleared();
 }
 
-/// Enters for a guard; a refused entry gives no token.
+/// Makes `held` the caller's; `false` where it is an interrupt handler without a scope of its own to hold it.
+/// Another's entry is replaced for good: its owner's guards and scopes find another mark.
 #[inline]
-pub(super) fn enter<P: Place>(place: P, tenant: TenantId) -> Option<Token<P::Owner>> {
+fn put<P: Place>(place: P, held: Held) -> bool {
     let me = P::Owner::now();
-    let held = Held::from(tenant);
     place.claim(me);
-    let mut token = None;
-    let replaced = replace(place, |current| {
-        token = entry::enter(current, me);
-        token.map(|mark| Entry { held, mark })
-    });
-    let (Some(replaced), Some(mark)) = (replaced, token) else {
-        refused();
-        return None;
-    };
-    Some(Token { replaced: entry::kept(replaced, me), mark })
+    let mark = place.mark();
+    if mark.owner() == me {
+        if place.exchange(mark, Entry { held, mark }).is_some() {
+            return true;
+        }
+    } else if me.is_handler() {
+        return false;
+    }
+    supersede(place, held, me);
+    true
 }
 
+/// Puts an entry that no token has replaced or marks.
+#[cold]
+#[inline(never)]
+fn supersede<P: Place>(place: P, held: Held, owner: P::Owner) {
+    loop {
+        let current = place.mark();
+        if place.exchange(current, Entry { held, mark: current.next(owner) }).is_some() {
+            return;
+        }
+    }
+}
+
+/// Puts an entry, and gives the token that takes it away.
 #[inline]
+fn push<P: Place>(place: P, held: Held, owner: P::Owner) -> Token<P::Owner> {
+    loop {
+        let current = place.mark();
+        let mark = current.next(owner).ready();
+        if let Some(replaced) = place.exchange(current, Entry { held, mark }) {
+            return Token { replaced: Entry { held: replaced, mark: current }, mark };
+        }
+    }
+}
+
+/// Enters for a guard; no token where the caller is an interrupt handler without a scope of its own.
+#[inline(never)]
+pub(super) fn enter<P: Place>(place: P, tenant: TenantId) -> Option<Token<P::Owner>> {
+    let me = P::Owner::now();
+    place.claim(me);
+    let owner = place.mark().owner();
+    if owner == me {
+        return Some(push(place, tenant.into(), owner));
+    }
+    if me.is_handler() {
+        refused();
+        return None;
+    }
+    let mut token = push(place, tenant.into(), me);
+    // Not to be brought back: another's tenant, which may end while the guard lives.
+    token.replaced.held = Held::NONE;
+    Some(token)
+}
+
+/// Ends a guard's entry: in order, what it replaced comes back; or else the context is cleared.
+#[inline(never)]
 pub(super) fn leave<P: Place>(place: P, token: Option<&Token<P::Owner>>) {
-    if let Some(token) = token {
-        replace(place, |current| entry::leave(current, token));
+    let Some(token) = token else { return };
+    if token.mark.is_unique() && place.exchange(token.mark, token.replaced).is_some() {
+        return;
+    }
+    let owner = token.mark.owner();
+    // A handler's guard that outlived its scope finds the slot of the code that it interrupted.
+    if place.mark().owner() == owner || !owner.is_handler() {
+        supersede(place, Held::NONE, owner);
     }
 }
 
@@ -100,17 +140,7 @@ pub(super) struct Scope<P: Place> {
 impl<P: Place> Scope<P> {
     #[inline]
     pub(super) fn begin(place: P, held: Held) -> Self {
-        let me = P::Owner::now();
-        loop {
-            let current = place.mark();
-            let mark = entry::begin(current, me);
-            if let Some(replaced) = place.exchange(current, Entry { held, mark }) {
-                return Self {
-                    place,
-                    token: Token { replaced: Entry { held: replaced, mark: current }, mark },
-                };
-            }
-        }
+        Self { place, token: push(place, held, P::Owner::now().in_scope()) }
     }
 
     /// What the body has made of the context so far.
@@ -123,16 +153,20 @@ impl<P: Place> Scope<P> {
 impl<P: Place> Drop for Scope<P> {
     #[inline]
     fn drop(&mut self) {
-        // In order, the mark is the scope's own: it is expected without a look.
         if self.place.exchange(self.token.mark, self.token.replaced).is_none() {
             end_out_of_order(self.place, &self.token);
         }
     }
 }
 
+/// Ends a scope in which guards were forgotten, dropped out of order, or carried out of it. Scopes nest, so
+/// what it replaced comes back all the same; its serial goes up, to void those guards.
 #[cold]
+#[inline(never)]
 fn end_out_of_order<P: Place>(place: P, token: &Token<P::Owner>) {
-    replace(place, |current| Some(entry::end(current, token)));
+    let Entry { held, mark } = token.replaced;
+    let nested = P::Owner::nests(place.mark().owner(), mark.owner(), token.mark.owner());
+    supersede(place, if nested { held } else { Held::NONE }, mark.owner());
 }
 
 #[cold]

@@ -39,11 +39,9 @@ impl Slot {
 
     #[inline]
     pub(super) fn exchange(&self, expected: Mark<Caller>, entry: Entry<Caller>) -> Option<Held> {
-        // Worked out before the critical section, where a compiler would rather do it inside.
-        let mark = core::hint::black_box(entry.mark.word());
         critical_section::with(|section| {
             (self.mark() == expected).then(|| {
-                self.mark.store(mark, Ordering::Relaxed);
+                self.mark.store(entry.mark.word(), Ordering::Relaxed);
                 let [a, b, c, d] = self.held.borrow(section);
                 let [e, f, g, h] = entry.held.0;
                 Held([a.replace(e), b.replace(f), c.replace(g), d.replace(h)])

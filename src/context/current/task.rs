@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use tokio::task::Id;
 
-use super::super::entry::{self, Entry, Held, Mark};
+use super::super::entry::{Entry, Held, Mark};
 use super::super::owner::{Now, Task};
 use super::super::place::Place;
 
@@ -77,7 +77,7 @@ impl Place for Slot {
         {
             // What the task left here before is not its tenant any more: it may have set elsewhere since.
             if owner == me {
-                SLOT.set(entry::void(SLOT.get().mark));
+                SLOT.set(Entry { held: Held::NONE, mark: SLOT.get().mark.next(me) });
             }
         }
     }

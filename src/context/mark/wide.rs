@@ -9,7 +9,7 @@ pub(in crate::context) struct Mark<O> {
 }
 
 impl<O: Owner> Mark<O> {
-    pub(in crate::context) const FIRST: Self = Self { owner: O::NOBODY, serial: 0 };
+    pub(in crate::context) const FIRST: Self = Self { owner: O::FIRST, serial: 0 };
 
     #[inline]
     pub(in crate::context) fn owner(self) -> O {
@@ -22,15 +22,15 @@ impl<O: Owner> Mark<O> {
         Self { owner, serial: self.serial.saturating_add(1) }
     }
 
-    /// The same mark, and nobody's.
+    /// The same mark: see the bare-metal one.
     #[inline]
-    pub(in crate::context) fn disowned(self) -> Self {
-        Self { owner: O::NOBODY, ..self }
+    pub(in crate::context) fn ready(self) -> Self {
+        self
     }
 
-    /// Whether this is the one entry that `other` marks: never, once the serials have run out.
+    /// Whether no other entry has this mark: not so once the serials have run out.
     #[inline]
-    pub(in crate::context) fn is(self, other: Self) -> bool {
-        self == other && self.serial != u64::MAX
+    pub(in crate::context) fn is_unique(self) -> bool {
+        self.serial != u64::MAX
     }
 }

@@ -21,7 +21,8 @@ impl<O> PartialEq for Mark<O> {
 }
 
 impl<O: Owner> Mark<O> {
-    pub(in crate::context) const FIRST: Self = Self::from_word(O::NOBODY_TAG);
+    /// All zero, so that a static needs no flash to begin with.
+    pub(in crate::context) const FIRST: Self = Self::from_word(0);
 
     #[inline]
     pub(in crate::context) const fn from_word(word: u32) -> Self {
@@ -45,15 +46,15 @@ impl<O: Owner> Mark<O> {
         Self::from_word(serial | owner.tag())
     }
 
-    /// The same mark, and nobody's.
+    /// The same mark, worked out by now: a compiler would rather do it in the critical section.
     #[inline]
-    pub(in crate::context) fn disowned(self) -> Self {
-        Self::from_word(self.0 & !OWNER | O::NOBODY_TAG)
+    pub(in crate::context) fn ready(self) -> Self {
+        Self::from_word(core::hint::black_box(self.0))
     }
 
-    /// Whether this is the one entry that `other` marks: never, once the serials have run out.
+    /// Whether no other entry has this mark: not so once the serials have run out.
     #[inline]
-    pub(in crate::context) fn is(self, other: Self) -> bool {
-        self == other && self.0 < LAST
+    pub(in crate::context) fn is_unique(self) -> bool {
+        self.0 < LAST
     }
 }

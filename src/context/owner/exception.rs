@@ -6,10 +6,6 @@ use super::{Now, Owner};
 pub(in crate::context) struct Caller(u32);
 
 impl Owner for Caller {
-    const NOBODY: Self = Self(Self::NOBODY_TAG);
-
-    const NOBODY_TAG: u32 = 0xffff;
-
     #[inline]
     fn tag(self) -> u32 {
         self.0

@@ -10,7 +10,7 @@ use super::{Now, Owner};
 pub(in crate::context) struct Caller(u32);
 
 impl Owner for Caller {
-    const NOBODY: Self = Self(0);
+    const FIRST: Self = Self(0);
 
     #[inline]
     fn nests(current: Self, replaced: Self, me: Self) -> bool {

@@ -3,24 +3,22 @@
 use super::{Now, Owner};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::context) struct Caller(bool);
+pub(in crate::context) struct Caller;
 
 impl Owner for Caller {
-    const NOBODY: Self = Self(false);
-
-    #[cfg(target_os = "none")]
-    const NOBODY_TAG: u32 = 0;
+    #[cfg(not(target_os = "none"))]
+    const FIRST: Self = Self;
 
     #[cfg(target_os = "none")]
     #[inline]
     fn tag(self) -> u32 {
-        u32::from(self.0)
+        0
     }
 
     #[cfg(target_os = "none")]
     #[inline]
-    fn from_tag(tag: u32) -> Self {
-        Self(tag != Self::NOBODY_TAG)
+    fn from_tag(_tag: u32) -> Self {
+        Self
     }
 
     #[inline]
@@ -32,6 +30,6 @@ impl Owner for Caller {
 impl Now for Caller {
     #[inline]
     fn now() -> Self {
-        Self(true)
+        Self
     }
 }

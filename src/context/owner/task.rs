@@ -12,7 +12,7 @@ pub(in crate::context) enum Caller {
 }
 
 impl Owner for Caller {
-    const NOBODY: Self = Self::Thread(0);
+    const FIRST: Self = Self::Thread(0);
 
     /// Threads share no stack: another's entry may have ended in the meantime.
     #[inline]
@@ -34,33 +34,26 @@ impl Now for Caller {
 /// The owner in a slot of one thread: a task, or none.
 #[derive(Clone, Copy)]
 pub(in crate::context) enum Task {
-    /// Outside of tasks, or a task.
     Bare(Option<Id>),
-    /// The same, in a scope, which ends before the task can move to another thread.
+    /// In a scope, which ends before the task can move to another thread.
     Scoped(Option<Id>),
-    Nobody,
 }
 
 impl PartialEq for Task {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Bare(mine) | Self::Scoped(mine), Self::Bare(other) | Self::Scoped(other)) => mine == other,
-            (Self::Nobody, Self::Nobody) => true,
-            _ => false,
-        }
+        let (Self::Bare(mine) | Self::Scoped(mine), Self::Bare(other) | Self::Scoped(other)) = (self, other);
+        mine == other
     }
 }
 
 impl Owner for Task {
-    const NOBODY: Self = Self::Nobody;
+    const FIRST: Self = Self::Bare(None);
 
     #[inline]
     fn in_scope(self) -> Self {
-        match self {
-            Self::Bare(id) | Self::Scoped(id) => Self::Scoped(id),
-            Self::Nobody => Self::Nobody,
-        }
+        let (Self::Bare(id) | Self::Scoped(id)) = self;
+        Self::Scoped(id)
     }
 
     /// All that runs on a thread shares its stack.

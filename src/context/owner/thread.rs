@@ -6,7 +6,7 @@ use super::{Now, Owner, thread_number};
 pub(in crate::context) struct Caller(usize);
 
 impl Owner for Caller {
-    const NOBODY: Self = Self(0);
+    const FIRST: Self = Self(0);
 
     /// Threads share no stack: another's entry may have ended in the meantime.
     #[inline]
