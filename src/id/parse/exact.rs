@@ -1,0 +1,52 @@
+//! One pass from left to right, which stops at the first fault and knows where that is.
+
+use super::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, hex_value};
+use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
+
+/// The digits before which the hyphenated form has a hyphen, one bit a digit.
+const HYPHENS: u32 = 1 << 8 | 1 << 12 | 1 << 16 | 1 << 20;
+
+/// The bytes that a text stands for, or its first fault.
+pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
+    let (mut prefix, mut hyphens): (&[u8], u32) = match text.len() {
+        0 => return Err(InvalidTenantIdError::new(Kind::Empty, 0)),
+        SIMPLE => (b"", 0),
+        HYPHENATED => (b"", HYPHENS),
+        BRACED => (b"{", HYPHENS),
+        URN => (URN_PREFIX, HYPHENS),
+        length => return Err(InvalidTenantIdError::new(Kind::Length, length)),
+    };
+    // What is left of the text tells how far it was read.
+    let mut rest = text;
+    let mut bytes = [0; 16];
+    let mut read = 0;
+    let kind = loop {
+        let [byte, after @ ..] = rest else { return Ok(bytes) };
+        let byte = *byte;
+        if let [expected, others @ ..] = prefix {
+            if byte.to_ascii_lowercase() != *expected {
+                break Kind::Character;
+            }
+            prefix = others;
+        } else if read < 32 && hyphens >> read & 1 == 1 {
+            if byte != b'-' {
+                break Kind::Hyphen;
+            }
+            hyphens &= hyphens - 1;
+        } else if read == 32 {
+            // Only the braced form goes on.
+            if byte != b'}' {
+                break Kind::Character;
+            }
+        } else {
+            let (value, wrong) = hex_value(byte);
+            if wrong {
+                break if byte == b'-' { Kind::Hyphen } else { Kind::Character };
+            }
+            bytes[read / 2] = bytes[read / 2] << 4 | value;
+            read += 1;
+        }
+        rest = after;
+    };
+    Err(InvalidTenantIdError::new(kind, text.len() - rest.len()))
+}

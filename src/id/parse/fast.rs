@@ -1,0 +1,153 @@
+//! Hosts: 32 digits in one loop without a branch, which a compiler makes vector code of; what is wrong with
+//! bad input is worked out apart.
+
+use super::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, exact, hex_value};
+use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
+
+/// The bytes that a text stands for, or its first fault.
+#[inline]
+pub(super) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
+    let body = match text.len() {
+        HYPHENATED => text.first_chunk(),
+        SIMPLE => {
+            return match text.first_chunk() {
+                Some(digits) => match bytes(digits) {
+                    Some(bytes) => Ok(bytes),
+                    None => Err(fault_of_digits(digits)),
+                },
+                None => exact::decode(text),
+            };
+        }
+        BRACED if matches!(text, [b'{', .., b'}']) => text.split_at(1).1.first_chunk(),
+        URN if is_urn(text) => text.last_chunk(),
+        _ => None,
+    };
+    match body {
+        Some(body) if has_hyphens(body) => match bytes(&gather(body)) {
+            Some(bytes) => Ok(bytes),
+            None => Err(fault_of_body(body, text.len())),
+        },
+        Some(body) => Err(fault_of_body(body, text.len())),
+        // A wrong length, or braces or a prefix that are not.
+        None => exact::decode(text),
+    }
+}
+
+const fn is_urn(text: &[u8]) -> bool {
+    match text.first_chunk::<9>() {
+        Some(prefix) => prefix.eq_ignore_ascii_case(URN_PREFIX),
+        None => false,
+    }
+}
+
+#[inline]
+const fn has_hyphens(body: &[u8; HYPHENATED]) -> bool {
+    u32::from_ne_bytes([body[8], body[13], body[18], body[23]]) == u32::from_ne_bytes([b'-'; 4])
+}
+
+/// The five groups without the hyphens between them.
+#[inline]
+const fn gather(body: &[u8; HYPHENATED]) -> [u8; SIMPLE] {
+    let mut digits = [0; SIMPLE];
+    let (first, rest) = digits.split_at_mut(8);
+    let (second, rest) = rest.split_at_mut(4);
+    let (third, rest) = rest.split_at_mut(4);
+    let (fourth, fifth) = rest.split_at_mut(4);
+    first.copy_from_slice(body.split_at(8).0);
+    second.copy_from_slice(body.split_at(9).1.split_at(4).0);
+    third.copy_from_slice(body.split_at(14).1.split_at(4).0);
+    fourth.copy_from_slice(body.split_at(19).1.split_at(4).0);
+    fifth.copy_from_slice(body.split_at(24).1);
+    digits
+}
+
+/// The bytes of 32 digits; `None` where one is none.
+#[allow(clippy::inline_always, reason = "across a call the gathered digits would go through memory")]
+#[inline(always)]
+const fn bytes(digits: &[u8; SIMPLE]) -> Option<[u8; 16]> {
+    let mut values = [0; SIMPLE];
+    let mut bad = false;
+    let mut at = 0;
+    while at < SIMPLE {
+        let (value, wrong) = hex_value(digits[at]);
+        values[at] = value;
+        bad |= wrong;
+        at += 1;
+    }
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    while at < 16 {
+        bytes[at] = values[2 * at] << 4 | values[2 * at + 1];
+        at += 1;
+    }
+    if bad { None } else { Some(bytes) }
+}
+
+/// The fault of 32 digits of which one is none.
+#[cold]
+#[inline(never)]
+const fn fault_of_digits(digits: &[u8; SIMPLE]) -> InvalidTenantIdError {
+    let at = first_wrong(digits);
+    InvalidTenantIdError::new(kind(digits[at % SIMPLE]), at)
+}
+
+/// The first fault of a hyphenated body that has one, at the end of a text (but for a brace) of this length.
+#[cold]
+#[inline(never)]
+const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> InvalidTenantIdError {
+    let open = match length {
+        BRACED => 1,
+        URN => URN_PREFIX.len(),
+        _ => 0,
+    };
+    let digit = first_wrong(&gather(body));
+    let digit = digit
+        + (digit >= 8) as usize
+        + (digit >= 12) as usize
+        + (digit >= 16) as usize
+        + (digit >= 20) as usize;
+    let mut hyphen = 8;
+    while hyphen < 28 {
+        if hyphen < digit && body[hyphen] != b'-' {
+            return InvalidTenantIdError::new(Kind::Hyphen, open + hyphen);
+        }
+        hyphen += 5;
+    }
+    InvalidTenantIdError::new(kind(body[digit % HYPHENATED]), open + digit)
+}
+
+/// What is wrong with a byte that is no digit.
+const fn kind(byte: u8) -> Kind {
+    if byte == b'-' { Kind::Hyphen } else { Kind::Character }
+}
+
+/// The place of the first byte that is no digit, eight bytes at a time; 32 where all are.
+#[inline]
+const fn first_wrong(digits: &[u8; SIMPLE]) -> usize {
+    let (words, _) = digits.as_chunks();
+    let mut at = 0;
+    while at < words.len() {
+        let wrong = wrong(u64::from_le_bytes(words[at]));
+        if wrong != 0 {
+            return at * 8 + wrong.trailing_zeros() as usize / 8;
+        }
+        at += 1;
+    }
+    SIMPLE
+}
+
+/// A byte in each of the eight lanes of a word.
+const fn lanes(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// `0x80` in the lane of each byte that is no digit.
+#[inline]
+const fn wrong(digits: u64) -> u64 {
+    // With bit 7 away no lane overflows into the next, and bit 7 of a sum tells that its lane is large enough.
+    let low = digits & lanes(0x7f);
+    let letters = low | lanes(0x20);
+    let digit = (low + lanes(0x80 - b'0')) & !(low + lanes(0x7f - b'9'));
+    let letter = (letters + lanes(0x80 - b'a')) & !(letters + lanes(0x7f - b'f'));
+    !((digit | letter) & !digits) & lanes(0x80)
+}
