@@ -7,27 +7,35 @@ use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
 /// The bytes that a text stands for, or its first fault.
 #[inline]
 pub(super) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
+    if text.len() != HYPHENATED {
+        return other_form(text);
+    }
+    body_of(text, text.first_chunk())
+}
+
+#[inline(never)]
+const fn other_form(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
+    if let (SIMPLE, Some(digits)) = (text.len(), text.first_chunk()) {
+        return match simple(digits) {
+            Some(bytes) => Ok(bytes),
+            None => Err(fault_of_digits(digits)),
+        };
+    }
     let body = match text.len() {
-        HYPHENATED => text.first_chunk(),
-        SIMPLE => {
-            return match text.first_chunk() {
-                Some(digits) => match bytes(digits) {
-                    Some(bytes) => Ok(bytes),
-                    None => Err(fault_of_digits(digits)),
-                },
-                None => exact::decode(text),
-            };
-        }
         BRACED if matches!(text, [b'{', .., b'}']) => text.split_at(1).1.first_chunk(),
         URN if is_urn(text) => text.last_chunk(),
         _ => None,
     };
+    body_of(text, body)
+}
+
+#[inline]
+const fn body_of(text: &[u8], body: Option<&[u8; HYPHENATED]>) -> Result<[u8; 16], InvalidTenantIdError> {
     match body {
-        Some(body) if has_hyphens(body) => match bytes(&gather(body)) {
+        Some(body) => match hyphenated(body) {
             Some(bytes) => Ok(bytes),
             None => Err(fault_of_body(body, text.len())),
         },
-        Some(body) => Err(fault_of_body(body, text.len())),
         // A wrong length, or braces or a prefix that are not.
         None => exact::decode(text),
     }
@@ -40,9 +48,20 @@ const fn is_urn(text: &[u8]) -> bool {
     }
 }
 
-#[inline]
-const fn has_hyphens(body: &[u8; HYPHENATED]) -> bool {
-    u32::from_ne_bytes([body[8], body[13], body[18], body[23]]) == u32::from_ne_bytes([b'-'; 4])
+/// Not inlined: among the other forms the compiler takes the digits apart again, and takes three times as long.
+#[inline(never)]
+const fn hyphenated(body: &[u8; HYPHENATED]) -> Option<[u8; 16]> {
+    if body[8] == b'-' && body[13] == b'-' && body[18] == b'-' && body[23] == b'-' {
+        bytes(&gather(body))
+    } else {
+        None
+    }
+}
+
+/// Not inlined, as [`hyphenated`].
+#[inline(never)]
+const fn simple(digits: &[u8; SIMPLE]) -> Option<[u8; 16]> {
+    bytes(digits)
 }
 
 /// The five groups without the hyphens between them.
