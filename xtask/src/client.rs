@@ -1,0 +1,65 @@
+//! A client that says any bytes to 127.0.0.1, and hears whatever comes back.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Longer than any deadline of the device.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// What comes until the other side closes; an error where it does not.
+pub(crate) fn hear(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 2048];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(heard),
+            Ok(count) => heard.extend_from_slice(&buffer[..count]),
+            // A reset is a close too.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                return Ok(heard);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Says all of it, closes its own side, and hears the answer.
+pub(crate) fn say(port: u16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = connect(port)?;
+    match stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)) {
+        // The other side may have answered and closed before the end.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
+            ) =>
+        {
+            return Err(error);
+        }
+        _ => {}
+    }
+    hear(&mut stream)
+}
+
+/// The status of an answer.
+pub(crate) fn status(answer: &[u8]) -> Option<u16> {
+    let line = answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    str::from_utf8(line).ok()?.parse().ok()
+}
+
+/// The status of a GET with these header lines.
+pub(crate) fn get(port: u16, fields: &str) -> Result<u16> {
+    let answer = say(port, format!("GET / HTTP/1.1\r\nHost: device\r\n{fields}\r\n").as_bytes())?;
+    status(&answer).context("no answer")
+}

@@ -1,0 +1,172 @@
+//! The device's HTTP server, under a client that means well and one that does not.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::client::{get, status};
+use crate::device::Program;
+use crate::firmware::{ACTIVE, SUSPENDED, UNKNOWN, start_http};
+use crate::hostile;
+use crate::packages;
+use crate::process::Step;
+use crate::qemu::Device;
+
+const BROKEN: u64 = 10_000;
+const CLIENTS: u64 = 4;
+const GOOD_EVERY: u64 = 500;
+
+pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
+    packages::need("curl", &["curl"], "a client that this project did not write")?;
+    let (mut device, port) = start_http(program, elf, None)?;
+    let result = well_meant(port).and_then(|()| by_curl(port)).and_then(|()| broken(port));
+    device.child.end();
+    let log = log_of(&device);
+    if let Err(error) = result {
+        let tail = &log[log.len().saturating_sub(40)..];
+        bail!("{error:#}; the end of the device's log:\n{}", tail.join("\n"));
+    }
+    contexts_alternate(&log)
+}
+
+fn log_of(device: &Device) -> Vec<String> {
+    device.log.iter().collect()
+}
+
+/// Header lines, and the status that they get.
+fn cases() -> Vec<(String, u16)> {
+    let [one, other] = ACTIVE;
+    let field = |value: &str| format!("X-Tenant-ID: {value}\r\n");
+    vec![
+        (field(one), 200),
+        (field(other), 200),
+        (field(&one.replace('-', "")), 200),
+        (field(&format!("{{{one}}}")), 200),
+        (field(&format!("urn:uuid:{one}")), 200),
+        (field(&one.to_uppercase()), 200),
+        (format!("x-tenant-id: {one}\r\n"), 200),
+        (format!("X-TENANT-ID:{one}\r\n"), 200),
+        (field(SUSPENDED), 403),
+        (field(UNKNOWN), 404),
+        (field("00000000-0000-0000-0000-000000000001"), 404),
+        (String::new(), 400),
+        (field(""), 400),
+        (field("acme"), 400),
+        (field(&one[..35]), 400),
+        (field(&format!("{one}0")), 400),
+        (field(&one.replace('4', "g")), 400),
+        (field("00000000-0000-0000-0000-000000000000"), 400),
+        (field("ffffffff-ffff-ffff-ffff-ffffffffffff"), 400),
+        (field(&"a".repeat(500)), 400),
+        (field(&"a".repeat(5_000)), 431),
+        ("A: b\r\n".repeat(30), 431),
+        (field(one) + &field(one), 400),
+        (field(one) + &field(other), 400),
+        (field(one) + &field(""), 400),
+        (field(&format!("{one}, {other}")), 400),
+        (format!("X-Tenant-ID : {one}\r\n"), 400),
+        (format!("X-Tenant-ID:\r\n {one}\r\n"), 400),
+        (format!("X-Tenant: {one}\r\n"), 400),
+    ]
+}
+
+fn well_meant(port: u16) -> Result<()> {
+    let cases = cases();
+    for (fields, expected) in &cases {
+        let status = get(port, fields).with_context(|| format!("for {fields:?}"))?;
+        ensure!(status == *expected, "{fields:?} got {status}, not {expected}");
+    }
+    println!("    {} heads, each with its status", cases.len());
+    Ok(())
+}
+
+fn by_curl(port: u16) -> Result<()> {
+    for (tenant, expected) in [(ACTIVE[0], "200"), (ACTIVE[1], "200"), (SUSPENDED, "403"), (UNKNOWN, "404")] {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--max-time", "10", "--write-out", "%{http_code}"]);
+        command.args(["--header", &format!("X-Tenant-ID: {tenant}"), &format!("http://127.0.0.1:{port}/")]);
+        let printed = Step(command).output()?;
+        ensure!(printed.ends_with(expected), "curl got {printed:?}, not {expected}");
+        let names_tenant = printed.contains(tenant);
+        ensure!(names_tenant == (expected == "200"), "the answer {printed:?} names a tenant, or does not");
+    }
+    println!("    curl gets the tenant that it names");
+    Ok(())
+}
+
+/// 10,000 broken requests by several clients at once, a good one after each 500, and one at the end.
+fn broken(port: u16) -> Result<()> {
+    let next = AtomicU64::new(0);
+    let answered = AtomicU64::new(0);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| -> Result<()> {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= BROKEN {
+                            return Ok(());
+                        }
+                        let heard = hostile::send(port, number)
+                            .with_context(|| format!("broken request {number}: neither answer nor close"))?;
+                        match status(&heard) {
+                            Some(400..=499) => _ = answered.fetch_add(1, Ordering::Relaxed),
+                            None if heard.is_empty() => {}
+                            _ => bail!("broken request {number} got {:?}", String::from_utf8_lossy(&heard)),
+                        }
+                        if number.is_multiple_of(GOOD_EVERY) {
+                            good(port).with_context(|| format!("after broken request {number}"))?;
+                        }
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().try_for_each(|client| match client.join() {
+            Ok(result) => result,
+            Err(_) => bail!("a client panicked"),
+        })
+    })?;
+    good(port).context("after all of the broken requests")?;
+    let answered = answered.load(Ordering::Relaxed);
+    println!(
+        "    {BROKEN} broken requests in {:.0} s: {answered} answered with 4xx, the others closed",
+        started.elapsed().as_secs_f64()
+    );
+    ensure!(answered > BROKEN / 2, "only {answered} broken requests were answered");
+    Ok(())
+}
+
+/// A good request, which may have to wait for a socket.
+fn good(port: u16) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match get(port, &format!("X-Tenant-ID: {}\r\n", ACTIVE[0])) {
+            Ok(200) => return Ok(()),
+            Ok(status) => bail!("a good request got {status}"),
+            Err(_) if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+            Err(error) => return Err(error.context("a good request got no answer")),
+        }
+    }
+}
+
+/// Each request's context was set, and cleared before the next one's.
+fn contexts_alternate(log: &[String]) -> Result<()> {
+    let mut set = false;
+    let mut count = 0;
+    for line in log {
+        ensure!(!line.starts_with("ERROR"), "the device logged: {line}");
+        if line.contains("context set") || line.contains("context cleared") {
+            ensure!(line.contains("context set") != set, "out of order in the log: {line}");
+            set = !set;
+            count += 1;
+        }
+    }
+    ensure!(!set && count > 40, "{count} lines of contexts set and cleared; the last one set: {set}");
+    println!("    the log has {} contexts, each set and then cleared", count / 2);
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The one door: what the check runs, a person runs by the same name.
+
+mod client;
+mod cross;
+mod device;
+mod firmware;
+mod hostile;
+mod http;
+mod mutants;
+mod packages;
+mod process;
+mod qemu;
+mod size;
+mod test;
+mod thumb;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--ci] [PART...]       runs everything, or the parts named:
+                              host, features, docs, qemu
+  firmware [PROGRAM] [--port N]
+                              runs a program in QEMU and shows its log:
+                              quickstart, http, interrupts, tasks, cores, riscv
+                              http stays up and prints curl lines to try; Ctrl-C ends it
+  bench [ROW]                 times against peers, in one run
+  size                        bytes, symbols and instructions of the core on a Cortex-M3
+
+What is missing (QEMU, the cross toolchain, curl) is installed, by rustup or the system's package manager.
+XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
+--ci prints less on the way; it checks the same.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(Some(code)) => code,
+        Ok(None) => {
+            eprintln!("{HELP}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `None` where the arguments are not understood.
+fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
+    Ok(match arguments {
+        ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Some(ExitCode::SUCCESS)
+        }
+        ["test", rest @ ..] => test::run(rest),
+        ["firmware", rest @ ..] => firmware::run(rest)?,
+        ["bench", rest @ ..] => {
+            process::cargo(&[&["bench", "-p", "peers", "--"], rest].concat()).run()?;
+            Some(ExitCode::SUCCESS)
+        }
+        ["size"] => {
+            Some(if size::report(cross::Cross::set_up()?)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        _ => None,
+    })
+}

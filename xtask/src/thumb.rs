@@ -1,0 +1,131 @@
+//! Just enough of Thumb machine code to count the instructions that run with interrupts off (Armv7-M
+//! Architecture Reference Manual, A5 and A7).
+
+use anyhow::{Result, bail};
+
+const DISABLE: u16 = 0xb672; // cpsid i
+const ENABLE: u16 = 0xb662; // cpsie i
+
+/// Far more than any section may have.
+const LIMIT: usize = 200;
+
+/// One instruction: its first half, and its second where it has one.
+#[derive(Clone, Copy)]
+struct Instruction(u16, Option<u16>);
+
+impl Instruction {
+    fn at(code: &[u8], offset: usize) -> Option<Self> {
+        let half = |at: usize| Some(u16::from_le_bytes(*code.get(at..)?.first_chunk()?));
+        let first = half(offset)?;
+        // 32 bits where the top five say so.
+        Some(Self(first, if first >> 11 >= 0b11101 { Some(half(offset + 2)?) } else { None }))
+    }
+
+    fn size(self) -> usize {
+        if self.1.is_some() { 4 } else { 2 }
+    }
+
+    /// `cpsie i`, or `msr primask, rN`.
+    fn enables(self) -> bool {
+        self.0 == ENABLE || (self.0 & 0xfff0 == 0xf380 && self.1 == Some(0x8810))
+    }
+
+    /// Where it may go on, besides the next one; and whether it may go on there at all.
+    fn branch(self, offset: usize) -> Result<(Option<usize>, bool)> {
+        let from = i64::try_from(offset)? + 4;
+        let to = |distance: i64| usize::try_from(from + distance).map(Some);
+        let (first, bits) = (self.0, i64::from(self.0));
+        Ok(match self.1 {
+            None if first >> 12 == 0b1101 && first >> 8 & 15 < 14 => {
+                (to(i64::from((first & 0xff) as i8) * 2)?, true)
+            }
+            None if first >> 11 == 0b11100 => (to(((bits & 0x7ff) << 53 >> 53) * 2)?, false),
+            // cbz and cbnz
+            None if first & 0xf500 == 0xb100 => (to((bits >> 9 & 1) << 6 | (bits >> 3 & 31) << 1)?, true),
+            Some(second) if first >> 11 == 0b11110 && second & 0x8000 != 0 => match second & 0x5000 {
+                // A condition of 111x makes it another instruction: a barrier, or a special register.
+                0x0000 if first >> 7 & 7 == 7 => (None, true),
+                0x0000 => bail!("a wide conditional branch"),
+                0x1000 => bail!("a wide branch"),
+                _ => bail!("a call"),
+            },
+            _ => (None, true),
+        })
+    }
+}
+
+/// The longest ways, in instructions, from each `cpsid` of a function to where interrupts come on again.
+///
+/// # Errors
+///
+/// Where a way leaves the function or has no end.
+pub(crate) fn interrupts_off(code: &[u8]) -> Result<Vec<usize>> {
+    let mut longest = Vec::new();
+    let mut offset = 0;
+    while let Some(instruction) = Instruction::at(code, offset) {
+        offset += instruction.size();
+        if instruction.0 == DISABLE {
+            longest.push(longest_way(code, offset, 0)?);
+        }
+    }
+    Ok(longest)
+}
+
+fn longest_way(code: &[u8], mut offset: usize, mut count: usize) -> Result<usize> {
+    let mut longest = 0;
+    loop {
+        let Some(instruction) = Instruction::at(code, offset) else {
+            bail!("interrupts stay off to the function's end")
+        };
+        count += 1;
+        if count > LIMIT {
+            bail!("interrupts stay off for more than {LIMIT} instructions");
+        }
+        if instruction.enables() {
+            return Ok(longest.max(count));
+        }
+        let (target, falls_through) = instruction.branch(offset)?;
+        match (target, falls_through) {
+            (Some(target), true) => {
+                longest = longest.max(longest_way(code, target, count)?);
+                offset += instruction.size();
+            }
+            (Some(target), false) => offset = target,
+            (None, _) => offset += instruction.size(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(halves: &[u16]) -> Vec<u8> {
+        halves.iter().flat_map(|half| half.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn counts_wide_and_narrow_instructions() {
+        // cpsid i; ldr r0, [r1]; ldr.w r2, [r3, #16]; msr primask, r4
+        let code = code(&[0xb672, 0x6808, 0xf8d3, 0x2010, 0xf384, 0x8810]);
+        assert_eq!(interrupts_off(&code).unwrap(), [3]);
+    }
+
+    #[test]
+    fn takes_the_longer_way() {
+        // cpsid i; beq +2 instructions; cpsie i; bx lr; nop; nop; cpsie i
+        let code = code(&[0xb672, 0xd001, 0xb662, 0x4770, 0xbf00, 0xbf00, 0xb662]);
+        assert_eq!(interrupts_off(&code).unwrap(), [4]);
+    }
+
+    #[test]
+    fn a_loop_or_a_call_is_an_error() {
+        assert!(interrupts_off(&code(&[0xb672, 0xe7fe])).is_err());
+        assert!(interrupts_off(&code(&[0xb672, 0xf000, 0xf800, 0xb662])).is_err());
+    }
+
+    #[test]
+    fn no_section_no_way() {
+        assert!(interrupts_off(&code(&[0x6808, 0xf384, 0x8810])).unwrap().is_empty());
+    }
+}
