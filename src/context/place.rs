@@ -74,7 +74,8 @@ fn put<P: Place>(place: P, held: Held) -> bool {
 fn supersede<P: Place>(place: P, held: Held, owner: P::Owner) {
     loop {
         let current = place.mark();
-        if place.exchange(current, Entry { held, mark: current.next(owner) }).is_some() {
+        let mark = current.next(owner).ready();
+        if place.exchange(current, Entry { held, mark }).is_some() {
             return;
         }
     }

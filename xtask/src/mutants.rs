@@ -19,6 +19,7 @@ pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
     let copy = root().join("target/mutants/no-owner-check");
     // What an earlier run left; it may not be there.
     let _ = fs::remove_dir_all(copy.join("src"));
+    fs::create_dir_all(copy.join("examples"))?;
     for part in ["Cargo.toml", "build.rs", "README.md", "src", "examples/firmware"] {
         copy_into(&root().join(part), &copy.join(part))?;
     }

@@ -45,13 +45,23 @@ impl Instruction {
             Some(second) if first >> 11 == 0b11110 && second & 0x8000 != 0 => match second & 0x5000 {
                 // A condition of 111x makes it another instruction: a barrier, or a special register.
                 0x0000 if first >> 7 & 7 == 7 => (None, true),
-                0x0000 => bail!("a wide conditional branch"),
-                0x1000 => bail!("a wide branch"),
+                0x0000 => (to(wide(first & 0x3f, 6, first, second, false))?, true),
+                0x1000 => (to(wide(first & 0x3ff, 10, first, second, true))?, false),
                 _ => bail!("a call"),
             },
             _ => (None, true),
         })
     }
+}
+
+/// The distance of a wide branch: S, J2, J1 (or, in the longer form, what they are crossed with S), the bits of
+/// the first half, and eleven of the second.
+fn wide(bits: u16, count: u32, first: u16, second: u16, longer: bool) -> i64 {
+    let sign = i64::from(first >> 10 & 1);
+    let (j1, j2) = (i64::from(second >> 13 & 1), i64::from(second >> 11 & 1));
+    let (high, low) = if longer { (1 ^ j1 ^ sign, 1 ^ j2 ^ sign) } else { (j2, j1) };
+    let distance = (((-sign << 1 | high) << 1 | low) << count | i64::from(bits)) << 11;
+    (distance | i64::from(second & 0x7ff)) << 1
 }
 
 /// The longest ways, in instructions, from each `cpsid` of a function to where interrupts come on again.
@@ -122,6 +132,14 @@ mod tests {
     fn a_loop_or_a_call_is_an_error() {
         assert!(interrupts_off(&code(&[0xb672, 0xe7fe])).is_err());
         assert!(interrupts_off(&code(&[0xb672, 0xf000, 0xf800, 0xb662])).is_err());
+    }
+
+    #[test]
+    fn follows_wide_branches_both_ways() {
+        // cpsid i; beq.w +2; cpsie i; nop; cpsie i
+        assert_eq!(interrupts_off(&code(&[0xb672, 0xf000, 0x8001, 0xb662, 0xbf00, 0xb662])).unwrap(), [3]);
+        // nop; cpsie i; cpsid i; b.w -8, back to the nop
+        assert_eq!(interrupts_off(&code(&[0xbf00, 0xb662, 0xb672, 0xf7ff, 0xbffb])).unwrap(), [3]);
     }
 
     #[test]

@@ -18,17 +18,19 @@ pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenant
     };
     // What is left of the text tells how far it was read.
     let mut rest = text;
-    let mut bytes = [0; 16];
+    // Words, for an index into 16 bytes may be checked, and a check may panic. The second 16 digits push the
+    // first ones out of the low one.
+    let (mut high, mut low) = (0_u64, 0_u64);
     let mut read = 0;
     let kind = loop {
-        let [byte, after @ ..] = rest else { return Ok(bytes) };
+        let [byte, after @ ..] = rest else { return Ok(((high as u128) << 64 | low as u128).to_be_bytes()) };
         let byte = *byte;
         if let [expected, others @ ..] = prefix {
             if byte.to_ascii_lowercase() != *expected {
                 break Kind::Character;
             }
             prefix = others;
-        } else if read < 32 && hyphens >> read & 1 == 1 {
+        } else if hyphens >> (read & 31) & 1 == 1 {
             if byte != b'-' {
                 break Kind::Hyphen;
             }
@@ -43,8 +45,11 @@ pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenant
             if wrong {
                 break if byte == b'-' { Kind::Hyphen } else { Kind::Character };
             }
-            bytes[read / 2] = bytes[read / 2] << 4 | value;
+            low = low << 4 | value as u64;
             read += 1;
+            if read == 16 {
+                high = low;
+            }
         }
         rest = after;
     };

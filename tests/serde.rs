@@ -1,0 +1,126 @@
+//! `TenantId` in formats that people read, and in others.
+
+#![cfg(feature = "serde")]
+
+use serde::{Deserialize, Serialize};
+use tenancy::TenantId;
+
+const TEXT: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+struct Row {
+    #[serde(with = "tenancy::serde::dict")]
+    tenant: TenantId,
+}
+
+fn id() -> TenantId {
+    TenantId::parse(TEXT).expect("a valid id")
+}
+
+fn refusal<'a, T: Deserialize<'a> + std::fmt::Debug>(json: &'a str) -> String {
+    serde_json::from_str::<T>(json).expect_err(json).to_string()
+}
+
+#[test]
+fn json_is_a_string() {
+    assert_eq!(serde_json::to_string(&id()).expect("json"), format!("\"{TEXT}\""));
+    for text in [TEXT, "550E8400E29B41D4A716446655440000", "{550e8400-e29b-41d4-a716-446655440000}"] {
+        assert_eq!(serde_json::from_str::<TenantId>(&format!("\"{text}\"")).expect(text), id());
+    }
+    // An escape makes the deserializer hand over a string of its own instead of a piece of the input.
+    let escaped = format!("\"\\u0035{}\"", &TEXT[1..]);
+    assert_eq!(serde_json::from_str::<TenantId>(&escaped).expect("escaped"), id());
+    assert_eq!(serde_json::from_reader::<_, TenantId>(format!("\"{TEXT}\"").as_bytes()).expect("read"), id());
+}
+
+#[test]
+fn json_as_the_key_of_a_map() {
+    let map = std::collections::BTreeMap::from([(id(), 1)]);
+    let text = serde_json::to_string(&map).expect("json");
+    assert_eq!(text, format!("{{\"{TEXT}\":1}}"));
+    assert_eq!(serde_json::from_str::<std::collections::BTreeMap<TenantId, i32>>(&text).expect("a map"), map);
+}
+
+#[test]
+fn postcard_is_sixteen_bytes_after_their_length() {
+    let bytes = postcard::to_stdvec(&id()).expect("postcard");
+    assert_eq!((bytes.len(), bytes[0]), (17, 16));
+    assert_eq!(&bytes[1..], id().as_bytes());
+    assert_eq!(postcard::from_bytes::<TenantId>(&bytes).expect("what was written"), id());
+}
+
+#[test]
+fn postcard_refuses_other_lengths_and_reserved_ids() {
+    for length in [0_u8, 1, 15, 17, 32] {
+        let mut bytes = vec![length];
+        bytes.extend((0..length).map(|at| at + 1));
+        postcard::from_bytes::<TenantId>(&bytes).expect_err("not 16 bytes");
+    }
+    let mut reserved = vec![16];
+    reserved.extend([0; 16]);
+    postcard::from_bytes::<TenantId>(&reserved).expect_err("nil");
+    reserved[1..].fill(0xff);
+    postcard::from_bytes::<TenantId>(&reserved).expect_err("max");
+    let mut cut = postcard::to_stdvec(&id()).expect("postcard");
+    cut.truncate(12);
+    postcard::from_bytes::<TenantId>(&cut).expect_err("the end is missing");
+}
+
+#[test]
+fn dict_is_a_map_with_one_value() {
+    let row = Row { tenant: id() };
+    let text = serde_json::to_string(&row).expect("json");
+    assert_eq!(text, format!("{{\"tenant\":{{\"value\":\"{TEXT}\"}}}}"));
+    assert_eq!(serde_json::from_str::<Row>(&text).expect("what was written"), row);
+
+    let bytes = postcard::to_stdvec(&row).expect("postcard");
+    assert_eq!(bytes.len(), 17, "a struct of one field costs nothing");
+    assert_eq!(postcard::from_bytes::<Row>(&bytes).expect("what was written"), row);
+}
+
+#[test]
+fn dict_ignores_other_fields() {
+    for json in [
+        format!(r#"{{"tenant":{{"a":[1,{{"value":2}}],"value":"{TEXT}","b":null}}}}"#),
+        format!(r#"{{"tenant":{{"Value":"x","value":"{TEXT}"}}}}"#),
+    ] {
+        assert_eq!(serde_json::from_str::<Row>(&json).expect(&json), Row { tenant: id() });
+    }
+}
+
+#[test]
+fn dict_refuses_a_missing_a_repeated_and_a_wrong_value() {
+    assert!(refusal::<Row>(r#"{"tenant":{}}"#).starts_with("missing field `value`"));
+    assert!(refusal::<Row>(r#"{"tenant":{"other":1}}"#).starts_with("missing field `value`"));
+    let twice = format!(r#"{{"tenant":{{"value":"{TEXT}","value":"{TEXT}"}}}}"#);
+    assert!(refusal::<Row>(&twice).starts_with("duplicate field `value`"));
+    assert!(refusal::<Row>(r#"{"tenant":{"value":null}}"#).contains("a tenant id as text"));
+    // The plain form is not the dict form.
+    refusal::<Row>(&format!(r#"{{"tenant":"{TEXT}"}}"#));
+    refusal::<Row>(r#"{"tenant":[]}"#);
+}
+
+#[test]
+fn reserved_and_malformed_texts_are_refused() {
+    assert!(refusal::<TenantId>("\"00000000-0000-0000-0000-000000000000\"").contains("all bytes are zero"));
+    assert!(refusal::<TenantId>("\"ffffffffffffffffffffffffffffffff\"").contains("all bytes are 0xff"));
+    assert!(refusal::<TenantId>("\"\"").contains("the text is empty"));
+    assert!(refusal::<TenantId>("\"550e8400-e29b-41d4-a716-44665544000g\"").contains("byte 35"));
+    for json in ["null", "true", "[]", "{}", "[85,14,132,0,226,155,65,212,167,22,68,102,85,68,0,0]"] {
+        assert!(refusal::<TenantId>(json).contains("expected a tenant id as text"), "{json}");
+    }
+}
+
+/// As far as serde lets: of a value that is no string, `serde_json` itself says what it met.
+#[test]
+fn errors_do_not_repeat_the_text() {
+    for text in ["hunter2", "hunter2-hunter2-hunter2-hunter2-xyz!", "{hunter2-hunter2-hunter2-hunter2-xyz}"] {
+        for error in [
+            refusal::<TenantId>(&format!("\"{text}\"")),
+            refusal::<Row>(&format!(r#"{{"tenant":{{"value":"{text}"}}}}"#)),
+            refusal::<Row>(&format!(r#"{{"tenant":{{"{text}":"{text}"}}}}"#)),
+        ] {
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}
