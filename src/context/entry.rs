@@ -16,11 +16,8 @@ impl Held {
     #[inline]
     pub(super) fn tenant(self) -> Option<TenantId> {
         let [a, b, c, d] = self.0;
-        if a | b | c | d == 0 {
-            return None;
-        }
         let whole = u128::from(a) | u128::from(b) << 32 | u128::from(c) << 64 | u128::from(d) << 96;
-        Some(TenantId::from_valid(whole.to_ne_bytes()))
+        if whole == 0 { None } else { Some(TenantId::from_valid(whole.to_ne_bytes())) }
     }
 }
 
