@@ -21,6 +21,34 @@ use crate::error::{InvalidTenantIdError, InvalidTenantIdKind};
 /// assert_eq!(TenantId::parse("550E8400E29B41D4A716446655440000"), Ok(ACME));
 /// assert_eq!(ACME.to_text(), "550e8400-e29b-41d4-a716-446655440000");
 /// ```
+///
+/// It is not equal to its text, for a text has many spellings, and one that was not parsed was not checked:
+///
+/// ```compile_fail,E0277
+/// tenancy::TenantId::PLATFORM == "00000000-0000-0000-0000-000000000001";
+/// ```
+///
+/// Its bytes can't be changed, nor given without a check:
+///
+/// ```compile_fail,E0594
+/// let mut tenant = tenancy::TenantId::PLATFORM;
+/// tenant.as_bytes()[0] = 1;
+/// ```
+///
+/// ```compile_fail,E0423
+/// let tenant = tenancy::TenantId([0; 16]);
+/// ```
+///
+/// There is no default, and it is no slice:
+///
+/// ```compile_fail,E0277
+/// fn default<T: Default>() -> T { T::default() }
+/// let tenant: tenancy::TenantId = default();
+/// ```
+///
+/// ```compile_fail,E0614
+/// let bytes = *tenancy::TenantId::PLATFORM;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct TenantId([u8; 16]);
@@ -70,8 +98,12 @@ impl TenantId {
 /// assert!(!tenant.is_platform());
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// let tenant = tenancy::tenant_id!("550e8400-e29b-41d4-a716-44665544000g");
+/// ```
+///
+/// ```compile_fail,E0080
+/// let tenant = tenancy::tenant_id!("00000000-0000-0000-0000-000000000000");
 /// ```
 #[macro_export]
 macro_rules! tenant_id {

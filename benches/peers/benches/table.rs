@@ -186,7 +186,7 @@ fn scope() {
             }),
             contender("tokio task_local", |_| TASK.sync_scope(tenant, || black_box(()))),
             contender("OpenTelemetry", |_| {
-                _ = black_box(Baggage::current_with_value(Tenant(tenant)).attach())
+                _ = black_box(Baggage::current_with_value(Tenant(tenant)).attach());
             }),
         ],
     );

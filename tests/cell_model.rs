@@ -1,0 +1,346 @@
+//! The cell and the current context against a model: every step at random, also the wrong ones.
+//!
+//! The model knows nothing of marks or serials. It is a stack: a frame for each scope, and in it the guards
+//! in the order in which they were entered, each with what it replaced.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tenancy::{TenantCell, TenantCellGuard, TenantContext, TenantGuard, TenantId};
+
+const STEPS: u64 = 1_000_000;
+const TENANTS: u8 = 5;
+const DEPTH: usize = 5;
+
+fn tenant(number: u64) -> TenantId {
+    let mut bytes = [0; 16];
+    bytes[15] = u8::try_from(number % u64::from(TENANTS)).unwrap_or(0) + 1;
+    TenantId::from_bytes(bytes).expect("neither nil nor all ones")
+}
+
+/// xorshift64*, Vigna 2014.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
+    }
+}
+
+/// What is under test: a cell or the current context.
+trait Subject {
+    type Guard<'s>
+    where
+        Self: 's;
+    fn set(&self, tenant: TenantId);
+    fn clear(&self);
+    fn get(&self) -> Option<TenantId>;
+    fn enter(&self, tenant: TenantId) -> Self::Guard<'_>;
+    fn scope(&self, tenant: TenantId, body: &mut dyn FnMut());
+    fn interrupt(&self, body: &mut dyn FnMut());
+    fn bound(&self, body: &mut dyn FnMut());
+}
+
+impl Subject for TenantCell {
+    type Guard<'s> = TenantCellGuard<'s>;
+    fn set(&self, tenant: TenantId) {
+        self.set(tenant);
+    }
+    fn clear(&self) {
+        self.clear();
+    }
+    fn get(&self) -> Option<TenantId> {
+        assert_eq!(self.get().ok(), self.get_optional());
+        assert_eq!(self.is_set(), self.get_optional().is_some());
+        self.get_optional()
+    }
+    fn enter(&self, tenant: TenantId) -> TenantCellGuard<'_> {
+        self.enter(tenant)
+    }
+    fn scope(&self, tenant: TenantId, body: &mut dyn FnMut()) {
+        self.scope(tenant, body);
+    }
+    fn interrupt(&self, body: &mut dyn FnMut()) {
+        self.interrupt(body);
+    }
+    fn bound(&self, body: &mut dyn FnMut()) {
+        self.bind(body)();
+    }
+}
+
+struct Current;
+
+impl Subject for Current {
+    type Guard<'s> = TenantGuard;
+    fn set(&self, tenant: TenantId) {
+        TenantContext::set(tenant);
+    }
+    fn clear(&self) {
+        TenantContext::clear();
+    }
+    fn get(&self) -> Option<TenantId> {
+        assert_eq!(TenantContext::get().ok(), TenantContext::get_optional());
+        TenantContext::get_optional()
+    }
+    fn enter(&self, tenant: TenantId) -> TenantGuard {
+        TenantContext::enter(tenant)
+    }
+    fn scope(&self, tenant: TenantId, body: &mut dyn FnMut()) {
+        TenantContext::scope(tenant, body);
+    }
+    fn interrupt(&self, body: &mut dyn FnMut()) {
+        TenantContext::interrupt(body);
+    }
+    fn bound(&self, body: &mut dyn FnMut()) {
+        TenantContext::bind(body)();
+    }
+}
+
+/// One guard in a frame: its name, and what the frame held before it.
+struct Entered {
+    name: u64,
+    before: Option<TenantId>,
+}
+
+/// A scope: what it holds, and the guards entered in it that are innermost, in order.
+#[derive(Default)]
+struct Frame {
+    held: Option<TenantId>,
+    entered: Vec<Entered>,
+    /// Whether anything in it was left out of order, so that a guard from outside may clear instead of restore.
+    disordered: bool,
+}
+
+struct Model {
+    frames: Vec<Frame>,
+}
+
+impl Model {
+    fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("the outermost frame stays")
+    }
+
+    fn enter(&mut self, name: u64, tenant: TenantId) {
+        let frame = self.frame();
+        let before = frame.held.replace(tenant);
+        frame.entered.push(Entered { name, before });
+    }
+
+    /// In order, the frame gets back what it held; or else it is cleared, and its order is lost.
+    fn leave(&mut self, name: u64) {
+        let frame = self.frame();
+        match frame.entered.pop() {
+            Some(last) if last.name == name => frame.held = last.before,
+            _ => {
+                frame.entered.clear();
+                frame.held = None;
+                frame.disordered = true;
+            }
+        }
+    }
+
+    /// After a scope whose guards were not all left in order, those of the frame outside are taken for
+    /// disordered too: they clear.
+    fn end(&mut self) {
+        let ended = self.frames.pop().expect("a scope was begun");
+        if ended.disordered || !ended.entered.is_empty() {
+            let frame = self.frame();
+            frame.entered.clear();
+            frame.disordered = true;
+        }
+    }
+}
+
+struct Walk<'s, S: Subject> {
+    subject: &'s S,
+    random: Random,
+    model: RefCell<Model>,
+    guards: RefCell<Vec<(u64, S::Guard<'s>)>>,
+    steps: u64,
+    names: u64,
+}
+
+impl<S: Subject> Walk<'_, S> {
+    fn check(&self) {
+        let expected = self.model.borrow().frames.last().and_then(|frame| frame.held);
+        assert_eq!(self.subject.get(), expected, "at step {}", self.steps);
+    }
+
+    fn walk(&mut self, depth: usize, limit: u64) {
+        let mut here = 8 + self.random.next() % 24;
+        while here > 0 && self.steps < limit {
+            here -= 1;
+            self.steps += 1;
+            self.step(depth, limit);
+            self.check();
+        }
+    }
+
+    fn step(&mut self, depth: usize, limit: u64) {
+        let tenant = tenant(self.random.next());
+        match self.random.next() % 16 {
+            0 | 1 => {
+                self.subject.set(tenant);
+                self.model.borrow_mut().frame().held = Some(tenant);
+            }
+            2 => {
+                self.subject.clear();
+                self.model.borrow_mut().frame().held = None;
+            }
+            3..=6 => {
+                self.names += 1;
+                let guard = self.subject.enter(tenant);
+                self.model.borrow_mut().enter(self.names, tenant);
+                if self.random.next() % 8 == 0 {
+                    std::mem::forget(guard);
+                } else {
+                    self.guards.borrow_mut().push((self.names, guard));
+                }
+            }
+            7..=10 => self.leave(),
+            _ if depth == DEPTH => {}
+            11 | 12 => self.nested(depth, limit, Some(tenant), |subject, body| subject.scope(tenant, body)),
+            13 => self.nested(depth, limit, None, |subject, body| subject.interrupt(body)),
+            14 => {
+                let now = self.subject.get();
+                self.nested(depth, limit, now, |subject, body| subject.bound(body));
+            }
+            _ => self.nested(depth, limit, Some(tenant), |subject, body| {
+                // The scope ends by a panic.
+                let panicked = catch_unwind(AssertUnwindSafe(|| {
+                    subject.scope(tenant, &mut || {
+                        body();
+                        std::panic::resume_unwind(Box::new(()));
+                    });
+                }));
+                assert!(panicked.is_err());
+            }),
+        }
+    }
+
+    /// Drops the newest guard as a rule, and now and then any.
+    fn leave(&mut self) {
+        let count = self.guards.borrow().len();
+        if count == 0 {
+            return;
+        }
+        let at = if self.random.next() % 4 == 0 {
+            usize::try_from(self.random.next()).unwrap_or(0) % count
+        } else {
+            count - 1
+        };
+        let (name, guard) = self.guards.borrow_mut().remove(at);
+        drop(guard);
+        self.model.borrow_mut().leave(name);
+    }
+
+    fn nested(
+        &mut self,
+        depth: usize,
+        limit: u64,
+        held: Option<TenantId>,
+        run: impl FnOnce(&S, &mut dyn FnMut()),
+    ) {
+        self.model.borrow_mut().frames.push(Frame { held, ..Frame::default() });
+        let subject = self.subject;
+        run(subject, &mut || {
+            self.check();
+            self.walk(depth + 1, limit);
+        });
+        self.model.borrow_mut().end();
+    }
+}
+
+fn walk<S: Subject>(subject: &S, seed: u64, limit: u64) -> u64 {
+    let mut walk = Walk {
+        subject,
+        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        model: RefCell::new(Model { frames: vec![Frame::default()] }),
+        guards: RefCell::default(),
+        steps: 0,
+        names: 0,
+    };
+    while walk.steps < limit {
+        walk.walk(0, limit);
+    }
+    walk.steps
+}
+
+#[test]
+fn a_cell_does_what_the_model_does() {
+    let mut steps = 0;
+    for seed in 1..=100 {
+        steps += walk(&TenantCell::new(), seed, STEPS / 100);
+    }
+    assert!(steps >= STEPS);
+}
+
+#[test]
+fn the_current_context_does_what_the_model_does() {
+    let mut steps = 0;
+    for seed in 101..=200 {
+        TenantContext::clear();
+        steps += walk(&Current, seed, STEPS / 100);
+    }
+    TenantContext::clear();
+    assert!(steps >= STEPS);
+}
+
+/// Both threads misuse one cell as they like: neither may ever read what it did not set itself.
+#[test]
+fn threads_that_share_a_cell_see_only_their_own() {
+    static CELL: TenantCell = TenantCell::new();
+    const OPERATIONS: u64 = 200_000;
+
+    std::thread::scope(|threads| {
+        for own in 0..2_u8 {
+            threads.spawn(move || {
+                let mine = |number: u64| {
+                    let mut bytes = [own + 1; 16];
+                    bytes[0] = u8::try_from(number % 7).unwrap_or(0);
+                    TenantId::from_bytes(bytes).expect("neither nil nor all ones")
+                };
+                let random = &mut Random(u64::from(own) * 2 + 77);
+                let mut guards = Vec::new();
+                let mut last = None;
+                for _ in 0..OPERATIONS {
+                    let tenant = mine(random.next());
+                    match random.next() % 8 {
+                        0 => {
+                            CELL.set(tenant);
+                            last = Some(tenant);
+                        }
+                        1 => {
+                            CELL.clear();
+                            last = None;
+                        }
+                        2 => {
+                            CELL.scope(tenant, || {
+                                let seen = CELL.get_optional();
+                                assert!(seen.is_none_or(|seen| seen == tenant), "{seen:?} in {tenant}");
+                            });
+                        }
+                        3 => {
+                            guards.push((CELL.enter(tenant), last));
+                            last = Some(tenant);
+                        }
+                        4 | 5 => {
+                            if let Some((guard, before)) = guards.pop() {
+                                drop(guard);
+                                last = before;
+                            }
+                        }
+                        6 => CELL.interrupt(|| assert_eq!(CELL.get_optional(), None)),
+                        _ => {}
+                    }
+                    // The other may hide or clear it at any time; what is seen is what this one alone would see.
+                    let seen = CELL.get_optional();
+                    assert!(seen.is_none() || seen == last, "{seen:?} after {last:?}");
+                }
+            });
+        }
+    });
+}
