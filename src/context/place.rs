@@ -100,16 +100,14 @@ pub(super) fn enter<P: Place>(place: P, tenant: TenantId) -> Option<Token<P::Own
     place.claim(me);
     let owner = place.mark().owner();
     if owner == me {
-        return Some(push(place, tenant.into(), owner));
-    }
-    if me.is_handler() {
+        // Equal, but it may say of itself that it is in a scope.
+        Some(push(place, tenant.into(), owner))
+    } else if me.is_handler() {
         refused();
-        return None;
+        None
+    } else {
+        Some(push(place, tenant.into(), me))
     }
-    let mut token = push(place, tenant.into(), me);
-    // Not to be brought back: another's tenant, which may end while the guard lives.
-    token.replaced.held = Held::NONE;
-    Some(token)
 }
 
 /// Ends a guard's entry: in order, what it replaced comes back; or else the context is cleared.

@@ -20,6 +20,13 @@ pub(crate) const TARGETS: [&str; 5] = [
 
 const DEBIAN: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
+/// Rust 1.88 has what the programs are written in: edition 2024, and `let` in conditions.
+const OLDEST: u32 = 88;
+
+/// What those packages bring, and a build uses.
+const DEBIAN_FILES: [&str; 4] =
+    ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/bin/rust-lld", "/usr/lib/rustlib/src/rust/library/core"];
+
 /// Where the compiler and its core library come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cross {
@@ -42,7 +49,8 @@ impl Cross {
         if wanted == "rustup" {
             bail!("rustup could not add the targets {}", TARGETS.join(" "));
         }
-        if !Path::new("/usr/bin/rustc").exists() || !Path::new("/usr/lib/rustlib/src").exists() {
+        // Plain Debian's compiler may be there, and is too old for the programs.
+        if !DEBIAN_FILES.iter().all(|file| Path::new(file).exists()) || !is_new_enough("/usr/bin/rustc") {
             packages::install(&DEBIAN, "the compiler and the core library's source for the devices")?;
         }
         println!("==> cross toolchain: Debian's, with the core library built from source");
@@ -104,8 +112,31 @@ impl Cross {
     }
 }
 
+fn is_new_enough(compiler: &str) -> bool {
+    let mut command = Command::new(compiler);
+    command.arg("--version");
+    Step(command).output().is_ok_and(|version| minor(&version).is_some_and(|minor| minor >= OLDEST))
+}
+
+/// The second number of `rustc 1.96.0 (…)`.
+fn minor(version: &str) -> Option<u32> {
+    version.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
+}
+
 fn rustup(arguments: &[&str]) -> Step {
     let mut command = Command::new("rustup");
     command.args(arguments);
     Step(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_compilers_version() {
+        assert_eq!(minor("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"), Some(96));
+        assert_eq!(minor("rustc 1.63.0"), Some(63));
+        assert_eq!(minor("gcc 14"), None);
+    }
 }

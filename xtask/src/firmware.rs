@@ -1,7 +1,7 @@
 //! `cargo xtask firmware`: a program in QEMU, its log as it comes.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::client::get;
 use crate::cross::Cross;
 use crate::device::{PROGRAMS, Program};
+use crate::owned;
 use crate::qemu::{self, Device};
 
 /// Ids of `http`'s tenants: active, suspended, and of nobody.
@@ -29,7 +30,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
         }
         [name] => (*name, None),
         [name, "--port", port] | ["--port", port, name] => {
-            (*name, Some(port.parse::<u16>().with_context(|| format!("`{port}` is not a port"))?))
+            let Ok(port) = port.parse::<u16>() else {
+                eprintln!("error: `{port}` is not a port");
+                return Ok(None);
+            };
+            (*name, Some(port))
         }
         _ => return Ok(None),
     };
@@ -46,23 +51,30 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
         return http(&program, &elf, port).map(Some);
     }
     println!("==> {name} on {}", program.machine[2]);
-    let mut device = qemu::start(&program, &elf, &[])?;
-    for line in &device.log {
-        println!("{line}");
+    to_its_end(&program, &elf).map(Some)
+}
+
+fn to_its_end(program: &Program, elf: &std::path::Path) -> Result<ExitCode> {
+    let limit = Duration::from_secs(program.limit);
+    let end = Instant::now() + limit;
+    let mut device = qemu::start(program, elf, &[])?;
+    loop {
+        match device.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) => println!("{line}"),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => bail!("{} was still running after {limit:?}", program.name),
+        }
     }
     match device.child.wait(Duration::from_secs(5))? {
-        Some(0) => Ok(Some(ExitCode::SUCCESS)),
-        code => bail!("{name} ended with {code:?}"),
+        Some(0) => Ok(ExitCode::SUCCESS),
+        Some(code) => bail!("{} ended with {code}", program.name),
+        None => bail!("{} closed its log and kept running", program.name),
     }
 }
 
 fn http(program: &Program, elf: &std::path::Path, port: Option<u16>) -> Result<ExitCode> {
     let (mut device, port) = start_http(program, elf, port)?;
-    let id = device.child.0.id();
-    // A handler of its own, for QEMU may be started in another process group than the terminal's.
-    ctrlc::set_handler(move || {
-        let _ = Command::new("kill").arg(id.to_string()).status();
-    })?;
+    owned::conclude_on_signal();
     println!("==> http answers on a Cortex-M3; try, in another terminal:");
     let url = format!("http://127.0.0.1:{port}/");
     for tenant in ACTIVE {
@@ -78,6 +90,9 @@ fn http(program: &Program, elf: &std::path::Path, port: Option<u16>) -> Result<E
         println!("{line}");
     }
     device.child.end();
+    if !owned::ended_by_signal() {
+        bail!("http ended by itself");
+    }
     println!("==> ended");
     Ok(ExitCode::SUCCESS)
 }
@@ -88,21 +103,20 @@ pub(crate) fn start_http(
     elf: &std::path::Path,
     port: Option<u16>,
 ) -> Result<(Device, u16)> {
-    let port = match port {
-        Some(port) => port,
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port(),
-    };
+    // Asked for here, for QEMU's own message would be lost among its warnings.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
+        .with_context(|| format!("port {} can't be had", port.unwrap_or(0)))?;
+    let port = listener.local_addr()?.port();
+    drop(listener);
     let forward = format!("user,model=stellaris,hostfwd=tcp:127.0.0.1:{port}-:80");
-    let mut device = qemu::start(program, elf, &["-nic", &forward])?;
+    let device = qemu::start(program, elf, &["-nic", &forward])?;
     let end = Instant::now() + Duration::from_secs(20);
     loop {
-        if let Some(status) = device.child.0.try_wait()? {
-            bail!("QEMU ended at once ({status}): is port {port} taken?");
-        }
         // It listens when its first log line comes.
         match device.log.recv_timeout(Duration::from_millis(100)) {
             Ok(line) if line.contains("listening") => break,
-            Ok(_) | Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("QEMU ended at once: is port {port} taken?"),
+            _ if Instant::now() < end => {}
             _ => bail!("http did not start within 20 s"),
         }
     }

@@ -1,6 +1,7 @@
 //! Requests that no server should have to see, a new one for each number.
 
 use std::io::{self, Write};
+use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(crate) fn send(port: u16, number: u64) -> io::Result<Vec<u8>> {
         7 => head(&format!("X-Tenant-ID : {tenant}\r\n")),
         8 => head(&format!("X-Tenant-ID:\r\n {tenant}\r\n")),
         9 => head(&"A: b\r\n".repeat(25 + random.below(200))),
+        // A good request behind one without a tenant: it must not lend it its own.
+        10 if number % 32 == 10 => [head(""), head(&format!("X-Tenant-ID: {tenant}\r\n"))].concat(),
         10 => format!("GET / HTTP/1.1 X-Tenant-ID: {tenant}").into_bytes(),
         11 => head("X-Tenant-ID: 00000000-0000-0000-0000-000000000000\r\n"),
         12 => [&b"\x16\x03\x01\x02\x00\x01"[..], &random.bytes(500)].concat(),
@@ -92,6 +95,6 @@ fn trickle(port: u16, number: u64, random: &mut Random) -> io::Result<Vec<u8>> {
         return hear(&mut stream);
     }
     // Fails where the device has closed already.
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.shutdown(Shutdown::Write);
     hear(&mut stream)
 }

@@ -19,6 +19,7 @@ use crate::qemu::Device;
 const BROKEN: u64 = 10_000;
 const CLIENTS: u64 = 4;
 const GOOD_EVERY: u64 = 500;
+const PROGRESS_EVERY: u64 = 2_000;
 
 pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
     packages::need("curl", &["curl"], "a client that this project did not write")?;
@@ -121,6 +122,9 @@ fn broken(port: u16) -> Result<()> {
                         }
                         if number.is_multiple_of(GOOD_EVERY) {
                             good(port).with_context(|| format!("after broken request {number}"))?;
+                        }
+                        if (number + 1).is_multiple_of(PROGRESS_EVERY) {
+                            println!("    {} of {BROKEN} broken requests", number + 1);
                         }
                     }
                 })

@@ -7,6 +7,7 @@ mod firmware;
 mod hostile;
 mod http;
 mod mutants;
+mod owned;
 mod packages;
 mod process;
 mod qemu;
@@ -38,7 +39,7 @@ XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match run(&arguments) {
+    match owned::end_on_signal().and_then(|()| run(&arguments)) {
         Ok(Some(code)) => code,
         Ok(None) => {
             eprintln!("{HELP}");
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 /// `None` where the arguments are not understood.
 fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
     Ok(match arguments {
-        ["help" | "--help" | "-h"] => {
+        ["help"] | [.., "--help" | "-h"] => {
             println!("{HELP}");
             Some(ExitCode::SUCCESS)
         }

@@ -22,9 +22,15 @@ pub(crate) fn need(program: &str, packages: &[&str], why: &str) -> Result<()> {
 /// Installs Debian packages.
 pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
     static UPDATE: Once = Once::new();
-    println!("==> installing {}: {why}", packages.join(" "));
+    let names = packages.join(" ");
+    println!("==> installing {names}: {why}");
     if !is_installed("apt-get") {
-        bail!("this knows apt-get alone; install by your own package manager: {}", packages.join(" "));
+        bail!("this knows apt-get alone; install by your own package manager: {names}");
+    }
+    if !is_root()? && !is_installed("sudo") {
+        bail!(
+            "not root, and no sudo; run as root: apt-get update && apt-get install --no-install-recommends {names}"
+        );
     }
     let mut updated = Ok(());
     UPDATE.call_once(|| updated = apt(&["update", "-qq"]));
@@ -33,13 +39,17 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {
-    let is_root = Step(with(Command::new("id"), &["-u"])).output()?.trim() == "0";
-    let command = match (is_root, is_installed("sudo")) {
-        (true, _) => with(Command::new("apt-get"), arguments),
-        (false, true) => with(Command::new("sudo"), &[&["apt-get"], arguments].concat()),
-        (false, false) => bail!("not root, and no sudo; run as root: apt-get {}", arguments.join(" ")),
+    let command = if is_root()? {
+        with(Command::new("apt-get"), arguments)
+    } else {
+        // It does not hand the environment on.
+        with(Command::new("sudo"), &[&["DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat())
     };
-    Step(command).env("DEBIAN_FRONTEND", "noninteractive").run()
+    Step(command).env("DEBIAN_FRONTEND", "noninteractive").run_attended()
+}
+
+fn is_root() -> Result<bool> {
+    Ok(Step(with(Command::new("id"), &["-u"])).output()?.trim() == "0")
 }
 
 fn with(mut command: Command, arguments: &[&str]) -> Command {

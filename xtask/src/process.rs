@@ -1,12 +1,19 @@
-//! Child processes: what they run in, how they fail, and that they end.
+//! Commands: what they run in, how they fail, and that they end.
 
+use std::env;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::owned::Owned;
+
+/// Longer than the slowest build on a slow machine.
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -33,6 +40,14 @@ impl Step {
     pub(crate) fn run(mut self) -> Result<()> {
         let line = self.line();
         println!("    {line}");
+        let mut child = Owned::start(&mut self.0).with_context(|| format!("could not start `{line}`"))?;
+        succeeded(&mut child, &line)
+    }
+
+    /// Like `run`, but in the terminal's own group, without a limit: `sudo` may ask for a password.
+    pub(crate) fn run_attended(mut self) -> Result<()> {
+        let line = self.line();
+        println!("    {line}");
         let status = self.0.status().with_context(|| format!("could not start `{line}`"))?;
         if !status.success() {
             bail!("`{line}` failed: {status}");
@@ -43,11 +58,17 @@ impl Step {
     /// Its standard output.
     pub(crate) fn output(mut self) -> Result<String> {
         let line = self.line();
-        let output = self.0.output().with_context(|| format!("could not start `{line}`"))?;
-        if !output.status.success() {
-            bail!("`{line}` failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-        }
-        String::from_utf8(output.stdout).with_context(|| format!("`{line}` printed other than UTF-8"))
+        let mut child = Owned::start(self.0.stdout(Stdio::piped()))
+            .with_context(|| format!("could not start `{line}`"))?;
+        let mut pipe = child.take_output()?;
+        // Read on the side, or a full pipe would keep it from its end.
+        let reader = thread::spawn(move || {
+            let mut printed = String::new();
+            pipe.read_to_string(&mut printed).map(|_| printed)
+        });
+        succeeded(&mut child, &line)?;
+        let printed = reader.join().map_err(|_| anyhow!("the reader of `{line}` panicked"))?;
+        printed.with_context(|| format!("`{line}` printed other than UTF-8"))
     }
 
     fn line(&self) -> String {
@@ -61,41 +82,16 @@ impl Step {
     }
 }
 
+fn succeeded(child: &mut Owned, line: &str) -> Result<()> {
+    match child.wait(LIMIT).with_context(|| format!("`{line}`"))? {
+        Some(0) => Ok(()),
+        Some(code) => bail!("`{line}` failed: exit status {code}"),
+        None => bail!("`{line}` was still running after {} min, and was ended", LIMIT.as_secs() / 60),
+    }
+}
+
 /// Whether a program of this name is on the search path.
 pub(crate) fn is_installed(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&paths).any(|folder| folder.join(program).is_file())
-}
-
-/// A child that ends with its owner.
-#[derive(Debug)]
-pub(crate) struct Owned(pub(crate) Child);
-
-impl Owned {
-    /// Waits for the exit code; past the limit the child is ended and there is none.
-    pub(crate) fn wait(&mut self, limit: Duration) -> Result<Option<i32>> {
-        let end = Instant::now() + limit;
-        loop {
-            if let Some(status) = self.0.try_wait()? {
-                return Ok(status.code());
-            }
-            if Instant::now() > end {
-                self.end();
-                return Ok(None);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    pub(crate) fn end(&mut self) {
-        // Fails where it has ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.end();
-    }
 }

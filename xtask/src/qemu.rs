@@ -12,8 +12,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use defmt_decoder::{DecodeError, Table};
 
 use crate::device::Program;
+use crate::owned::Owned;
 use crate::packages;
-use crate::process::Owned;
 
 /// Installs both emulators where they are missing.
 pub(crate) fn set_up() -> Result<()> {
@@ -34,8 +34,8 @@ pub(crate) fn start(program: &Program, elf: &Path, more: &[&str]) -> Result<Devi
     let bytes = fs::read(elf).with_context(|| format!("{} was not built", elf.display()))?;
     let table = Table::parse(&bytes)?.context("the program has no defmt data")?;
     let mut child =
-        Owned(qemu(program, elf, more).stdout(Stdio::piped()).spawn().context("QEMU did not start")?);
-    let mut frames = child.0.stdout.take().context("QEMU has no output")?;
+        Owned::start(qemu(program, elf, more).stdout(Stdio::piped())).context("QEMU did not start")?;
+    let mut frames = child.take_output()?;
     let (lines, log) = mpsc::channel();
     thread::spawn(move || {
         if let Err(error) = decode(&table, &mut frames, |line| lines.send(line).is_ok()) {
@@ -52,7 +52,7 @@ pub(crate) fn qemu(program: &Program, elf: &Path, more: &[&str]) -> Command {
     command.args(&program.machine[1..]).args(["-display", "none", "-monitor", "none", "-serial", "null"]);
     command.args(["-semihosting-config", "enable=on,target=native"]).args(more).arg("-kernel").arg(elf);
     // It warns of a timer with period 0 whenever a program starts; faults come by the exit code.
-    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.stderr(Stdio::null());
     command
 }
 

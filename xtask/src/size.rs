@@ -10,7 +10,8 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf}
 
 use crate::cross::Cross;
 use crate::device::Program;
-use crate::process::{Owned, root};
+use crate::owned::Owned;
+use crate::process::root;
 use crate::{qemu, thumb};
 
 const TARGET: &str = "thumbv7m-none-eabi";
@@ -153,12 +154,10 @@ fn instructions(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
     let elf = build(cross, "count")?;
     let program = Program::find("quickstart").context("its machine is the probe's")?;
     let mut command = qemu::qemu(&program, &elf, &["-icount", "shift=0"]);
-    let mut child = Owned(command.stdout(Stdio::piped()).spawn()?);
+    let mut child = Owned::start(command.stdout(Stdio::piped()))?;
     let code = child.wait(Duration::from_mins(1))?;
     let mut printed = String::new();
-    if let Some(mut output) = child.0.stdout.take() {
-        std::io::Read::read_to_string(&mut output, &mut printed)?;
-    }
+    std::io::Read::read_to_string(&mut child.take_output()?, &mut printed)?;
     if code != Some(0) {
         bail!("the count probe ended with {code:?}: {printed}");
     }

@@ -112,6 +112,11 @@ fn main() -> ! {
 
     let (foreign, lost) = (FOREIGN.load(Relaxed), LOST.load(Relaxed));
     let enough = TICKS.load(Relaxed) >= PREEMPTIONS && PENDS.load(Relaxed) >= PREEMPTIONS;
-    defmt::info!("2000 preemptions, nested: {=bool}; foreign reads: {=u32}; lost: {=u32}", enough, foreign, lost);
+    defmt::info!(
+        "2000 preemptions, nested: {=bool}; foreign reads: {=u32}; lost: {=u32}",
+        enough,
+        foreign,
+        lost
+    );
     firmware_kit::exit(foreign + lost + u32::from(!enough))
 }

@@ -36,7 +36,9 @@ fn main() -> ! {
     defmt::info!("cleared: {}", TenantContext::get());
     wrong += u32::from(TenantContext::is_set());
 
-    for text in ["", "550e8400", "550e8400-e29b-41d4-a716-44665544000g", "00000000-0000-0000-0000-000000000000"] {
+    for text in
+        ["", "550e8400", "550e8400-e29b-41d4-a716-44665544000g", "00000000-0000-0000-0000-000000000000"]
+    {
         match TenantId::parse(text) {
             Ok(_) => wrong += 1,
             Err(error) => defmt::info!("refused: {}", error),

@@ -87,7 +87,8 @@ impl<'b> Connection<'b> {
                 return;
             }
         }
-        if !socket.may_recv() && socket.state() != smoltcp::socket::tcp::State::SynReceived || now > deadline {
+        if !socket.may_recv() && socket.state() != smoltcp::socket::tcp::State::SynReceived || now > deadline
+        {
             self.close(socket, now);
         }
     }

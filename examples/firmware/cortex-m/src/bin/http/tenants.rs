@@ -1,7 +1,8 @@
 //! The tenants that this device serves.
 
 use tenancy::{
-    TenantContext, TenantError, TenantId, TenantNotFoundError, TenantValidationError, TenantValidationKind, tenant_id,
+    TenantContext, TenantError, TenantId, TenantNotFoundError, TenantValidationError, TenantValidationKind,
+    tenant_id,
 };
 
 struct Tenant {
