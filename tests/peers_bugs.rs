@@ -192,7 +192,7 @@ fn a_job_does_not_run_as_the_previous_jobs_tenant() {
     }
 }
 
-/// ErwinM/acts_as_tenant#175: the tenant is gone by the time that the body streams.
+/// `ErwinM/acts_as_tenant#175`: the tenant is gone by the time that the body streams.
 #[test]
 fn a_body_that_streams_later_is_in_its_tenant() {
     let _alone = alone();
