@@ -194,7 +194,7 @@ impl<S: Subject> Walk<'_, S> {
                 self.names += 1;
                 let guard = self.subject.enter(tenant);
                 self.model.borrow_mut().enter(self.names, tenant);
-                if self.random.next() % 8 == 0 {
+                if self.random.next().is_multiple_of(8) {
                     std::mem::forget(guard);
                 } else {
                     self.guards.borrow_mut().push((self.names, guard));
@@ -227,7 +227,7 @@ impl<S: Subject> Walk<'_, S> {
         if count == 0 {
             return;
         }
-        let at = if self.random.next() % 4 == 0 {
+        let at = if self.random.next().is_multiple_of(4) {
             usize::try_from(self.random.next()).unwrap_or(0) % count
         } else {
             count - 1

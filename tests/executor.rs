@@ -44,13 +44,13 @@ impl Drop for SeesInDrop {
 fn a_hundred_futures_polled_and_dropped_at_random() {
     let _alone = alone();
     let random = &mut Rng(42);
-    let mut made = 0;
+    let mut made = 0_u64;
     let dropped = DROPPED.load(Ordering::Relaxed);
     let mut futures: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for step in 0..100_000 {
         if futures.len() < 100 {
             made += 1;
-            let own = tenant(made as u64 % 20);
+            let own = tenant(made % 20);
             futures.push(Box::pin(
                 async move {
                     let _sees = SeesInDrop(Some(own));
