@@ -65,7 +65,7 @@ fn build(cross: Cross, name: &str) -> Result<PathBuf> {
 fn flash(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
     let empty = Image::read(&build(cross, "empty")?)?;
     let limits = [
-        ("context", Aim::Missed(360, 620)),
+        ("context", Aim::Missed(360, 600)),
         ("parse", Aim::Figure),
         ("encode", Aim::Figure),
         ("all", Aim::Limit(1_300)),
