@@ -8,7 +8,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::entry::{Entry, Held, Mark, Token};
-use super::owner::{Caller, Now};
+use super::owner::Caller;
 use super::place::{self, Place};
 use crate::{TenantContextNotSetError, TenantId};
 use slot::Slot;
@@ -125,8 +125,8 @@ impl Place for &TenantCell {
     type Owner = Caller;
 
     #[inline]
-    fn seen(self) -> Held {
-        self.0.load().seen_by(Caller::now())
+    fn entry(self) -> Entry<Caller> {
+        self.0.load()
     }
 
     #[inline]

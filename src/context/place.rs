@@ -19,8 +19,14 @@ use crate::TenantId;
 pub(super) trait Place: Copy {
     type Owner: Now;
 
+    /// What is there, whosever it is.
+    fn entry(self) -> Entry<Self::Owner>;
+
     /// What the caller may see.
-    fn seen(self) -> Held;
+    #[inline]
+    fn seen(self) -> Held {
+        self.entry().seen_by(Self::Owner::now())
+    }
 
     /// The mark of the entry.
     fn mark(self) -> Mark<Self::Owner>;
@@ -145,7 +151,7 @@ impl<P: Place> Scope<P> {
     /// What the body has made of the context so far.
     #[inline]
     pub(super) fn left(&self) -> Held {
-        self.place.seen()
+        self.place.entry().seen_by(self.token.mark.owner())
     }
 }
 

@@ -18,8 +18,9 @@ use super::super::owner::{Now, Task};
 use super::super::place::Place;
 
 std::thread_local! {
-    // Without a destructor, so that it can be used while the thread ends.
-    static SLOT: Cell<Entry<Task>> = const { Cell::new(Entry::UNSET) };
+    // Without a destructor, so that they can be used while the thread ends.
+    static HELD: Cell<Held> = const { Cell::new(Held::NONE) };
+    static MARK: Cell<Mark<Task>> = const { Cell::new(Mark::FIRST) };
     static HOLDER: Holder = Holder::register();
 }
 
@@ -39,8 +40,13 @@ impl Place for Slot {
     type Owner = Task;
 
     #[inline]
+    fn entry(self) -> Entry<Task> {
+        Entry { held: HELD.get(), mark: MARK.get() }
+    }
+
+    #[inline]
     fn seen(self) -> Held {
-        let entry = SLOT.get();
+        let entry = self.entry();
         if entry.held == Held::NONE {
             return Held::NONE;
         }
@@ -53,23 +59,20 @@ impl Place for Slot {
 
     #[inline]
     fn mark(self) -> Mark<Task> {
-        SLOT.get().mark
+        MARK.get()
     }
 
     #[inline]
     fn exchange(self, expected: Mark<Task>, entry: Entry<Task>) -> Option<Held> {
-        SLOT.with(|slot| {
-            let old = slot.get();
-            (old.mark == expected).then(|| {
-                slot.set(entry);
-                old.held
-            })
+        (MARK.get() == expected).then(|| {
+            MARK.set(entry.mark);
+            HELD.replace(entry.held)
         })
     }
 
     #[inline]
     fn claim(self, me: Task) {
-        let owner = SLOT.get().mark.owner();
+        let owner = MARK.get().owner();
         let in_own_scope = matches!(owner, Task::Scoped(_)) && owner == me;
         if let Task::Bare(Some(id)) = me
             && !in_own_scope
@@ -77,7 +80,8 @@ impl Place for Slot {
         {
             // What the task left here before is not its tenant any more: it may have set elsewhere since.
             if owner == me {
-                SLOT.set(Entry { held: Held::NONE, mark: SLOT.get().mark.next(me) });
+                MARK.set(MARK.get().next(me));
+                HELD.set(Held::NONE);
             }
         }
     }

@@ -5,11 +5,11 @@ use std::cell::Cell;
 use super::super::entry::{Entry, Held, Mark};
 use super::super::owner::sole::Caller;
 use super::super::place::Place;
-use crate::context::owner::Now;
 
 std::thread_local! {
-    // Without a destructor, so that it can be used while the thread ends.
-    static SLOT: Cell<Entry<Caller>> = const { Cell::new(Entry::UNSET) };
+    // Without a destructor, so that they can be used while the thread ends.
+    static HELD: Cell<Held> = const { Cell::new(Held::NONE) };
+    static MARK: Cell<Mark<Caller>> = const { Cell::new(Mark::FIRST) };
 }
 
 #[derive(Clone, Copy)]
@@ -23,23 +23,20 @@ impl Place for Slot {
     type Owner = Caller;
 
     #[inline]
-    fn seen(self) -> Held {
-        SLOT.get().seen_by(Caller::now())
+    fn entry(self) -> Entry<Caller> {
+        Entry { held: HELD.get(), mark: MARK.get() }
     }
 
     #[inline]
     fn mark(self) -> Mark<Caller> {
-        SLOT.get().mark
+        MARK.get()
     }
 
     #[inline]
     fn exchange(self, expected: Mark<Caller>, entry: Entry<Caller>) -> Option<Held> {
-        SLOT.with(|slot| {
-            let old = slot.get();
-            (old.mark == expected).then(|| {
-                slot.set(entry);
-                old.held
-            })
+        (MARK.get() == expected).then(|| {
+            MARK.set(entry.mark);
+            HELD.replace(entry.held)
         })
     }
 }
