@@ -21,7 +21,6 @@ pub struct InvalidTenantIdError {
 
 /// What is wrong with an invalid tenant id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub enum InvalidTenantIdKind {
     /// There is no text.
     Empty,

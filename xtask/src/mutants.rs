@@ -59,7 +59,7 @@ fn must_fail(program: &Program, elf: &Path, counted: &str) -> Result<()> {
 fn strip_workspace(manifest: &Path) -> Result<()> {
     let text = fs::read_to_string(manifest)?;
     let workspace = text.find("[package]").context("the manifest has a package")?;
-    let inherited = ["version", "edition", "license", "repository"];
+    let inherited = ["version", "edition", "license"];
     let mut package = text[workspace..].replace("[lints]\nworkspace = true\n", "[workspace]\n");
     for key in inherited {
         let line = format!("{key}.workspace = true\n");
