@@ -51,64 +51,80 @@ fn contexts(table: &Table, place: &str) {
 }
 
 /// Numbers without a pattern that a branch could learn by heart; the same in each run.
-fn random() -> impl FnMut() -> u128 {
+fn random() -> impl FnMut() -> [u8; 16] {
     let mut state = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
     move || {
         state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
-        state ^ state >> 64
+        (state ^ state >> 64).to_be_bytes()
     }
 }
 
 fn ids() -> [Uuid; IDS] {
     let mut random = random();
-    std::array::from_fn(|_| Uuid::from_u128(random()))
+    std::array::from_fn(|_| Uuid::from_bytes(random()))
 }
 
-type Texts = [String; IDS];
-
-fn texts(of: impl Fn(Uuid) -> String) -> Texts {
-    ids().map(of)
+fn tenants() -> [TenantId; IDS] {
+    ids().map(|id| TenantId::try_from(id).expect("neither nil nor all ones"))
 }
 
-fn text(texts: &Texts, at: usize) -> &[u8] {
-    black_box(texts[at % IDS].as_bytes())
+type Texts = Vec<&'static str>;
+
+/// One behind the other, so that they fit into the first cache; kept until the program ends.
+fn texts(of: impl FnMut(Uuid) -> String) -> Texts {
+    let texts = ids().map(of);
+    let mut rest: &str = texts.concat().leak();
+    let mut first = |length| {
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        text
+    };
+    texts.iter().map(|text| first(text.len())).collect()
+}
+
+fn text(texts: &Texts, at: usize) -> &str {
+    black_box(texts[at % IDS])
+}
+
+fn bytes(texts: &Texts, at: usize) -> &[u8] {
+    text(texts, at).as_bytes()
 }
 
 fn parse(table: &Table) {
-    let texts_of_forms = [
-        ("parse, braced", texts(|id| id.braced().to_string())),
-        ("parse, URN", texts(|id| id.urn().to_string())),
-    ];
     let hyphenated = &texts(|id| id.to_string());
     table.row(
         "parse, hyphenated",
-        subject(|at| _ = black_box(TenantId::parse_ascii(text(hyphenated, at)))),
+        subject(|at| _ = black_box(TenantId::parse_ascii(bytes(hyphenated, at)))),
         [
-            contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(text(hyphenated, at)))).target(0.45),
-            contender("uuid-simd", |at| _ = black_box(<Uuid as UuidExt>::parse(text(hyphenated, at)))),
+            contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(bytes(hyphenated, at)))).target(0.45),
+            contender("uuid-simd", |at| _ = black_box(<Uuid as UuidExt>::parse(bytes(hyphenated, at)))),
         ],
     );
     let simple = &texts(|id| id.simple().to_string());
     table.row(
         "parse, simple",
-        subject(|at| _ = black_box(TenantId::parse_ascii(text(simple, at)))),
+        subject(|at| _ = black_box(TenantId::parse_ascii(bytes(simple, at)))),
         [
-            contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(text(simple, at)))),
-            contender("uuid-simd", |at| _ = black_box(<Uuid as UuidExt>::parse(text(simple, at)))),
+            contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(bytes(simple, at)))),
+            contender("uuid-simd", |at| _ = black_box(<Uuid as UuidExt>::parse(bytes(simple, at)))),
         ],
     );
-    // uuid-simd reads neither.
-    for (name, texts) in &texts_of_forms {
+    // uuid-simd reads neither of these.
+    let braced = texts(|id| id.braced().to_string());
+    let urns = texts(|id| id.urn().to_string());
+    for (name, texts) in [("parse, braced", &braced), ("parse, URN", &urns)] {
         table.row(
             name,
-            subject(|at| _ = black_box(TenantId::parse_ascii(text(texts, at)))),
-            [contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(text(texts, at))))],
+            subject(|at| _ = black_box(TenantId::parse_ascii(bytes(texts, at)))),
+            [contender("uuid", |at| _ = black_box(Uuid::try_parse_ascii(bytes(texts, at))))],
         );
     }
 }
 
+type Fault = fn(&mut String, usize);
+
 /// What can be wrong with a hyphenated text; the number says where.
-const FAULTS: [(&str, fn(&mut String, usize)); 4] = [
+const FAULTS: [(&str, Fault); 4] = [
     ("a letter", |text, at| {
         // A group's last byte stands for the hyphen behind it.
         let at = at % 36;
@@ -125,34 +141,33 @@ const FAULTS: [(&str, fn(&mut String, usize)); 4] = [
 
 fn bad_input(table: &Table) {
     for (name, fault) in FAULTS {
-        bad_row(table, &format!("parse, bad input: {name}"), |_| fault);
+        bad_row(table, name, |_| fault);
     }
-    bad_row(table, "parse, bad input: any of these", |at| FAULTS[at % FAULTS.len()].1);
+    bad_row(table, "any of these", |at| FAULTS[at % FAULTS.len()].1);
 }
 
-fn bad_row(table: &Table, name: &str, fault: impl Fn(usize) -> fn(&mut String, usize)) {
+fn bad_row(table: &Table, name: &str, fault: impl Fn(usize) -> Fault) {
     let good = &texts(|id| id.to_string());
     let mut random = random();
-    let bad = &good.clone().map(|mut text| {
-        // The generator's lowest bits have a short period.
-        let number = (random() >> 32) as usize;
-        fault(number >> 16)(&mut text, number & 0xffff);
+    let bad = &texts(|id| {
+        let mut text = id.to_string();
+        let [kind, place, ..] = random().map(usize::from);
+        fault(kind)(&mut text, place);
         text
     });
     table.row(
-        name,
-        subject(|at| _ = black_box(TenantId::parse(black_box(&bad[at % IDS])))),
+        &format!("parse, bad input: {name}"),
+        subject(|at| _ = black_box(TenantId::parse(text(bad, at)))),
         [
-            contender("good input", |at| _ = black_box(TenantId::parse(black_box(&good[at % IDS]))))
-                .target(1.0),
-            contender("uuid", |at| _ = black_box(Uuid::parse_str(black_box(&bad[at % IDS])))),
+            contender("good input", |at| _ = black_box(TenantId::parse(text(good, at)))).target(1.0),
+            contender("uuid", |at| _ = black_box(Uuid::parse_str(text(bad, at)))),
         ],
     );
 }
 
 fn format(table: &Table) {
     let ids = &ids();
-    let tenants = &ids.map(|id| TenantId::try_from(id).expect("neither nil nor all ones"));
+    let tenants = &tenants();
     let buffer = || black_box([0; 36]);
     table.row(
         "format, hyphenated",
@@ -193,19 +208,20 @@ fn get(table: &Table, name: &str) {
 }
 
 fn scope(table: &Table, name: &str) {
-    let tenant = || black_box(TenantId::PLATFORM);
+    let tenants = &tenants();
+    let tenant = |at: usize| *black_box(&tenants[at % IDS]);
     table.row(
         name,
-        subject(|_| TenantContext::scope(tenant(), || black_box(()))),
+        subject(|at| TenantContext::scope(tenant(at), || black_box(()))),
         [
-            contender("thread_local Cell", |_| {
-                let before = PLAIN.replace(Some(*tenant().as_bytes()));
+            contender("thread_local Cell", |at| {
+                let before = PLAIN.replace(Some(*tenant(at).as_bytes()));
                 black_box(());
                 PLAIN.set(before);
             }),
-            contender("tokio task_local", |_| TASK.sync_scope(tenant(), || black_box(()))),
-            contender("OpenTelemetry", |_| {
-                _ = black_box(Baggage::current_with_value(Tenant(tenant())).attach());
+            contender("tokio task_local", |at| TASK.sync_scope(tenant(at), || black_box(()))),
+            contender("OpenTelemetry", |at| {
+                _ = black_box(Baggage::current_with_value(Tenant(tenant(at))).attach());
             }),
         ],
     );
