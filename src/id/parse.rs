@@ -38,6 +38,7 @@ impl TenantId {
     /// # Errors
     ///
     /// As [`parse`](Self::parse).
+    #[inline]
     pub const fn parse_ascii(text: &[u8]) -> Result<Self, InvalidTenantIdError> {
         match whole::decode(text) {
             Ok(bytes) => Self::from_bytes(bytes),
