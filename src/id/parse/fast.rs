@@ -4,6 +4,17 @@
 use super::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, exact, hex_value};
 use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
 
+/// The nil id, which is refused too: a text without a fault is that one.
+const NONE: u128 = 0;
+
+#[inline]
+const fn refuse(fault: Option<InvalidTenantIdError>) -> Result<[u8; 16], InvalidTenantIdError> {
+    match fault {
+        Some(fault) => Err(fault),
+        None => Ok([0; 16]),
+    }
+}
+
 /// The bytes that a text stands for, or its first fault.
 #[inline]
 pub(super) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
@@ -17,8 +28,8 @@ pub(super) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError
 const fn other_form(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
     if let (SIMPLE, Some(digits)) = (text.len(), text.first_chunk()) {
         return match simple(digits) {
-            Some(bytes) => Ok(bytes),
-            None => Err(fault_of_digits(digits)),
+            NONE => refuse(fault_of_digits(digits)),
+            bytes => Ok(bytes.to_ne_bytes()),
         };
     }
     let body = match text.len() {
@@ -33,8 +44,8 @@ const fn other_form(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
 const fn body_of(text: &[u8], body: Option<&[u8; HYPHENATED]>) -> Result<[u8; 16], InvalidTenantIdError> {
     match body {
         Some(body) => match hyphenated(body) {
-            Some(bytes) => Ok(bytes),
-            None => Err(fault_of_body(body, text.len())),
+            NONE => refuse(fault_of_body(body, text.len())),
+            bytes => Ok(bytes.to_ne_bytes()),
         },
         // A wrong length, or braces or a prefix that are not.
         None => exact::decode(text),
@@ -50,17 +61,17 @@ const fn is_urn(text: &[u8]) -> bool {
 
 /// Not inlined: among the other forms the compiler takes the digits apart again, and takes three times as long.
 #[inline(never)]
-const fn hyphenated(body: &[u8; HYPHENATED]) -> Option<[u8; 16]> {
+const fn hyphenated(body: &[u8; HYPHENATED]) -> u128 {
     if body[8] == b'-' && body[13] == b'-' && body[18] == b'-' && body[23] == b'-' {
         bytes(&gather(body))
     } else {
-        None
+        NONE
     }
 }
 
 /// Not inlined, as [`hyphenated`].
 #[inline(never)]
-const fn simple(digits: &[u8; SIMPLE]) -> Option<[u8; 16]> {
+const fn simple(digits: &[u8; SIMPLE]) -> u128 {
     bytes(digits)
 }
 
@@ -80,10 +91,10 @@ const fn gather(body: &[u8; HYPHENATED]) -> [u8; SIMPLE] {
     digits
 }
 
-/// The bytes of 32 digits; `None` where one is none.
+/// The bytes of 32 digits, in registers; [`NONE`] where one is none.
 #[allow(clippy::inline_always, reason = "across a call the gathered digits would go through memory")]
 #[inline(always)]
-const fn bytes(digits: &[u8; SIMPLE]) -> Option<[u8; 16]> {
+const fn bytes(digits: &[u8; SIMPLE]) -> u128 {
     let mut values = [0; SIMPLE];
     let mut bad = false;
     let mut at = 0;
@@ -99,21 +110,23 @@ const fn bytes(digits: &[u8; SIMPLE]) -> Option<[u8; 16]> {
         bytes[at] = values[2 * at] << 4 | values[2 * at + 1];
         at += 1;
     }
-    if bad { None } else { Some(bytes) }
+    if bad { NONE } else { u128::from_ne_bytes(bytes) }
 }
 
-/// The fault of 32 digits of which one is none.
+/// The first of 32 digits that is none.
 #[cold]
 #[inline(never)]
-const fn fault_of_digits(digits: &[u8; SIMPLE]) -> InvalidTenantIdError {
-    let at = first_wrong(digits);
-    InvalidTenantIdError::new(kind(digits[at % SIMPLE]), at)
+const fn fault_of_digits(digits: &[u8; SIMPLE]) -> Option<InvalidTenantIdError> {
+    match first_wrong(digits) {
+        SIMPLE => None,
+        at => Some(InvalidTenantIdError::new(kind(digits[at]), at)),
+    }
 }
 
-/// The first fault of a hyphenated body that has one, at the end of a text (but for a brace) of this length.
+/// The first fault of a hyphenated body, at the end of a text (but for a brace) of this length.
 #[cold]
 #[inline(never)]
-const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> InvalidTenantIdError {
+const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> Option<InvalidTenantIdError> {
     let open = match length {
         BRACED => 1,
         URN => URN_PREFIX.len(),
@@ -128,11 +141,14 @@ const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> InvalidTenantI
     let mut hyphen = 8;
     while hyphen < 28 {
         if hyphen < digit && body[hyphen] != b'-' {
-            return InvalidTenantIdError::new(Kind::Hyphen, open + hyphen);
+            return Some(InvalidTenantIdError::new(Kind::Hyphen, open + hyphen));
         }
         hyphen += 5;
     }
-    InvalidTenantIdError::new(kind(body[digit % HYPHENATED]), open + digit)
+    if digit == HYPHENATED {
+        return None;
+    }
+    Some(InvalidTenantIdError::new(kind(body[digit]), open + digit))
 }
 
 /// What is wrong with a byte that is no digit.
