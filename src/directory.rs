@@ -1,0 +1,11 @@
+//! Which tenants exist, and in what state.
+
+#[cfg(all(feature = "defmt", target_os = "none"))]
+mod defmt;
+mod fixed;
+mod record;
+mod slug;
+
+pub use fixed::FixedDirectory;
+pub use record::{TenantRecord, TenantStatus};
+pub use slug::{InvalidTenantSlugError, TenantSlug};

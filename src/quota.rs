@@ -1,0 +1,9 @@
+//! What one tenant may have of a memory and of a time that all of them share.
+
+#[cfg(all(feature = "defmt", target_os = "none"))]
+mod defmt;
+mod limiter;
+mod map;
+
+pub use limiter::{Quota, RateLimitedError, TenantLimiter};
+pub use map::{TenantMap, TenantMapFullError, TenantMapFullKind};

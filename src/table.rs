@@ -1,0 +1,121 @@
+//! A hash table of tenants in fixed memory: open addressing, linear probing, no tombstones.
+
+use crate::TenantId;
+
+/// What has a tenant to be found by.
+pub(crate) trait Keyed {
+    fn tenant(&self) -> TenantId;
+}
+
+/// Several entries may have the same tenant: they are met in the order in which they came.
+///
+/// An entry stands between its home and the next free slot, always: [`take`](Self::take) moves those behind
+/// the hole up. So a search ends at the first free slot.
+#[derive(Clone)]
+pub(crate) struct Table<T, const N: usize> {
+    slots: [Option<T>; N],
+    len: usize,
+}
+
+/// Two multiplications for 16 bytes. Not keyed: whoever chooses the ids of a table could make them collide,
+/// and that is the operator. The high half is the good one.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "one word after the other")]
+fn hash(tenant: TenantId) -> u32 {
+    let whole = u128::from_le_bytes(*tenant.as_bytes());
+    let first = (whole as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let second = (whole >> 64) as u64;
+    ((first ^ first >> 32 ^ second).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32) as u32
+}
+
+impl<T: Keyed, const N: usize> Table<T, N> {
+    pub(crate) const fn new() -> Self {
+        Self { slots: [const { None }; N], len: 0 }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Where the search for a tenant starts: the hash, scaled to the table (Lemire 2019), so that `N` need
+    /// not be a power of two.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "below N, which is a usize")]
+    fn home(tenant: TenantId) -> usize {
+        ((u64::from(hash(tenant)) * N as u64) >> 32) as usize
+    }
+
+    /// All places, from the home on.
+    #[inline]
+    fn places(tenant: TenantId) -> impl Iterator<Item = usize> {
+        let home = Self::home(tenant);
+        (home..N).chain(0..home)
+    }
+
+    /// The taken places from the tenant's home to the first free slot, and what stands there.
+    #[inline]
+    fn taken(&self, tenant: TenantId) -> impl Iterator<Item = (usize, &T)> {
+        Self::places(tenant).map_while(|place| Some((place, self.slots.get(place)?.as_ref()?)))
+    }
+
+    /// The entries of a tenant.
+    #[inline]
+    pub(crate) fn entries(&self, tenant: TenantId) -> impl Iterator<Item = (usize, &T)> {
+        self.taken(tenant).filter(move |(_, entry)| entry.tenant() == tenant)
+    }
+
+    /// The first entry of a tenant.
+    #[inline]
+    pub(crate) fn get(&self, tenant: TenantId) -> Option<&T> {
+        self.entries(tenant).next().map(|(_, entry)| entry)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, tenant: TenantId) -> Option<&mut T> {
+        self.entries_mut(tenant).next()
+    }
+
+    #[inline]
+    pub(crate) fn entries_mut(&mut self, tenant: TenantId) -> impl Iterator<Item = &mut T> {
+        // The home is within the slots, or there are none.
+        let (before, after) = self.slots.split_at_mut_checked(Self::home(tenant)).unwrap_or_default();
+        let taken = after.iter_mut().chain(before).map_while(Option::as_mut);
+        taken.filter(move |entry| entry.tenant() == tenant)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
+    /// Adds an entry; gives it back where there is no room.
+    pub(crate) fn push(&mut self, entry: T) -> Result<&mut T, T> {
+        let free = Self::places(entry.tenant()).find(|place| matches!(self.slots.get(*place), Some(None)));
+        match free.and_then(|place| self.slots.get_mut(place)) {
+            Some(slot) => {
+                self.len += 1;
+                Ok(slot.insert(entry))
+            }
+            None => Err(entry),
+        }
+    }
+
+    /// Takes an entry out, and moves those behind it up that would be cut off from their home.
+    pub(crate) fn take(&mut self, place: usize) -> Option<T> {
+        let taken = self.slots.get_mut(place)?.take()?;
+        self.len -= 1;
+        let mut hole = place;
+        for place in (place + 1..N).chain(0..place) {
+            let Some(Some(entry)) = self.slots.get(place) else { break };
+            if Self::distance(Self::home(entry.tenant()), place) >= Self::distance(hole, place) {
+                self.slots.swap(hole, place);
+                hole = place;
+            }
+        }
+        Some(taken)
+    }
+
+    /// The steps from one place on to another.
+    fn distance(from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { N - from + to }
+    }
+}
