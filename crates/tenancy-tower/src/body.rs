@@ -1,0 +1,88 @@
+//! The response's body.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tenancy::{TenantContext, TenantId};
+
+use crate::trace::Trace;
+
+pin_project! {
+    /// A response's body: each frame is polled, and the body dropped, in the request's tenant.
+    ///
+    /// What streams, events and gRPC messages do after the handler has returned is done in the tenant too
+    /// (ErwinM/acts_as_tenant#175: there it was done in none).
+    pub struct TenantBody<B> {
+        // None once it is dropped.
+        #[pin]
+        inner: Option<B>,
+        tenant: Option<TenantId>,
+        trace: Trace,
+        refusal: &'static [u8],
+    }
+
+    impl<B> PinnedDrop for TenantBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            within(*this.tenant, this.trace, || this.inner.set(None));
+        }
+    }
+}
+
+/// Runs something in a tenant, or in none.
+#[inline]
+pub(crate) fn within<R>(tenant: Option<TenantId>, trace: &Trace, body: impl FnOnce() -> R) -> R {
+    match tenant {
+        Some(tenant) => TenantContext::scope(tenant, || trace.within(body)),
+        None => TenantContext::interrupt(|| trace.within(body)),
+    }
+}
+
+impl<B> TenantBody<B> {
+    pub(crate) fn new(inner: B, tenant: Option<TenantId>, trace: Trace) -> Self {
+        Self { inner: Some(inner), tenant, trace, refusal: b"" }
+    }
+
+    pub(crate) fn refused(refusal: &'static [u8]) -> Self {
+        Self { inner: None, tenant: None, trace: Trace::NONE, refusal }
+    }
+}
+
+impl<B> Body for TenantBody<B>
+where
+    B: Body<Data: From<&'static [u8]>>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        if let Some(inner) = this.inner.as_pin_mut() {
+            return within(*this.tenant, this.trace, || inner.poll_frame(context));
+        }
+        let rest = std::mem::take(this.refusal);
+        Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().map_or(self.refusal.is_empty(), Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(self.refusal.len() as u64), Body::size_hint)
+    }
+}
+
+/// Shows neither the tenant nor the body.
+impl<B> fmt::Debug for TenantBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantBody").finish_non_exhaustive()
+    }
+}

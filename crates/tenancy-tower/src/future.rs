@@ -1,0 +1,96 @@
+//! The future of a request.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, Request, Response};
+use pin_project_lite::pin_project;
+use tenancy::{InTenant, TenantId};
+use tower_service::Service;
+
+use crate::layer::start;
+use crate::trace::{self, Trace};
+use crate::{Refusal, TenantBody};
+
+pin_project! {
+    /// The future of a request: it asks, if it must, then runs the service within in the tenant, or refuses.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, F> {
+        Checking { check: Check<S, B> },
+        Running { #[pin] future: InTenant<F>, tenant: Option<TenantId>, trace: Trace },
+        Refused { refusal: Refusal, headers: HeaderMap },
+    }
+}
+
+/// A request that waits for an answer, and the service that will get it.
+pub(crate) struct Check<S, B> {
+    pub(crate) answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+    pub(crate) waiting: Option<(S, Request<B>)>,
+    pub(crate) tenant: TenantId,
+}
+
+impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
+    pub(crate) fn checking(check: Check<S, B>) -> Self {
+        Self { state: State::Checking { check } }
+    }
+
+    #[inline]
+    pub(crate) fn running(future: InTenant<S::Future>, tenant: Option<TenantId>, trace: Trace) -> Self {
+        Self { state: State::Running { future, tenant, trace } }
+    }
+
+    pub(crate) fn refused(refusal: Refusal, request: Request<B>) -> Self {
+        trace::refused(refusal);
+        Self { state: State::Refused { refusal, headers: request.into_parts().0.headers } }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<TenantBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Running { future, tenant, trace } => {
+                    let response = ready!(trace.within(|| future.poll(context)))?;
+                    let body = |inner| TenantBody::new(inner, *tenant, trace.clone());
+                    return Poll::Ready(Ok(response.map(body)));
+                }
+                StateProjection::Refused { refusal, headers } => {
+                    return Poll::Ready(Ok(refusal.answer(std::mem::take(headers))));
+                }
+                StateProjection::Checking { check } => {
+                    let answer = ready!(check.answer.as_mut().poll(context));
+                    let Some((mut inner, request)) = check.waiting.take() else { return Poll::Pending };
+                    let next = match answer {
+                        Ok(()) => start(&mut inner, request, Some(check.tenant)),
+                        Err(refusal) => ResponseFuture::refused(refusal, request),
+                    };
+                    state.set(next.state);
+                }
+            }
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,217 @@
+//! The layer, and the service that it makes.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::within;
+use crate::builder::{Exempt, NoDirectory, NoPolicy};
+use crate::future::{Check, ResponseFuture};
+use crate::source::{Claimed, resolve};
+use crate::trace::Trace;
+use crate::{Access, Directory, Policy, Refusal, RequestHead, Source, TenantBody, TenantLayerBuilder};
+
+/// Gives each request its tenant. See the [crate](crate) for what it does, and [`builder`](Self::builder) for
+/// how it is made.
+///
+/// Around a whole router it allocates nothing for a request whose directory answers at once. Given to
+/// axum's `Router::layer` it works too; there axum boxes each request's future once more.
+pub struct TenantLayer<D, P>(Arc<Shared<D, P>>);
+
+pub(crate) struct Shared<D, P> {
+    pub(crate) directory: D,
+    pub(crate) policy: P,
+    /// Whether the header is believed.
+    pub(crate) trusts: bool,
+    pub(crate) sources: Box<[Source]>,
+    pub(crate) exempt: Exempt,
+    pub(crate) timeout: Duration,
+}
+
+impl TenantLayer<NoDirectory, NoPolicy> {
+    /// Begins a layer: it needs a directory, and either a policy or the word that the header is to be trusted.
+    ///
+    /// ```
+    /// use tenancy::{TenantId, TenantStatus};
+    /// use tenancy_tower::{Snapshot, TenantLayer, claim_equals};
+    ///
+    /// let directory: Snapshot = [(TenantId::PLATFORM, TenantStatus::Active)].into_iter().collect();
+    /// let layer = TenantLayer::builder()
+    ///     .directory(directory)
+    ///     .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
+    ///     .exempt("/healthz")
+    ///     .build();
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// Without a choice of authorization it does not compile:
+    ///
+    /// ```compile_fail,E0599
+    /// let layer = tenancy_tower::TenantLayer::builder().directory(tenancy_tower::Snapshot::new()).build();
+    /// ```
+    ///
+    /// Nor does it without a directory:
+    ///
+    /// ```compile_fail,E0599
+    /// let layer = tenancy_tower::TenantLayer::builder().trust_header().build();
+    /// ```
+    pub fn builder() -> TenantLayerBuilder<NoDirectory, NoPolicy> {
+        TenantLayerBuilder::new()
+    }
+}
+
+impl<D, P> TenantLayer<D, P> {
+    pub(crate) fn new(shared: Shared<D, P>) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl<D, P, S> Layer<S> for TenantLayer<D, P> {
+    type Service = TenantService<S, D, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        TenantService { inner, shared: Arc::clone(&self.0) }
+    }
+}
+
+impl<D, P> Clone for TenantLayer<D, P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<D, P> fmt::Debug for TenantLayer<D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantLayer").field("sources", &self.0.sources).finish_non_exhaustive()
+    }
+}
+
+/// A service whose requests have a tenant.
+pub struct TenantService<S, D, P> {
+    inner: S,
+    shared: Arc<Shared<D, P>>,
+}
+
+/// What is known of a request without waiting.
+enum Verdict {
+    Exempt,
+    Active(TenantId),
+    /// It has to be asked; the policy's part of it is there, where it did not say yes at once.
+    Ask(TenantId, Option<Access>),
+}
+
+impl<D: Directory, P: Policy> Shared<D, P> {
+    #[inline]
+    fn verdict(&self, request: &RequestHead<'_>) -> Result<Verdict, Refusal> {
+        if self.exempt.has(request.uri().path()) {
+            return Ok(Verdict::Exempt);
+        }
+        let tenant = match resolve(&self.sources, request)? {
+            Claimed::Tenant(tenant) => tenant,
+            Claimed::Nobody if self.trusts => return Err(Refusal::Unknown),
+            Claimed::Nobody => return Err(Refusal::Forbidden),
+        };
+        match self.policy.authorize(request, tenant) {
+            Access::Granted => match self.directory.status_now(tenant) {
+                Poll::Ready(status) => Refusal::of_status(status).map(|()| Verdict::Active(tenant)),
+                Poll::Pending => Ok(Verdict::Ask(tenant, None)),
+            },
+            Access::Denied => Err(Refusal::Forbidden),
+            later @ Access::Later(_) => Ok(Verdict::Ask(tenant, Some(later))),
+        }
+    }
+
+    /// Asks what could not be said at once, in the same order.
+    async fn ask(&self, tenant: TenantId, access: Option<Access>) -> Result<(), Refusal> {
+        if let Some(Access::Later(access)) = access {
+            match access.await {
+                Ok(true) => {}
+                Ok(false) => return Err(Refusal::Forbidden),
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Refusal::of_status(self.directory.status(tenant).await.map_err(|error| unavailable(&error))?)
+    }
+}
+
+/// The operator reads why; the caller does not.
+fn unavailable(error: &dyn fmt::Display) -> Refusal {
+    crate::trace::failed(error);
+    Refusal::Unavailable
+}
+
+impl<S, D, P, B, R> Service<Request<B>> for TenantService<S, D, P>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    D: Directory,
+    P: Policy,
+{
+    type Response = Response<TenantBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // No request, no tenant: the caller's own is not for the service within.
+        TenantContext::interrupt(|| self.inner.poll_ready(context))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // A context that the caller had is neither the request's nor the policy's.
+        let verdict = TenantContext::interrupt(|| self.shared.verdict(&RequestHead::from(&request)));
+        match verdict {
+            Ok(Verdict::Active(tenant)) => start(&mut self.inner, request, Some(tenant)),
+            Ok(Verdict::Exempt) => start(&mut self.inner, request, None),
+            Ok(Verdict::Ask(tenant, access)) => {
+                let shared = Arc::clone(&self.shared);
+                let answer = async move {
+                    let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, access)).await;
+                    answer.unwrap_or_else(|late| Err(unavailable(&late)))
+                };
+                // The one that is ready goes with the request (tower-rs/tower-http#561).
+                let clone = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, clone);
+                let answer = Box::pin(answer.in_own_context());
+                ResponseFuture::checking(Check { answer, waiting: Some((inner, request)), tenant })
+            }
+            Err(refusal) => ResponseFuture::refused(refusal, request),
+        }
+    }
+}
+
+/// Calls the service within, in the tenant or in none.
+#[inline]
+pub(crate) fn start<S, B, R>(
+    inner: &mut S,
+    request: Request<B>,
+    tenant: Option<TenantId>,
+) -> ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    let trace = tenant.map_or(Trace::NONE, Trace::of);
+    let future = within(tenant, &trace, || inner.call(request));
+    let future = match tenant {
+        Some(tenant) => future.in_tenant(tenant),
+        None => future.in_own_context(),
+    };
+    ResponseFuture::running(future, tenant, trace)
+}
+
+impl<S: Clone, D, P> Clone for TenantService<S, D, P> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: fmt::Debug, D, P> fmt::Debug for TenantService<S, D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! A span around each request, with its tenant; an event for each refusal, without one.
+
+use tenancy::TenantId;
+use tracing::Span;
+use tracing::field::display;
+
+use crate::Refusal;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Trace(Span);
+
+impl Trace {
+    pub(crate) const NONE: Self = Self(Span::none());
+
+    /// A span of its own, and the field of the span around it, if that declares one.
+    pub(crate) fn of(tenant: TenantId) -> Self {
+        Span::current().record("tenant.id", display(tenant));
+        Self(tracing::info_span!("tenant", tenant.id = %tenant))
+    }
+
+    #[inline]
+    pub(crate) fn within<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.0.in_scope(body)
+    }
+}
+
+pub(crate) fn refused(refusal: Refusal) {
+    tracing::debug!(status = refusal.status().as_u16(), "request refused: {refusal}");
+}
+
+pub(crate) fn failed(error: &dyn std::fmt::Display) {
+    tracing::warn!(%error, "a tenant could not be verified");
+}
