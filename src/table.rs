@@ -87,6 +87,10 @@ impl<T: Keyed, const N: usize> Table<T, N> {
         self.slots.iter().flatten()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// Adds an entry; gives it back where there is no room.
     pub(crate) fn push(&mut self, entry: T) -> Result<&mut T, T> {
         let free = Self::places(entry.tenant()).find(|place| matches!(self.slots.get(*place), Some(None)));
@@ -117,5 +121,94 @@ impl<T: Keyed, const N: usize> Table<T, N> {
     /// The steps from one place on to another.
     fn distance(from: usize, to: usize) -> usize {
         if to >= from { to - from } else { N - from + to }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: usize = 1024;
+
+    struct Entry(TenantId);
+
+    impl Keyed for Entry {
+        fn tenant(&self) -> TenantId {
+            self.0
+        }
+    }
+
+    /// splitmix64's step and mixing of a number.
+    fn random(number: u64) -> u64 {
+        let mut word = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+
+    fn random_id(number: u64) -> u128 {
+        u128::from(random(2 * number)) << 64 | u128::from(random(2 * number + 1))
+    }
+
+    /// A table that is half full: how many entries a search looks at, in hundredths on average and at most.
+    #[allow(clippy::cast_possible_truncation, reason = "the tables are small")]
+    fn probes(id: impl Fn(u64) -> u128) -> (usize, usize) {
+        let ids =
+            || (0..PLACES as u64 / 2).map(|number| TenantId::from_bytes(id(number).to_be_bytes()).unwrap());
+        let mut table = Table::<Entry, PLACES>::new();
+        for id in ids() {
+            assert!(table.get(id).is_none(), "{id} came twice");
+            assert!(table.push(Entry(id)).is_ok());
+        }
+        let lengths = || ids().map(|id| 1 + table.taken(id).position(|(_, entry)| entry.0 == id).unwrap());
+        (lengths().sum::<usize>() * 100 / ids().count(), lengths().max().unwrap())
+    }
+
+    /// Linear probing at half load looks at 1.5 entries, if the hash is as good as chance (Knuth, volume 3).
+    #[test]
+    fn no_usual_shape_of_ids_clusters() {
+        const V4: u128 = 0xf000_c000_0000_0000_0000;
+        let shapes: [(&str, &dyn Fn(u64) -> u128); 10] = [
+            ("1, 2, 3", &|n| u128::from(n) + 1),
+            ("the first bytes count", &|n| u128::from(n + 1) << 112),
+            ("the first byte alone, and the last", &|n| {
+                u128::from(n % 256) << 120 | u128::from(n / 256) | 0x10
+            }),
+            ("the ninth byte and the tenth count", &|n| u128::from(n) << 48 | 1),
+            ("the eighth byte alone, and the sixteenth", &|n| {
+                u128::from(n % 256) << 64 | u128::from(n / 256 + 1)
+            }),
+            ("every 4,096th", &|n| u128::from(n) << 12 | 7),
+            ("both halves alike", &|n| u128::from(n + 1) << 64 | u128::from(n + 1)),
+            ("random, version 4", &|n| random_id(n) & !V4 | 0x4000_8000_0000_0000_0000),
+            ("a millisecond and random, version 7", &|n| {
+                u128::from(0x0192_0000_0000 + n) << 80 | random_id(n) >> 48 & !(0xf << 76) | 7 << 76
+            }),
+            ("one millisecond, a counter and random, version 7", &|n| {
+                0x0192_0000_0000 << 80
+                    | 7 << 76
+                    | u128::from(n) << 64
+                    | 0b10 << 62
+                    | u128::from(random(n) >> 2)
+            }),
+        ];
+        for (shape, id) in shapes {
+            let (average, longest) = probes(id);
+            assert!(average <= 200 && longest <= 32, "{shape}: {average} hundredths, {longest} at most");
+        }
+    }
+
+    #[test]
+    fn every_place_is_searched_once_from_the_home_on() {
+        for number in 1..1_000 {
+            let tenant = TenantId::from_bytes(random_id(number).to_be_bytes()).unwrap();
+            let mut seen = [false; 7];
+            for (step, place) in Table::<Entry, 7>::places(tenant).enumerate() {
+                let home = Table::<Entry, 7>::home(tenant);
+                assert_eq!(Table::<Entry, 7>::distance(home, place), step);
+                assert!(!core::mem::replace(&mut seen[place], true));
+            }
+            assert_eq!(seen, [true; 7]);
+        }
     }
 }

@@ -43,13 +43,40 @@ impl Quota {
 
     /// How long an empty bucket takes to fill.
     const fn fill_time(self) -> u64 {
-        self.interval.saturating_mul(self.burst.get() as u64)
+        at_most(LONGEST, self.interval.saturating_mul(self.burst.get() as u64))
+    }
+
+    /// Takes a token out of the bucket that will be full at that time, or gives the time of the next one.
+    fn take(self, full_at: &mut u64, now: u64) -> Result<(), u64> {
+        self.settle(full_at, now);
+        let after = (*full_at).max(now) + self.interval;
+        if after > now + self.fill_time() {
+            return Err(after - self.fill_time());
+        }
+        *full_at = after;
+        Ok(())
+    }
+
+    /// A bucket with a wait of more than its fill time is left from before the clock went back: it is empty.
+    /// Any less is waited out, so that a clock that wavers gives no tokens.
+    const fn settle(self, full_at: &mut u64, now: u64) {
+        let empty = now + self.fill_time();
+        if *full_at + self.interval > empty + self.fill_time() {
+            *full_at = empty;
+        }
     }
 }
 
-/// 584 years are as good as any longer time.
+/// 146 years are as good as any longer time, and the sum of four of them is still a number: one that
+/// saturated would let everything through.
+const LONGEST: u64 = u64::MAX / 4;
+
 const fn nanoseconds(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos() as u64)
+    at_most(LONGEST, time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos() as u64))
+}
+
+const fn at_most(most: u64, number: u64) -> u64 {
+    if number < most { number } else { most }
 }
 
 /// A token bucket for each of up to `N` tenants, on a clock that the caller gives.
@@ -59,8 +86,8 @@ const fn nanoseconds(time: Duration) -> u64 {
 /// places are taken, it gets that of a tenant whose bucket is full again, which loses nothing by it. Where
 /// none is, it is refused: no tenant gets in unlimited.
 ///
-/// The clock is the time since any fixed moment. Where it goes back, a tenant waits for at most the time in
-/// which an empty bucket fills.
+/// The clock is the time since any fixed moment. Where it goes back, nobody gets more, and a tenant waits for
+/// at most the time in which an empty bucket fills; for a place, at most twice that.
 ///
 /// ```
 /// use core::{num::NonZeroU32, time::Duration};
@@ -99,26 +126,27 @@ impl<const N: usize> TenantLimiter<N> {
     ///
     /// [`RateLimitedError`] where there is none, and when there will be one. Nothing is taken then.
     pub fn take(&mut self, tenant: TenantId, now: Duration) -> Result<(), RateLimitedError> {
-        let (now, fill_time) = (nanoseconds(now), self.quota.fill_time());
-        let wait = |until: u64| {
-            Err(RateLimitedError { tenant, retry_after: Duration::from_nanos(until.saturating_sub(now)) })
+        let now = nanoseconds(now);
+        let taken = match self.full_at.get_mut(tenant) {
+            Some(full_at) => self.quota.take(full_at, now),
+            None => self.admit(tenant, now),
         };
-        if let Some(full_at) = self.full_at.get_mut(tenant) {
-            let after =
-                (*full_at).clamp(now, now.saturating_add(fill_time)).saturating_add(self.quota.interval);
-            if after.saturating_sub(now) > fill_time {
-                return wait(after.saturating_sub(fill_time));
-            }
-            *full_at = after;
-            return Ok(());
-        }
+        taken.map_err(|until| {
+            let retry_after = Duration::from_nanos(until.saturating_sub(now));
+            RateLimitedError { tenant, retry_after }
+        })
+    }
+
+    /// A bucket for a tenant that has none, less a token, or the time at which there may be a place for it.
+    fn admit(&mut self, tenant: TenantId, now: u64) -> Result<(), u64> {
         if self.full_at.len() == N && !self.full_at.evict(|full_at| *full_at <= now) {
-            return wait(self.full_at.all().copied().min().unwrap_or(u64::MAX));
+            self.full_at.all_mut().for_each(|full_at| self.quota.settle(full_at, now));
+            return Err(self.full_at.all().copied().min().unwrap_or(u64::MAX));
         }
-        match self.full_at.insert(tenant, now.saturating_add(self.quota.interval)) {
+        match self.full_at.insert(tenant, now + self.quota.interval) {
             Ok(_) => Ok(()),
             // There is no place at all.
-            Err(_) => wait(u64::MAX),
+            Err(_) => Err(u64::MAX),
         }
     }
 }

@@ -151,6 +151,10 @@ impl<V, const N: usize> TenantMap<V, N> {
     pub(super) fn all(&self) -> impl Iterator<Item = &V> {
         self.table.iter().map(|entry| &entry.value)
     }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.table.iter_mut().map(|entry| &mut entry.value)
+    }
 }
 
 impl<V> TenantMapFullError<V> {
