@@ -8,11 +8,16 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use common::{alone, pause, tenant};
-use tenancy::{TenantCell, TenantContext, TenantFutureExt, TenantId};
+use tenancy::{
+    FixedDirectory, Quota, TenantCell, TenantClaims, TenantContext, TenantFutureExt, TenantId, TenantLimiter,
+    TenantMap, TenantRecord, TenantSlug, TenantStatus,
+};
 
 std::thread_local! {
     // Of the thread, so that the test harness's own do not count.
@@ -146,6 +151,69 @@ fn polling_a_future_in_a_tenant() {
         let mut future = pin!(async { pause().await }.in_tenant(tenant(1)).in_own_context());
         assert!(future.as_mut().poll(&mut context).is_pending());
         assert!(future.as_mut().poll(&mut context).is_ready());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_directory_to_its_last_place_and_over() {
+    let mut directory = FixedDirectory::<8>::new();
+    let count = allocations(|| {
+        for number in 0..10 {
+            let slug = TenantSlug::parse(black_box("acme")).expect("a slug");
+            let record = TenantRecord::new(tenant(number), slug, TenantStatus::Active);
+            assert_eq!(directory.insert(record).is_ok(), number < 8);
+            assert_eq!(directory.verify(record.id()).is_ok(), number < 8);
+        }
+        assert!(directory.set_status(tenant(1), TenantStatus::Suspended).is_ok());
+        assert!(directory.verify(tenant(1)).is_err());
+        assert_eq!(directory.iter().filter_map(|record| directory.get(record.id())).count(), 8);
+        assert!(directory.remove(tenant(1)).is_some() && directory.remove(tenant(1)).is_none());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_map_to_its_last_place_and_over() {
+    let mut map = TenantMap::<u64, 4>::with_limit(3);
+    let count = allocations(|| {
+        let taken = (0..8).filter(|value| map.insert(tenant(value / 4), *value).is_ok()).count();
+        assert_eq!(taken, 4);
+        map.iter_mut(tenant(0)).for_each(|value| *value += 1);
+        assert_eq!(map.iter(tenant(0)).sum::<u64>(), 6);
+        assert_eq!((map.remove(tenant(0), |value| *value == 2), map.clear(tenant(0))), (Some(2), 2));
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_limiter_that_allows_refuses_and_evicts() {
+    let mut limiter = TenantLimiter::<2>::new(Quota::per_second(NonZeroU32::MIN));
+    let mut text = heapless::String::<128>::new();
+    let count = allocations(|| {
+        let taken =
+            (0..12).filter(|step| limiter.take(tenant(step % 3), Duration::from_secs(step / 6)).is_ok());
+        assert_eq!(taken.count(), 4);
+        let error = limiter.take(tenant(1), Duration::ZERO).expect_err("the clock went back");
+        write!(text, "{error}").expect("an error's text is short");
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn claims_good_and_bad() {
+    let huge = vec![b'a'; 1 << 20];
+    let good = b"550e8400-e29b-41d4-a716-446655440000";
+    let mut text = heapless::String::<128>::new();
+    let count = allocations(|| {
+        let mut claims = TenantClaims::new();
+        claims.header([black_box(&good[..])]).expect("one id");
+        for bad in [&[&good[..], good][..], &[&huge], &[b""], &[b"550e8400-e29b-41d4-a716-44665544000g"]] {
+            let error = claims.header(black_box(bad).iter().copied()).expect_err("no one id");
+            text.clear();
+            write!(text, "{error}").expect("an error's text is short");
+        }
+        assert!(claims.tenant(tenant(1)).is_err() && claims.resolve().is_ok());
     });
     assert_eq!(count, 0);
 }
