@@ -1,0 +1,416 @@
+//! The five steps, each of which has a test here that fails without it.
+
+mod common;
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Body;
+use common::{
+    Caller, DELETED, SUSPENDED, UNKNOWN, authorizing, directory, echo, get, get_of, seen, tenant, text,
+    trusting,
+};
+use http::{HeaderValue, Request, Response, StatusCode};
+use tenancy::{TenantContext, TenantFutureExt, TenantId, TenantStatus};
+use tenancy_tower::{Access, Refusal, RequestHead, TenantLayer, claim_equals, member_of};
+use tower::{Layer, Service, ServiceExt};
+
+async fn refusal_of(request: Request<Body>) -> (StatusCode, String) {
+    let response = trusting().layer(echo()).oneshot(request).await.unwrap();
+    (response.status(), text(response).await)
+}
+
+// Resolve.
+
+#[tokio::test]
+async fn a_good_header_in_any_spelling() {
+    let id = tenant(7).to_string();
+    for value in
+        [id.clone(), id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}")]
+    {
+        let response = trusting().layer(echo()).oneshot(get(&value)).await.unwrap();
+        assert_eq!((response.status(), text(response).await), (StatusCode::OK, id.clone()), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_header() {
+    let id = tenant(7).to_string();
+    let cases = [
+        (String::new(), Refusal::Malformed),
+        ("acme".to_owned(), Refusal::Malformed),
+        (id[..35].to_owned(), Refusal::Malformed),
+        (format!("{id}, {id}"), Refusal::Malformed),
+        (format!("{id} "), Refusal::Malformed),
+        (format!(" {id}"), Refusal::Malformed),
+        ("a".repeat(10_000), Refusal::Malformed),
+        ("00000000-0000-0000-0000-000000000000".to_owned(), Refusal::Reserved),
+        ("ffffffff-ffff-ffff-ffff-ffffffffffff".to_owned(), Refusal::Reserved),
+    ];
+    for (value, refusal) in cases {
+        assert_eq!(
+            refusal_of(get(&value)).await,
+            (StatusCode::BAD_REQUEST, refusal.problem().to_owned()),
+            "{value}"
+        );
+    }
+    let mut request = get(&id);
+    request.headers_mut().insert("X-Tenant-ID", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+    assert_eq!(refusal_of(request).await.1, Refusal::Malformed.problem());
+}
+
+#[tokio::test]
+async fn no_header_or_two() {
+    let request = Request::new(Body::empty());
+    assert_eq!(refusal_of(request).await, (StatusCode::BAD_REQUEST, Refusal::Missing.problem().to_owned()));
+    for second in [tenant(7), tenant(8)] {
+        let mut request = get_of(tenant(7));
+        request.headers_mut().append("x-tenant-id", HeaderValue::from_str(&second.to_string()).unwrap());
+        assert_eq!(refusal_of(request).await.1, Refusal::Duplicate.problem());
+    }
+}
+
+/// grafana/pyroscope PR#5251: there a bad header left the tenant of before in place.
+#[tokio::test]
+async fn an_inherited_context_does_not_survive() {
+    for (request, expected) in [
+        (get("acme"), Refusal::Malformed.problem().to_owned()),
+        (Request::new(Body::empty()), Refusal::Missing.problem().to_owned()),
+        (Request::get("/healthz").body(Body::empty()).unwrap(), "none".to_owned()),
+        (get_of(tenant(1)), tenant(1).to_string()),
+    ] {
+        let mut service = trusting().layer(echo());
+        let answer = async { text(service.ready().await.unwrap().call(request).await.unwrap()).await };
+        assert_eq!(answer.in_tenant(tenant(2)).await, expected);
+    }
+}
+
+// Authorize.
+
+#[tokio::test]
+async fn a_tenant_that_is_not_the_callers() {
+    let call = |request: Request<Body>| authorizing().layer(echo()).oneshot(request);
+    let with = |mut request: Request<Body>, tenants: &[TenantId]| {
+        request.extensions_mut().insert(Caller(tenants.to_vec()));
+        request
+    };
+    assert_eq!(call(with(get_of(tenant(1)), &[tenant(1)])).await.unwrap().status(), 200);
+    assert_eq!(call(with(get_of(tenant(2)), &[tenant(1)])).await.unwrap().status(), 403);
+    assert_eq!(call(with(get_of(tenant(1)), &[])).await.unwrap().status(), 403);
+    assert_eq!(call(get_of(tenant(1))).await.unwrap().status(), 403);
+}
+
+/// bigcapitalhq/bigcapital#990 (GHSA-2g96-86rw-qmvg), and what a 404 here would tell.
+#[tokio::test]
+async fn a_foreign_tenant_gets_the_same_bytes_whatever_its_state() {
+    let mut answers = Vec::new();
+    for number in [2, SUSPENDED, DELETED, UNKNOWN] {
+        let mut request = get_of(tenant(number));
+        request.extensions_mut().insert(Caller(vec![tenant(1)]));
+        let response = authorizing().layer(echo()).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        answers.push((parts.status, parts.headers, text(Response::new(body)).await));
+    }
+    assert_eq!(answers[0].0, 403);
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_for_a_caller_who_may_not() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let directory = move |_: TenantId| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<_, Infallible>(Some(TenantStatus::Active)) }
+    };
+    let layer = TenantLayer::builder()
+        .directory(directory)
+        .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
+        .build();
+    assert_eq!(layer.layer(echo()).oneshot(get_of(tenant(1))).await.unwrap().status(), 403);
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let mut request = get_of(tenant(1));
+    request.extensions_mut().insert(tenant(1));
+    assert_eq!(layer.layer(echo()).oneshot(request).await.unwrap().status(), 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn ready_policies_deny_without_what_they_ask_for() {
+    let claim = TenantLayer::builder()
+        .directory(directory())
+        .authorize(claim_equals(|claim: &Option<TenantId>| *claim))
+        .build();
+    for (extension, status) in
+        [(None, 403), (Some(None), 403), (Some(Some(tenant(2))), 403), (Some(Some(tenant(1))), 200)]
+    {
+        let mut request = get_of(tenant(1));
+        if let Some(extension) = extension {
+            request.extensions_mut().insert::<Option<TenantId>>(extension);
+        }
+        assert_eq!(claim.layer(echo()).oneshot(request).await.unwrap().status(), status, "{extension:?}");
+    }
+    let member = TenantLayer::builder()
+        .directory(directory())
+        .authorize(member_of(|caller: &Caller, tenant| caller.0.contains(&tenant)))
+        .build();
+    assert_eq!(member.layer(echo()).oneshot(get_of(tenant(1))).await.unwrap().status(), 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_asks_elsewhere() {
+    let policy = |_: &RequestHead<'_>, id: TenantId| {
+        Access::Later(Box::pin(async move {
+            tokio::task::yield_now().await;
+            assert!(!TenantContext::is_set());
+            match id {
+                id if id == tenant(1) => Ok(true),
+                id if id == tenant(2) => Ok(false),
+                id if id == tenant(3) => Err("the database is down".into()),
+                _ => std::future::pending().await,
+            }
+        }))
+    };
+    let layer = TenantLayer::builder().directory(directory()).authorize(policy).build();
+    for (number, status) in [(1, 200), (2, 403), (3, 503), (4, 503)] {
+        let response =
+            layer.layer(echo()).oneshot(get_of(tenant(number))).in_tenant(tenant(9)).await.unwrap();
+        assert_eq!(response.status(), status, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_and_a_directory_see_no_context() {
+    let policy = |_: &RequestHead<'_>, _: TenantId| !TenantContext::is_set();
+    let by_closure = |_: TenantId| async {
+        Ok::<_, Infallible>((!TenantContext::is_set()).then_some(TenantStatus::Active))
+    };
+    let layer = TenantLayer::builder().directory(by_closure).authorize(policy).build();
+    let response = layer.layer(echo()).oneshot(get_of(tenant(1))).in_tenant(tenant(9)).await.unwrap();
+    assert_eq!(text(response).await, tenant(1).to_string());
+}
+
+// Verify.
+
+#[tokio::test]
+async fn a_tenant_that_is_not_active() {
+    for (number, refusal) in
+        [(SUSPENDED, Refusal::Suspended), (DELETED, Refusal::Unknown), (UNKNOWN, Refusal::Unknown)]
+    {
+        let answer = refusal_of(get_of(tenant(number))).await;
+        assert_eq!(answer, (refusal.status(), refusal.problem().to_owned()), "{number}");
+    }
+}
+
+// Run.
+
+#[tokio::test]
+async fn the_service_within_is_called_and_polled_in_the_tenant() {
+    let service = tower::service_fn(|_: Request<Body>| {
+        let called = seen();
+        async move { Ok::<_, Infallible>(Response::new(Body::from(format!("{called} {}", seen())))) }
+    });
+    let response = trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap();
+    assert_eq!(text(response).await, format!("{0} {0}", tenant(1)));
+}
+
+/// A service that panics if it is called without having been ready.
+#[derive(Default)]
+struct Ready(bool);
+
+impl Clone for Ready {
+    fn clone(&self) -> Self {
+        Self(false)
+    }
+}
+
+impl Service<Request<Body>> for Ready {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        assert!(!TenantContext::is_set());
+        self.0 = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        assert!(self.0, "called, and was not ready");
+        std::future::ready(Ok(Response::new(Body::from(seen()))))
+    }
+}
+
+/// tower-rs/tower-http#561: a clone was called, which had not been ready.
+#[tokio::test]
+async fn the_service_that_was_ready_is_the_one_that_is_called() {
+    async fn slow(_: TenantId) -> Result<Option<TenantStatus>, Infallible> {
+        tokio::task::yield_now().await;
+        Ok(Some(TenantStatus::Active))
+    }
+    let at_once = TenantLayer::builder().directory(directory()).trust_header().build();
+    let later = TenantLayer::builder().directory(slow).trust_header().build();
+    let mut at_once = at_once.layer(Ready::default());
+    let mut later = later.layer(Ready::default());
+    for _ in 0..2 {
+        let response = at_once.ready().await.unwrap().call(get_of(tenant(1))).await.unwrap();
+        assert_eq!(text(response).await, tenant(1).to_string());
+        let response =
+            later.ready().in_tenant(tenant(9)).await.unwrap().call(get_of(tenant(1))).await.unwrap();
+        assert_eq!(text(response).await, tenant(1).to_string());
+    }
+}
+
+// Clean up.
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let outcomes = |outcome: u8| {
+        tower::service_fn(move |_: Request<Body>| async move {
+            TenantContext::set(tenant(3));
+            std::mem::forget(TenantContext::enter(tenant(4)));
+            tokio::task::yield_now().await;
+            match outcome {
+                0 => Ok(Response::new(Body::empty())),
+                1 => Err("an error"),
+                _ => std::panic::resume_unwind(Box::new("on purpose")),
+            }
+        })
+    };
+    for outcome in 0..3 {
+        let call = trusting().layer(outcomes(outcome)).oneshot(get_of(tenant(1)));
+        let mut call = pin!(call);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut polls = 0;
+        loop {
+            let polled =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(&mut context)));
+            assert!(!TenantContext::is_set(), "{outcome}");
+            polls += 1;
+            if !matches!(polled, Ok(Poll::Pending)) {
+                break;
+            }
+        }
+        assert!(polls > 1);
+    }
+}
+
+/// A future that says in its drop what it sees.
+struct SeenInDrop(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Drop for SeenInDrop {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push(seen());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_cancelled_is_dropped_in_its_tenant() {
+    let drops = Arc::default();
+    let service = tower::service_fn(|_: Request<Body>| {
+        let dropped = SeenInDrop(Arc::clone(&drops));
+        async move {
+            std::future::pending::<()>().await;
+            drop(dropped);
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }
+    });
+    let mut call = Box::pin(trusting().layer(service).oneshot(get_of(tenant(1))));
+    assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(call);
+    assert!(!TenantContext::is_set());
+    assert_eq!(*drops.lock().unwrap(), [tenant(1).to_string()]);
+}
+
+// Refusals.
+
+#[tokio::test]
+async fn a_refusal_says_nothing_of_the_request() {
+    let mut request = get("550e8400-secret-secret");
+    request.headers_mut().insert("authorization", HeaderValue::from_static("Bearer secret"));
+    let response = trusting().layer(echo()).oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers().len(), 2);
+    assert!(!text(response).await.contains("secret"));
+}
+
+const REFUSALS: [Refusal; 11] = [
+    Refusal::Missing,
+    Refusal::Duplicate,
+    Refusal::Malformed,
+    Refusal::Reserved,
+    Refusal::Conflict,
+    Refusal::Forbidden,
+    Refusal::Suspended,
+    Refusal::Unknown,
+    Refusal::RateLimited,
+    Refusal::Unavailable,
+    Refusal::NotInstalled,
+];
+
+#[test]
+fn problems_are_json_with_their_status_and_a_type_of_their_own() {
+    let mut types = std::collections::HashSet::new();
+    for refusal in REFUSALS {
+        let problem: serde_json::Value = serde_json::from_str(refusal.problem()).expect("JSON");
+        assert_eq!(problem["status"], refusal.status().as_u16(), "{refusal:?}");
+        assert_eq!(problem["title"], refusal.to_string());
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+        let kind = problem["type"].as_str().unwrap().to_owned();
+        assert!(kind.starts_with("urn:problem-type:tenancy:tenant-"), "{kind}");
+        assert!(types.insert(kind));
+        let response: Response<Body> = refusal.into_response();
+        assert_eq!(response.headers().contains_key("retry-after"), refusal == Refusal::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_request_is_refused_in_grpc() {
+    for (value, code) in
+        [("acme".to_owned(), "3"), (tenant(SUSPENDED).to_string(), "7"), (tenant(UNKNOWN).to_string(), "5")]
+    {
+        let mut request = get(&value);
+        request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc+proto"));
+        let response = trusting().layer(echo()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["grpc-status"], code);
+        assert_eq!(response.headers()["content-type"], "application/grpc");
+        assert_eq!(text(response).await, "");
+    }
+}
+
+// Exemptions.
+
+#[tokio::test]
+async fn exempt_paths_and_no_others() {
+    let layer = TenantLayer::builder()
+        .directory(directory())
+        .trust_header()
+        .exempt("/healthz")
+        .exempt("/assets/*")
+        .build();
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/healthz?x=1", 200),
+        ("/assets/a/b.css", 200),
+        ("/assets/", 200),
+        ("/assets", 400),
+        ("/healthz/", 400),
+        ("/healthz2", 400),
+        ("/HEALTHZ", 400),
+        ("//healthz", 400),
+        ("/%68ealthz", 400),
+        ("/", 400),
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        assert_eq!(layer.layer(echo()).oneshot(request).await.unwrap().status(), status, "{path}");
+    }
+    // Whatever its header says.
+    let mut request = get_of(tenant(1));
+    *request.uri_mut() = "/healthz".parse().unwrap();
+    assert_eq!(text(layer.layer(echo()).oneshot(request).await.unwrap()).await, "none");
+}

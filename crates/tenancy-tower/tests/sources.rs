@@ -1,0 +1,184 @@
+//! Where a request names its tenant, and that all places agree.
+
+mod common;
+
+use axum::body::Body;
+use common::{directory, echo, tenant, text};
+use http::{HeaderName, Request};
+use tenancy::TenantId;
+use tenancy_tower::{Refusal, Source, TenantLayer, claim_equals};
+use tower::{Layer, ServiceExt};
+
+/// What a request comes to: the tenant's text, or the refusal's.
+async fn outcome(sources: Vec<Source>, request: Request<Body>) -> String {
+    let builder = TenantLayer::builder().directory(directory()).trust_header();
+    let layer = sources.into_iter().fold(builder, tenancy_tower::TenantLayerBuilder::source).build();
+    text(layer.layer(echo()).oneshot(request).await.unwrap()).await
+}
+
+fn is_refused(answer: &str, refusal: Refusal) -> bool {
+    answer == refusal.problem()
+}
+
+#[tokio::test]
+async fn a_header_of_another_name() {
+    let source = || vec![Source::header(HeaderName::from_static("x-org"))];
+    let request =
+        |name: &str| Request::get("/").header(name, tenant(1).to_string()).body(Body::empty()).unwrap();
+    assert_eq!(outcome(source(), request("X-Org")).await, tenant(1).to_string());
+    assert!(is_refused(&outcome(source(), request("X-Tenant-ID")).await, Refusal::Missing));
+}
+
+#[tokio::test]
+async fn a_part_of_the_path() {
+    let source = || vec![Source::path("/v1/tenants/{tenant}")];
+    let request = |path: String| Request::get(path).body(Body::empty()).unwrap();
+    let id = tenant(1).to_string();
+    assert_eq!(outcome(source(), request(format!("/v1/tenants/{id}/agents"))).await, id);
+    for (path, refusal) in [
+        ("/v1/tenants/acme".to_owned(), Refusal::Malformed),
+        ("/v1/tenants/".to_owned(), Refusal::Malformed),
+        ("/v1/agents".to_owned(), Refusal::Missing),
+        (format!("/v1/tenants/%7B{id}%7D"), Refusal::Malformed),
+        (format!("/v1//tenants/{id}"), Refusal::Missing),
+    ] {
+        assert!(is_refused(&outcome(source(), request(path.clone())).await, refusal), "{path}");
+    }
+}
+
+fn at_host(host: &str) -> Request<Body> {
+    Request::get("/").header("host", host).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_subdomain_that_is_an_id() {
+    let source = || vec![Source::subdomain("Example.com")];
+    let id = tenant(1).to_string();
+    for host in [format!("{id}.example.com"), format!("{id}.EXAMPLE.com:8443"), format!("{id}.example.com.")]
+    {
+        assert_eq!(outcome(source(), at_host(&host)).await, id, "{host}");
+    }
+    // HTTP/2 has it in the target.
+    let target = format!("http://{id}.example.com/");
+    assert_eq!(outcome(source(), Request::get(&target).body(Body::empty()).unwrap()).await, id);
+    for (host, refusal) in [
+        ("example.com".to_owned(), Refusal::Missing),
+        ("example.com:80".to_owned(), Refusal::Missing),
+        (format!("{id}.evil.com"), Refusal::Missing),
+        (format!("{id}.example.com.evil.com"), Refusal::Missing),
+        (format!("{id}.notexample.com"), Refusal::Missing),
+        (format!("{id}example.com"), Refusal::Missing),
+        (format!("a.{id}.example.com"), Refusal::Malformed),
+        (format!("{id}..example.com"), Refusal::Malformed),
+        (".example.com".to_owned(), Refusal::Malformed),
+        ("acme.example.com".to_owned(), Refusal::Malformed),
+        ("[::1]:80".to_owned(), Refusal::Missing),
+        (String::new(), Refusal::Missing),
+    ] {
+        assert!(is_refused(&outcome(source(), at_host(&host)).await, refusal), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_there_twice() {
+    let source = || vec![Source::subdomain("example.com")];
+    let (one, other) = (format!("{}.example.com", tenant(1)), format!("{}.example.com", tenant(2)));
+    let request = Request::get("/").header("host", &one).header("host", &other).body(Body::empty()).unwrap();
+    assert!(is_refused(&outcome(source(), request).await, Refusal::Duplicate));
+    let request = Request::get(format!("http://{one}/")).header("host", &other).body(Body::empty()).unwrap();
+    assert!(is_refused(&outcome(source(), request).await, Refusal::Conflict));
+    let request = Request::get(format!("http://{one}/")).header("host", &one).body(Body::empty()).unwrap();
+    assert_eq!(outcome(source(), request).await, tenant(1).to_string());
+}
+
+fn tenant_of(slug: &str) -> Option<TenantId> {
+    (slug == "acme").then(|| tenant(1))
+}
+
+#[tokio::test]
+async fn a_subdomain_that_is_a_name() {
+    let source = || vec![Source::slug_subdomain("example.com", tenant_of)];
+    assert_eq!(outcome(source(), at_host("Acme.example.com")).await, tenant(1).to_string());
+    assert!(is_refused(&outcome(source(), at_host("globex.example.com")).await, Refusal::Unknown));
+    assert!(is_refused(&outcome(source(), at_host("example.com")).await, Refusal::Missing));
+}
+
+#[tokio::test]
+async fn a_name_of_nobody_is_answered_like_a_foreign_tenant() {
+    let layer = TenantLayer::builder()
+        .directory(directory())
+        .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
+        .source(Source::slug_subdomain("example.com", tenant_of))
+        .source(Source::tenant_header())
+        .build();
+    let answer = |host: &'static str, header: bool| {
+        let layer = layer.clone();
+        async move {
+            let mut request = at_host(host);
+            request.extensions_mut().insert(tenant(2));
+            if header {
+                request.headers_mut().insert("x-tenant-id", tenant(2).to_string().parse().unwrap());
+            }
+            text(layer.layer(echo()).oneshot(request).await.unwrap()).await
+        }
+    };
+    assert!(is_refused(&answer("acme.example.com", false).await, Refusal::Forbidden));
+    assert!(is_refused(&answer("globex.example.com", false).await, Refusal::Forbidden));
+    assert!(is_refused(&answer("acme.example.com", true).await, Refusal::Conflict));
+    assert!(is_refused(&answer("globex.example.com", true).await, Refusal::Conflict));
+    assert_eq!(answer("example.com", true).await, tenant(2).to_string());
+}
+
+#[tokio::test]
+async fn a_claim() {
+    let source = || vec![Source::claim(|tenant: &Option<TenantId>| *tenant)];
+    let request = |claim: Option<Option<TenantId>>| {
+        let mut request = Request::new(Body::empty());
+        if let Some(claim) = claim {
+            request.extensions_mut().insert(claim);
+        }
+        request
+    };
+    assert_eq!(outcome(source(), request(Some(Some(tenant(1))))).await, tenant(1).to_string());
+    assert!(is_refused(&outcome(source(), request(Some(None))).await, Refusal::Missing));
+    assert!(is_refused(&outcome(source(), request(None)).await, Refusal::Missing));
+}
+
+/// All that name a tenant, in every subset of four places, with one of them naming another.
+#[tokio::test]
+async fn all_places_that_name_a_tenant_must_agree() {
+    let sources = || {
+        vec![
+            Source::tenant_header(),
+            Source::path("/t/{tenant}"),
+            Source::subdomain("example.com"),
+            Source::claim(|tenant: &TenantId| Some(*tenant)),
+        ]
+    };
+    for places in 0..1_u8 << 4 {
+        for odd in [None, Some(0), Some(1), Some(2), Some(3)] {
+            let named = |place: u8| {
+                (places >> place & 1 == 1).then(|| if odd == Some(place) { tenant(2) } else { tenant(1) })
+            };
+            let path = named(1).map_or_else(|| "/".to_owned(), |tenant| format!("/t/{tenant}"));
+            let host =
+                named(2).map_or_else(|| "example.com".to_owned(), |tenant| format!("{tenant}.example.com"));
+            let mut request = Request::get(path).header("host", host);
+            if let Some(tenant) = named(0) {
+                request = request.header("x-tenant-id", tenant.to_string());
+            }
+            if let Some(tenant) = named(3) {
+                request = request.extension(tenant);
+            }
+            let answer = outcome(sources(), request.body(Body::empty()).unwrap()).await;
+            let odd_is_named = odd.is_some_and(|odd| places >> odd & 1 == 1);
+            let expected = match (places.count_ones(), odd_is_named) {
+                (0, _) => Refusal::Missing.problem().to_owned(),
+                (1, true) => tenant(2).to_string(),
+                (_, false) => tenant(1).to_string(),
+                (_, true) => Refusal::Conflict.problem().to_owned(),
+            };
+            assert_eq!(answer, expected, "places {places:04b}, odd {odd:?}");
+        }
+    }
+}
