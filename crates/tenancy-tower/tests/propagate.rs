@@ -1,0 +1,95 @@
+//! Outbound requests name the tenant to the hosts on the list, and to no other.
+
+mod common;
+
+use std::convert::Infallible;
+
+use common::tenant;
+use http::Request;
+use tenancy::TenantContext;
+use tenancy_tower::PropagateTenantLayer;
+use tower::{Layer, Service};
+
+/// The header's values in a request to a target, as it leaves.
+fn sent(layer: &PropagateTenantLayer, target: &str, own: &[&str]) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut client = layer.layer(tower::service_fn(|request: Request<()>| {
+        let sent = request.headers().get_all("x-tenant-id").iter();
+        values.extend(sent.map(|value| value.to_str().unwrap().to_owned()));
+        std::future::ready(Ok::<_, Infallible>(()))
+    }));
+    let mut request = Request::get(target).body(()).unwrap();
+    for value in own {
+        request.headers_mut().append("X-Tenant-ID", value.parse().unwrap());
+    }
+    _ = client.call(request);
+    drop(client);
+    values
+}
+
+#[test]
+fn hosts_on_the_list() {
+    let layer =
+        PropagateTenantLayer::to(["agents.internal", "billing.internal:8443", "tls.internal:443", "[::1]"]);
+    let id = tenant(1).to_string();
+    TenantContext::scope(tenant(1), || {
+        for target in [
+            "http://agents.internal/",
+            "http://AGENTS.internal:8080/",
+            "https://billing.internal:8443/x",
+            "https://tls.internal/",
+            "http://[::1]:80/",
+        ] {
+            assert_eq!(sent(&layer, target, &[]), [id.as_str()], "{target}");
+            // Whatever was there.
+            assert_eq!(sent(&layer, target, &["acme", "globex"]), [id.as_str()], "{target}");
+        }
+    });
+}
+
+#[test]
+fn other_hosts_never_hear_of_it() {
+    let layer = PropagateTenantLayer::to(["agents.internal", "billing.internal:8443", "tls.internal:443"]);
+    TenantContext::scope(tenant(1), || {
+        for target in [
+            "http://evil.com/",
+            "http://agents.internal@evil.com/",
+            "http://agents.internal:80@evil.com/",
+            "http://agents.internal.evil.com/",
+            "http://xagents.internal/",
+            "http://evil.com/agents.internal",
+            "https://billing.internal/",
+            "https://billing.internal:84430/",
+            "http://tls.internal/",
+            "/agents.internal",
+        ] {
+            // A request that was forwarded may have one.
+            let value = tenant(2).to_string();
+            if let Ok(_uri) = target.parse::<http::Uri>() {
+                assert!(sent(&layer, target, &[]).is_empty(), "{target}");
+                assert!(sent(&layer, target, &[&value]).is_empty(), "{target}");
+            }
+        }
+    });
+}
+
+#[test]
+fn without_a_tenant_none_is_named() {
+    let layer = PropagateTenantLayer::to(["agents.internal"]);
+    assert!(sent(&layer, "http://agents.internal/", &["acme"]).is_empty());
+}
+
+#[test]
+fn a_client_that_is_connected_to_one_server() {
+    let layer = PropagateTenantLayer::to_connected();
+    TenantContext::scope(tenant(1), || {
+        assert_eq!(sent(&layer, "/grpc.health.v1.Health/Check", &[]), [tenant(1).to_string()]);
+        assert!(sent(&layer, "http://agents.internal/", &[]).is_empty());
+    });
+}
+
+#[test]
+#[should_panic(expected = "without a user")]
+fn a_host_with_a_user() {
+    let _ = PropagateTenantLayer::to(["user@agents.internal"]);
+}

@@ -1,0 +1,99 @@
+//! Spans and events.
+
+#![cfg(feature = "tracing")]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use common::{echo, get, get_of, tenant, text};
+use http::{Request, Response};
+use tenancy_tower::TenantLayer;
+use tower::{Layer, ServiceExt};
+use tracing::Instrument;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged of a future's work.
+async fn logged<R>(work: impl Future<Output = R>) -> (R, Vec<String>) {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let result = work.await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    (result, text.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
+    let service = tower::service_fn(|_: Request<Body>| async {
+        tracing::info!("handled");
+        let body = futures_util::stream::once(async {
+            tracing::info!("streamed");
+            Ok::<_, io::Error>("")
+        });
+        Ok::<_, io::Error>(Response::new(Body::from_stream(body)))
+    });
+    let (_, lines) = logged(async {
+        text(common::trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap()).await
+    })
+    .await;
+    for event in ["handled", "streamed"] {
+        let line = lines.iter().find(|line| line.contains(event)).expect(event);
+        assert!(line.contains(&format!("tenant{{tenant.id={}}}", tenant(1))), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
+    let (_, lines) = logged(async {
+        let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
+        async {
+            common::trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
+            tracing::info!("answered");
+        }
+        .instrument(span)
+        .await;
+    })
+    .await;
+    let line = lines.iter().find(|line| line.contains("answered")).unwrap();
+    assert!(line.contains(&format!("request{{tenant.id={}}}", tenant(1))), "{line}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_event_that_repeats_nothing() {
+    let (_, lines) = logged(common::trusting().layer(echo()).oneshot(get("secret"))).await;
+    assert!(
+        lines.iter().any(|line| line.contains("request refused") && line.contains("status=400")),
+        "{lines:?}"
+    );
+    assert!(!lines.concat().contains("secret"));
+}
+
+#[tokio::test]
+async fn a_directory_that_fails_is_a_warning_for_the_operator() {
+    let fails = |_| async { Err::<Option<tenancy::TenantStatus>, _>("no route to host") };
+    let layer = TenantLayer::builder().directory(fails).trust_header().build();
+    let (response, lines) = logged(layer.layer(echo()).oneshot(get_of(tenant(1)))).await;
+    assert!(lines.iter().any(|line| line.contains("WARN") && line.contains("no route to host")), "{lines:?}");
+    assert!(!text(response.unwrap()).await.contains("route"));
+}
