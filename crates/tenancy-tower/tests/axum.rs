@@ -1,4 +1,4 @@
-//! The extractor, the layer within a router, and WebSockets.
+//! The extractor, the layer within a router, and web sockets.
 
 #![cfg(feature = "axum")]
 

@@ -82,7 +82,7 @@ async fn body(
     trusting().layer(service).oneshot(get_of(tenant(number))).await.unwrap().into_body()
 }
 
-/// ErwinM/acts_as_tenant#175: there the tenant was gone while the body streamed.
+/// `ErwinM/acts_as_tenant`#175: there the tenant was gone while the body streamed.
 #[tokio::test]
 async fn frames_trailers_and_the_drop_are_in_the_tenant() {
     let in_drop = Arc::default();

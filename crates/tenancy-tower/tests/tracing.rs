@@ -65,7 +65,7 @@ async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
 
 #[tokio::test]
 async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
-    let (_, lines) = logged(async {
+    let ((), lines) = logged(async {
         let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
         async {
             common::trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();

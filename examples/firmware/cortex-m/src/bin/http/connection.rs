@@ -80,7 +80,7 @@ impl<'b> Connection<'b> {
         if let Ok(more) = socket.recv_slice(room) {
             self.filled += more;
             if more > 0
-                && let Some(answer) = request::answer(&self.head[..self.filled], tenants)
+                && let Some(answer) = request::answer(&self.head[..self.filled], tenants, since_start(now))
             {
                 let _ = socket.send_slice(answer.as_bytes());
                 self.close(socket, now);
@@ -97,4 +97,8 @@ impl<'b> Connection<'b> {
         socket.close();
         self.stage = Stage::Closing(now + CLOSE_TIME);
     }
+}
+
+fn since_start(now: Instant) -> core::time::Duration {
+    (now - Instant::ZERO).into()
 }

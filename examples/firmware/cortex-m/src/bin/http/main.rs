@@ -3,21 +3,19 @@
 #![no_std]
 #![no_main]
 
+mod clock;
 mod connection;
 mod ethernet;
 mod request;
 mod tenants;
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
 use cortex_m::Peripherals;
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m_rt::{entry, exception};
+use cortex_m_rt::entry;
 use firmware_kit as _;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
-use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
+use clock::Clock;
 use connection::{CONNECTIONS, Connection};
 use ethernet::Ethernet;
 use tenants::Tenants;
@@ -27,29 +25,14 @@ const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
-static MILLISECONDS: AtomicU32 = AtomicU32::new(0);
-
-#[exception]
-fn SysTick() {
-    MILLISECONDS.store(MILLISECONDS.load(Relaxed).wrapping_add(1), Relaxed);
-}
-
-fn now() -> Instant {
-    Instant::from_millis(i64::from(MILLISECONDS.load(Relaxed)))
-}
-
 #[entry]
 fn main() -> ! {
-    let Some(mut core) = Peripherals::take() else { firmware_kit::exit(1) };
-    core.SYST.set_clock_source(SystClkSource::Core);
-    // 12 MHz.
-    core.SYST.set_reload(12_000 - 1);
-    core.SYST.clear_current();
-    core.SYST.enable_interrupt();
-    core.SYST.enable_counter();
+    let Some(core) = Peripherals::take() else { firmware_kit::exit(1) };
+    let mut clock = Clock::start(core.SYST);
 
     let mut ethernet = Ethernet::new(MAC);
-    let mut interface = Interface::new(Config::new(EthernetAddress(MAC).into()), &mut ethernet, now());
+    let config = Config::new(EthernetAddress(MAC).into());
+    let mut interface = Interface::new(config, &mut ethernet, clock.now());
     // One address and one route fit into the interface's fixed memory.
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(IpCidr::new(ADDRESS.into(), 24));
@@ -64,9 +47,9 @@ fn main() -> ! {
 
     defmt::info!("listening on 10.0.2.15:80");
     loop {
-        interface.poll(now(), &mut ethernet, &mut sockets);
+        interface.poll(clock.now(), &mut ethernet, &mut sockets);
         for connection in &mut connections {
-            connection.serve(&mut sockets, &mut tenants, now());
+            connection.serve(&mut sockets, &mut tenants, clock.now());
         }
     }
 }

@@ -1,10 +1,14 @@
 //! From a request's head to its answer.
 
 use core::fmt::Write;
+use core::time::Duration;
 
 use heapless::String;
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
-use tenancy::{InvalidTenantIdKind, TenantContext, TenantError, TenantId};
+use tenancy::{
+    InvalidTenantIdKind, RateLimitedError, ResolveTenantError, TENANT_HEADER, TenantClaims, TenantContext,
+    TenantError, TenantId,
+};
 
 use crate::tenants::Tenants;
 
@@ -22,36 +26,62 @@ enum Outcome {
 }
 
 /// Why a request is refused: a status and a sentence of this program's own, nothing of the request's.
-struct Refusal(u16, &'static str, &'static str);
+struct Refusal(u16, &'static str, &'static str, Extra);
+
+/// A header field that the status asks for.
+#[derive(Clone, Copy)]
+enum Extra {
+    None,
+    Allow,
+    RetryAfter(u64),
+}
+
+impl From<ResolveTenantError> for Refusal {
+    fn from(error: ResolveTenantError) -> Self {
+        let detail = match error {
+            ResolveTenantError::Missing => "X-Tenant-ID is missing",
+            ResolveTenantError::Duplicate => "X-Tenant-ID stands twice",
+            ResolveTenantError::Conflict => "more than one tenant is named",
+            ResolveTenantError::Invalid(error) => match error.kind() {
+                InvalidTenantIdKind::Nil | InvalidTenantIdKind::Max => "X-Tenant-ID is a reserved id",
+                _ => "X-Tenant-ID is not a tenant id",
+            },
+        };
+        Self(400, "Bad Request", detail, Extra::None)
+    }
+}
 
 impl From<TenantError> for Refusal {
     fn from(error: TenantError) -> Self {
         match error {
-            TenantError::InvalidTenantId(error) => match error.kind() {
-                InvalidTenantIdKind::Nil | InvalidTenantIdKind::Max => {
-                    Self(400, "Bad Request", "X-Tenant-ID is a reserved id")
-                }
-                _ => Self(400, "Bad Request", "X-Tenant-ID is not a tenant id"),
-            },
-            TenantError::TenantNotFound(_) => Self(404, "Not Found", "no such tenant"),
-            TenantError::TenantValidation(_) => Self(403, "Forbidden", "the tenant is suspended"),
-            TenantError::UnauthorizedTenantAccess(_) => Self(403, "Forbidden", "not your tenant"),
-            _ => Self(500, "Internal Server Error", "no tenant context"),
+            TenantError::TenantNotFound(_) => Self(404, "Not Found", "no such tenant", Extra::None),
+            TenantError::TenantValidation(_) => {
+                Self(403, "Forbidden", "the tenant is suspended", Extra::None)
+            }
+            // Nothing else is asked here.
+            _ => Self(500, "Internal Server Error", "no tenant context", Extra::None),
         }
     }
 }
 
+impl From<RateLimitedError> for Refusal {
+    fn from(error: RateLimitedError) -> Self {
+        let extra = Extra::RetryAfter(error.retry_after_seconds());
+        Self(429, "Too Many Requests", "the tenant is over its limit", extra)
+    }
+}
+
 /// The answer to what has come so far; `None` while the head is not complete.
-pub(crate) fn answer(received: &[u8], tenants: &mut Tenants) -> Option<Answer> {
+pub(crate) fn answer(received: &[u8], tenants: &mut Tenants, now: Duration) -> Option<Answer> {
     let mut fields = [EMPTY_HEADER; FIELDS];
     let mut request = Request::new(&mut fields);
     let outcome = match request.parse(received) {
         Ok(Status::Partial) if received.len() < HEAD => return None,
         Ok(Status::Partial) | Err(Error::TooManyHeaders) => {
-            Err(Refusal(431, "Request Header Fields Too Large", "the head is too large"))
+            Err(Refusal(431, "Request Header Fields Too Large", "the head is too large", Extra::None))
         }
-        Ok(Status::Complete(_)) => serve(&request, tenants),
-        Err(_) => Err(Refusal(400, "Bad Request", "not an HTTP request")),
+        Ok(Status::Complete(_)) => serve(&request, tenants, now),
+        Err(_) => Err(Refusal(400, "Bad Request", "not an HTTP request", Extra::None)),
     };
     let outcome = match outcome {
         Ok((tenant, number)) => Outcome::Served(tenant, number),
@@ -60,17 +90,22 @@ pub(crate) fn answer(received: &[u8], tenants: &mut Tenants) -> Option<Answer> {
     Some(written(&outcome, request.method == Some("HEAD")))
 }
 
-fn serve(request: &Request<'_, '_>, tenants: &mut Tenants) -> Result<(TenantId, u32), Refusal> {
+fn serve(
+    request: &Request<'_, '_>,
+    tenants: &mut Tenants,
+    now: Duration,
+) -> Result<(TenantId, u32), Refusal> {
     if !matches!(request.method, Some("GET" | "HEAD")) {
-        return Err(Refusal(405, "Method Not Allowed", "GET and HEAD alone"));
+        return Err(Refusal(405, "Method Not Allowed", "GET and HEAD alone", Extra::Allow));
     }
     let tenant = tenants.verify(claimed(request.headers)?)?;
-    let served = TenantContext::scope(tenant, || {
+    tenants.limit(&tenant, now)?;
+    let served = TenantContext::scope(tenant.id(), || {
         match TenantContext::get() {
             Ok(tenant) => defmt::info!("context set: {}", tenant),
             Err(error) => defmt::error!("{}", error),
         }
-        tenants.count_request().map(|number| (tenant, number))
+        tenants.count_request().map(|number| (tenant.id(), number))
     });
     match TenantContext::get_optional() {
         None => defmt::info!("context cleared"),
@@ -80,25 +115,23 @@ fn serve(request: &Request<'_, '_>, tenants: &mut Tenants) -> Result<(TenantId, 
 }
 
 /// The tenant that the one `X-Tenant-ID` names.
-fn claimed(fields: &[Header<'_>]) -> Result<TenantId, Refusal> {
-    let mut values = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("X-Tenant-ID"));
-    match (values.next(), values.next()) {
-        (Some(field), None) => Ok(TenantId::parse_ascii(field.value).map_err(TenantError::from)?),
-        (None, _) => Err(Refusal(400, "Bad Request", "X-Tenant-ID is missing")),
-        (Some(_), Some(_)) => Err(Refusal(400, "Bad Request", "X-Tenant-ID stands twice")),
-    }
+fn claimed(fields: &[Header<'_>]) -> Result<TenantId, ResolveTenantError> {
+    let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(TENANT_HEADER));
+    let mut claims = TenantClaims::new();
+    claims.header(named.map(|field| field.value))?;
+    claims.resolve()
 }
 
 fn written(outcome: &Outcome, head_only: bool) -> Answer {
     let mut body = String::<128>::new();
-    let (status, reason) = match outcome {
+    let (status, reason, extra) = match outcome {
         Outcome::Served(tenant, number) => {
             let _ = writeln!(body, "{{\"tenant\":\"{tenant}\",\"requests\":{number}}}");
-            (200, "OK")
+            (200, "OK", Extra::None)
         }
-        Outcome::Refused(Refusal(status, reason, detail)) => {
+        Outcome::Refused(Refusal(status, reason, detail, extra)) => {
             let _ = writeln!(body, "{{\"status\":{status},\"detail\":\"{detail}\"}}");
-            (*status, *reason)
+            (*status, *reason, *extra)
         }
     };
     defmt::info!("answer {=u16}", status);
@@ -110,10 +143,11 @@ fn written(outcome: &Outcome, head_only: bool) -> Answer {
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n",
         body.len()
     );
-    if status == 405 {
-        let _ = answer.push_str("Allow: GET, HEAD\r\n");
-    }
-    let _ = answer.push_str("\r\n");
+    let _ = match extra {
+        Extra::None => answer.write_str("\r\n"),
+        Extra::Allow => answer.write_str("Allow: GET, HEAD\r\n\r\n"),
+        Extra::RetryAfter(seconds) => write!(answer, "Retry-After: {seconds}\r\n\r\n"),
+    };
     if !head_only {
         let _ = answer.push_str(&body);
     }

@@ -1,44 +1,70 @@
-//! The tenants that this device serves.
+//! The tenants that this device serves, in fixed memory: who they are, how often they came, how often they may.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
 
 use tenancy::{
-    TenantContext, TenantError, TenantId, TenantNotFoundError, TenantValidationError, TenantValidationKind,
-    tenant_id,
+    FixedDirectory, Quota, RateLimitedError, TenantContext, TenantError, TenantId, TenantLimiter, TenantMap,
+    TenantNotFoundError, TenantRecord, TenantSlug, TenantStatus, tenant_id,
 };
 
-struct Tenant {
-    id: TenantId,
-    suspended: bool,
-    requests: u32,
+/// One more than there are tenants: a search for an unknown one ends at a free place.
+const PLACES: usize = TENANTS.len() + 1;
+
+const TENANTS: [TenantRecord; 3] = [
+    record(tenant_id!("550e8400-e29b-41d4-a716-446655440000"), "acme", TenantStatus::Active),
+    record(tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), "globex", TenantStatus::Active),
+    record(tenant_id!("7d444840-9dc0-41d1-b245-5ffdce74fad2"), "initech", TenantStatus::Suspended),
+];
+
+const fn record(id: TenantId, slug: &str, status: TenantStatus) -> TenantRecord {
+    match TenantSlug::parse(slug) {
+        Ok(slug) => TenantRecord::new(id, slug, status),
+        // When it is compiled, never on the device.
+        Err(_) => panic!("not a slug"),
+    }
 }
 
-pub(crate) struct Tenants([Tenant; 3]);
+/// 10 requests a second, and 60 at once.
+const QUOTA: Quota =
+    Quota::per_second(NonZeroU32::new(10).expect("not zero")).burst(NonZeroU32::new(60).expect("not zero"));
+
+pub(crate) struct Tenants {
+    directory: FixedDirectory<PLACES>,
+    requests: TenantMap<u32, PLACES>,
+    limiter: TenantLimiter<PLACES>,
+}
 
 impl Tenants {
     pub(crate) fn new() -> Self {
-        let tenant = |id, suspended| Tenant { id, suspended, requests: 0 };
-        Self([
-            tenant(tenant_id!("550e8400-e29b-41d4-a716-446655440000"), false),
-            tenant(tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), false),
-            tenant(tenant_id!("7d444840-9dc0-41d1-b245-5ffdce74fad2"), true),
-        ])
+        let mut tenants = Self {
+            directory: FixedDirectory::new(),
+            requests: TenantMap::new(),
+            limiter: TenantLimiter::new(QUOTA),
+        };
+        for tenant in TENANTS {
+            // There is a place for each.
+            let _ = tenants.directory.insert(tenant);
+            let _ = tenants.requests.insert(tenant.id(), 0);
+        }
+        tenants
     }
 
     /// The tenant, if it is known and active.
-    pub(crate) fn verify(&self, id: TenantId) -> Result<TenantId, TenantError> {
-        match self.0.iter().find(|tenant| tenant.id == id) {
-            None => Err(TenantNotFoundError::new(id).into()),
-            Some(tenant) if tenant.suspended => {
-                Err(TenantValidationError::new(id, TenantValidationKind::Suspended).into())
-            }
-            Some(tenant) => Ok(tenant.id),
-        }
+    pub(crate) fn verify(&self, id: TenantId) -> Result<TenantRecord, TenantError> {
+        self.directory.verify(id)
+    }
+
+    /// Takes one of the requests that the tenant may make.
+    pub(crate) fn limit(&mut self, tenant: &TenantRecord, now: Duration) -> Result<(), RateLimitedError> {
+        self.limiter.take(tenant.id(), now)
     }
 
     /// Counts a request of the current tenant, and gives its number: the tenant is not among the arguments.
     pub(crate) fn count_request(&mut self) -> Result<u32, TenantError> {
         let id = TenantContext::get()?;
-        let tenant = self.0.iter_mut().find(|tenant| tenant.id == id).ok_or(TenantNotFoundError::new(id))?;
-        tenant.requests = tenant.requests.wrapping_add(1);
-        Ok(tenant.requests)
+        let requests = self.requests.get_mut(id).ok_or(TenantNotFoundError::new(id))?;
+        *requests = requests.wrapping_add(1);
+        Ok(*requests)
     }
 }
