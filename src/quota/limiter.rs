@@ -145,7 +145,7 @@ impl<const N: usize> TenantLimiter<N> {
         }
         match self.full_at.insert(tenant, now + self.quota.interval) {
             Ok(_) => Ok(()),
-            // There is no place at all.
+            // Not here: there was a place.
             Err(_) => Err(u64::MAX),
         }
     }
