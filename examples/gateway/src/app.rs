@@ -1,0 +1,139 @@
+//! The routes, and the layers around them.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use serde_json::{Value, json};
+use tenancy::TenantContext;
+use tenancy_tower::{TenantLayer, member_of};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::Config;
+use crate::events::{self, Events};
+use crate::limit::{RateLimit, limit};
+use crate::notes::{self, MemoryNotes, Notes};
+use crate::principals::{Census, Principal, Principals};
+use crate::problem::Problem;
+use crate::tenants::{self, Tenants};
+use crate::{access_log, auth, deadline};
+
+/// The path that has no principal and no tenant.
+pub const HEALTH: &str = "/healthz";
+/// A note of 4,096 characters fits, in whatever way its JSON is written.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The tenants, for the platform.
+    pub tenants: Arc<Tenants>,
+    /// The current tenant's notes.
+    pub notes: Arc<dyn Notes>,
+    /// The current tenant's changes.
+    pub events: Arc<Events>,
+    /// Cancelled when the service closes.
+    pub closing: CancellationToken,
+}
+
+/// What the layers know.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    principals: Arc<Principals>,
+    tenants: Arc<Tenants>,
+    limit: Arc<RateLimit>,
+}
+
+/// The service that a configuration and a census make.
+pub fn service(config: &Config, census: Census, closing: CancellationToken) -> impl HttpService {
+    let tenants = Arc::new(Tenants::new(census.tenants));
+    let gate = Gate {
+        principals: Arc::new(census.principals),
+        tenants: Arc::clone(&tenants),
+        limit: Arc::new(RateLimit::new(config.rate, config.burst)),
+    };
+    let notes = Arc::new(MemoryNotes::with_limit(config.max_notes));
+    gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
+}
+
+/// The routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route(HEALTH, get(async || Json(json!({ "status": "ok" }))))
+        .route("/v1/whoami", get(whoami))
+        .merge(notes::http::routes())
+        .merge(events::http::routes())
+        .merge(tenants::http::routes())
+        .fallback(async || Problem::NO_ROUTE)
+        .method_not_allowed_fallback(async || Problem::METHOD)
+        .with_state(app)
+}
+
+async fn whoami(
+    State(app): State<App>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Json<Value>, Problem> {
+    let tenant = TenantContext::get()?;
+    let slug = app.tenants.get(tenant).map(|record| record.slug().to_string());
+    Ok(Json(json!({ "principal": principal.name(), "tenant": tenant, "slug": slug })))
+}
+
+impl Gate {
+    /// Puts the layers around routes, the outermost first.
+    ///
+    /// They stand around the whole router: a path that there is not is a 404 only to those who may ask.
+    pub fn around(self, router: Router) -> impl HttpService {
+        let Self { principals, tenants, limit: rate } = self;
+        let tenant = TenantLayer::builder()
+            .directory(tenants.directory())
+            .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
+            .exempt(HEALTH)
+            .build();
+        ServiceBuilder::new()
+            .layer(from_fn(access_log::log))
+            .layer(CatchPanicLayer::custom(broken))
+            .layer(from_fn(deadline::deadline))
+            .layer(from_fn_with_state(principals, auth::authenticate))
+            .layer(tenant)
+            .layer(from_fn_with_state(rate, limit))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .service(router)
+    }
+}
+
+/// What the panic says may be about the request: the panic's hook has told the operator, and the caller is not
+/// told.
+#[allow(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+fn broken(_panic: Box<dyn Any + Send>) -> Response {
+    Problem::INTERNAL.into_response()
+}
+
+/// A service that can be served: all bounds in one name.
+pub trait HttpService:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> HttpService for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Shows nothing of what is kept.
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! What can be said at the start.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+
+use crate::principals::Census;
+
+/// An HTTP service whose tenants share one process, and nothing else.
+///
+/// Without any flag it serves the tenants and the tokens of a demo, to this machine alone, and prints requests
+/// to try. All is kept in memory, and gone at the end.
+#[derive(Clone, Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Config {
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, env = "GATEWAY_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Tenants, principals and their tokens, as JSON in the form of examples/gateway/demo.json [default: the
+    /// demo's]
+    #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE")]
+    pub principals: Option<PathBuf>,
+
+    /// Requests a second of each tenant; 0 is no limit
+    #[arg(long, env = "GATEWAY_RATE", value_name = "NUMBER", default_value_t = 100)]
+    pub rate: u32,
+
+    /// Requests of a tenant at once, before the rate is felt
+    #[arg(long, env = "GATEWAY_BURST", value_name = "NUMBER", default_value = "200")]
+    pub burst: NonZeroU32,
+
+    /// Notes that a tenant may have
+    #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000)]
+    pub max_notes: usize,
+
+    /// Seconds that the requests in flight have to finish after Ctrl-C or SIGTERM
+    #[arg(long, env = "GATEWAY_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
+    pub shutdown_timeout: u32,
+
+    /// How much is logged, on stderr
+    #[arg(long, env = "GATEWAY_LOG", value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
+    pub log: Level,
+
+    /// Seconds that a client has to send a request's head
+    #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", value_name = "SECONDS", default_value_t = 10, hide = true)]
+    pub head_timeout: u32,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it, here and in --help")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Config {
+    /// See [`shutdown_timeout`](Self::shutdown_timeout).
+    pub fn shutdown_timeout(&self) -> Duration {
+        Duration::from_secs(self.shutdown_timeout.into())
+    }
+
+    /// See [`head_timeout`](Self::head_timeout).
+    pub fn head_timeout(&self) -> Duration {
+        Duration::from_secs(self.head_timeout.into())
+    }
+
+    /// Tokens that everybody can read are for this machine alone.
+    ///
+    /// # Errors
+    ///
+    /// Where they would be served to others.
+    pub fn check(&self, census: &Census) -> Result<()> {
+        let is_local = self.listen.ip().to_canonical().is_loopback();
+        ensure!(
+            is_local || !census.principals.has_demo_tokens(),
+            "the demo's tokens are public, and {} can be reached from other machines: \
+             name tokens of your own by --principals FILE, or listen on 127.0.0.1",
+            self.listen
+        );
+        Ok(())
+    }
+}

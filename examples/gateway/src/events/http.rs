@@ -1,0 +1,59 @@
+//! `/v1/notes/events`.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use axum::routing::get;
+use futures_util::stream::{self, Stream, StreamExt};
+use tenancy::TenantContextNotSetError;
+
+use super::{ListenError, Listener, Sent};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Longer, and a proxy in between takes the connection for idle.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The route.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/notes/events", get(events))
+}
+
+/// The tenant's changes as they come: `created`, `updated`, `deleted`; and `lagged` for a reader that was too
+/// slow for some of them. It ends when the service closes, and when the tenant is suspended.
+async fn events(
+    State(app): State<App>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let listener = app.events.listen()?;
+    let changes = stream::unfold(listener, next).map(Ok).take_until(app.closing.cancelled_owned());
+    Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+async fn next(mut listener: Listener) -> Option<(Event, Listener)> {
+    let event = match listener.next().await? {
+        Ok(Sent { kind, data }) => Event::default().event(kind).data(data),
+        Err(missed) => Event::default().event("lagged").data(format!("{{\"missed\":{missed}}}")),
+    };
+    Some((event, listener))
+}
+
+impl From<ListenError> for Problem {
+    fn from(error: ListenError) -> Self {
+        match error {
+            ListenError::NoTenant(error) => error.into(),
+            ListenError::Full => Self::STREAMS_FULL,
+        }
+    }
+}
+
+/// No tenant, no work: the layer of `tenancy-tower` is not around the route.
+impl From<TenantContextNotSetError> for Problem {
+    fn from(error: TenantContextNotSetError) -> Self {
+        tracing::error!(%error, "a route outside of the tenant layer");
+        Self::INTERNAL
+    }
+}

@@ -1,0 +1,73 @@
+//! What handlers take from a request: where it makes no sense, the answer is a problem.
+
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// How many.
+    #[serde(default = "Page::usual_limit")]
+    pub(crate) limit: usize,
+    /// Those with a greater id than this.
+    pub(crate) after: Option<Uuid>,
+}
+
+impl Page {
+    const MOST: usize = 200;
+
+    const fn usual_limit() -> usize {
+        50
+    }
+
+    /// What fits the page, out of one more than that: and behind which id the next page begins, if there is
+    /// one.
+    pub(crate) fn cut<T, I>(self, mut items: Vec<T>, id: impl Fn(&T) -> I) -> (Vec<T>, Option<I>) {
+        let is_last = items.len() <= self.limit;
+        items.truncate(self.limit);
+        let next = if is_last { None } else { items.last().map(id) };
+        (items, next)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Query(page) = Query::<Self>::try_from_uri(&parts.uri).map_err(|_| Problem::QUERY)?;
+        if (1..=Self::MOST).contains(&page.limit) { Ok(page) } else { Err(Problem::QUERY) }
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(problem(&rejection)),
+        }
+    }
+}
+
+fn problem(rejection: &JsonRejection) -> Problem {
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => Problem::CONTENT_TYPE,
+        JsonRejection::JsonSyntaxError(_) => Problem::SYNTAX,
+        JsonRejection::JsonDataError(_) => Problem::SHAPE,
+        JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(
+            FailedToBufferBody::LengthLimitError(_),
+        )) => Problem::TOO_LARGE,
+        _ => Problem::BODY,
+    }
+}

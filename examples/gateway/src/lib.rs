@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod access_log;
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod deadline;
+pub mod events;
+mod extract;
+pub mod greeting;
+pub mod limit;
+pub mod logging;
+pub mod notes;
+pub mod principals;
+pub mod problem;
+pub mod serve;
+pub mod signal;
+pub mod tenants;

@@ -1,0 +1,86 @@
+//! `cargo run -p gateway`: see `--help`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use gateway::config::Config;
+use gateway::principals::Census;
+use gateway::serve::{Timeouts, serve};
+use gateway::{app, greeting, logging, signal};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    logging::start(config.log);
+    match run(&config).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: &Config) -> Result<ExitCode> {
+    let census = match &config.principals {
+        Some(path) => Census::read(path)?,
+        None => Census::demo()?,
+    };
+    config.check(&census)?;
+    let listener = listen(config).await?;
+    let closing = CancellationToken::new();
+    // Before anybody is told that it is there: a signal that comes then is not lost.
+    signal::close_on_signal(closing.clone()).context("signals")?;
+    greet(config, &census, &listener)?;
+    let service = app::service(config, census, closing.clone());
+    let timeouts = Timeouts { head: config.head_timeout(), shutdown: config.shutdown_timeout() };
+    let closed = announce(closing.clone(), config.shutdown_timeout);
+    let (finished, ()) = tokio::join!(serve(listener, service, timeouts, closing), closed);
+    Ok(match finished {
+        Ok(()) => {
+            say("all requests are finished");
+            ExitCode::SUCCESS
+        }
+        Err(left) => {
+            eprintln!("gave up on {left} connections after {} s", config.shutdown_timeout);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+async fn listen(config: &Config) -> Result<TcpListener> {
+    let listener = TcpListener::bind(config.listen).await;
+    listener.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{} is taken by another program: --listen {}:0 takes a port that is free",
+            config.listen,
+            config.listen.ip()
+        ),
+        _ => anyhow::Error::from(error).context(format!("can't listen on {}", config.listen)),
+    })
+}
+
+fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()> {
+    let address = listener.local_addr().context("the address")?;
+    match config.principals {
+        Some(_) => say(greeting::file(address, &census.tenants)),
+        None => say(greeting::demo(address)),
+    }
+    Ok(())
+}
+
+async fn announce(closing: CancellationToken, seconds: u32) {
+    closing.cancelled().await;
+    say(format_args!(
+        "closing: the requests in flight have {seconds} s to finish; Ctrl-C again ends them at once"
+    ));
+}
+
+/// On stdout, if there is anybody to read it.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+}

@@ -1,0 +1,78 @@
+//! Notes: what a tenant keeps here.
+
+pub mod http;
+mod memory;
+
+use std::fmt;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tenancy::TenantContextNotSetError;
+use uuid::Uuid;
+
+pub use memory::MemoryNotes;
+
+/// A note. Its tenant is not in it: who has it, has it from its tenant's notes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Note {
+    /// Grows with time.
+    pub id: Uuid,
+    /// 1 to 4,096 characters.
+    pub text: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// What a store comes to, later.
+pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, NotesError>> + Send + 'a>>;
+
+/// The notes of the current tenant.
+///
+/// No method is told a tenant, so none can be told a wrong one: each reads
+/// [`TenantContext`](tenancy::TenantContext), before it first waits, and fails where there is none. A note of
+/// another tenant is as absent as one that nobody has.
+///
+/// The futures are boxed, so that a program can choose the store at its start.
+pub trait Notes: Send + Sync + 'static {
+    /// At most `limit` notes with a greater id than `after`, by their ids.
+    fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>>;
+    /// Makes a note.
+    fn create(&self, text: String) -> Stored<'_, Note>;
+    /// A note, if the tenant has it.
+    fn get(&self, id: Uuid) -> Stored<'_, Option<Note>>;
+    /// Changes a note's text, if the tenant has it.
+    fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>>;
+    /// Deletes a note; whether the tenant had it.
+    fn delete(&self, id: Uuid) -> Stored<'_, bool>;
+}
+
+/// Why a store does not do what it was asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NotesError {
+    /// There is no tenant to do it for.
+    NoTenant(TenantContextNotSetError),
+    /// The tenant has as many notes as it may have.
+    Full,
+    /// What it is kept in failed.
+    Store(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl fmt::Display for NotesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTenant(error) => error.fmt(f),
+            Self::Full => f.write_str("the tenant has as many notes as it may have"),
+            Self::Store(error) => write!(f, "the notes' store failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NotesError {}
+
+impl From<TenantContextNotSetError> for NotesError {
+    fn from(error: TenantContextNotSetError) -> Self {
+        Self::NoTenant(error)
+    }
+}

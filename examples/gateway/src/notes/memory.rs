@@ -1,0 +1,81 @@
+//! Notes in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
+use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tenancy::{TenantContext, TenantId};
+use uuid::Uuid;
+
+use super::{Note, Notes, NotesError, Stored};
+
+/// All tenants' notes, until the program ends.
+#[derive(Debug)]
+pub struct MemoryNotes {
+    tenants: Mutex<HashMap<TenantId, BTreeMap<Uuid, Note>>>,
+    /// The most of one tenant.
+    most: usize,
+}
+
+impl MemoryNotes {
+    /// No notes; a tenant may have so many.
+    pub fn with_limit(most: usize) -> Self {
+        Self { tenants: Mutex::default(), most }
+    }
+
+    /// The one way in: to the current tenant's notes, and to no other's.
+    fn own<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<Uuid, Note>) -> Result<T, NotesError>,
+    ) -> Result<T, NotesError> {
+        let tenant = TenantContext::get()?;
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        work(tenants.entry(tenant).or_default())
+    }
+
+    fn insert(&self, text: String) -> Result<Note, NotesError> {
+        self.own(|notes| {
+            if notes.len() >= self.most {
+                return Err(NotesError::Full);
+            }
+            // Made under the lock, so that a page never begins behind a note that is still to come.
+            let note = Note { id: Uuid::now_v7(), text, created: Timestamp::now() };
+            notes.insert(note.id, note.clone());
+            Ok(note)
+        })
+    }
+}
+
+/// Nothing here waits: each is done by the time that its future is there.
+impl Notes for MemoryNotes {
+    fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (first, Bound::Unbounded);
+        let page =
+            self.own(|notes| Ok(notes.range(range).take(limit).map(|(_, note)| note.clone()).collect()));
+        Box::pin(ready(page))
+    }
+
+    fn create(&self, text: String) -> Stored<'_, Note> {
+        Box::pin(ready(self.insert(text)))
+    }
+
+    fn get(&self, id: Uuid) -> Stored<'_, Option<Note>> {
+        Box::pin(ready(self.own(|notes| Ok(notes.get(&id).cloned()))))
+    }
+
+    fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
+        let updated = self.own(|notes| {
+            let Some(note) = notes.get_mut(&id) else { return Ok(None) };
+            note.text = text;
+            Ok(Some(note.clone()))
+        });
+        Box::pin(ready(updated))
+    }
+
+    fn delete(&self, id: Uuid) -> Stored<'_, bool> {
+        Box::pin(ready(self.own(|notes| Ok(notes.remove(&id).is_some()))))
+    }
+}

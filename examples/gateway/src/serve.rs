@@ -1,0 +1,78 @@
+//! Connections.
+
+mod connection;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::HttpService;
+use connection::Protocol;
+
+/// The most connections at once. Who comes then waits in the system's queue.
+pub const MOST_CONNECTIONS: usize = 1024;
+/// Until a file descriptor may be free again.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A request's head, and the first request of a connection.
+    pub head: Duration,
+    /// All that is in flight when the service closes.
+    pub shutdown: Duration,
+}
+
+/// Serves until `closing`, then lets the requests in flight finish.
+///
+/// # Errors
+///
+/// How many connections were not done in time.
+pub async fn serve(
+    listener: TcpListener,
+    service: impl HttpService,
+    timeouts: Timeouts,
+    closing: CancellationToken,
+) -> Result<(), usize> {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let protocol = Arc::new(Protocol::new(timeouts.head));
+    while let Some((stream, place)) = closing.run_until_cancelled(next(&listener, &places)).await {
+        let watcher = graceful.watcher();
+        let connection = Arc::clone(&protocol).serve(stream, service.clone(), watcher);
+        tokio::spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    // From here on the system refuses connections.
+    drop(listener);
+    let finished = tokio::time::timeout(timeouts.shutdown, graceful.shutdown()).await;
+    finished.map_err(|_| MOST_CONNECTIONS - places.available_permits())
+}
+
+/// The next connection, once there is a place for it. A failure ends one connection at most, never the service.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        // It is never closed.
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { std::future::pending().await };
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
