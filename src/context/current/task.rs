@@ -5,13 +5,10 @@
 //! last: each thread has a *holder*, the number of that task, and a task that sets on one thread takes its
 //! number away from the others. Scopes end before their task can move, and need none of it.
 
-use core::hash::{Hash, Hasher};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::vec::Vec;
-
-use tokio::task::Id;
 
 use super::super::entry::{Entry, Held, Mark};
 use super::super::owner::{Now, Task};
@@ -51,8 +48,8 @@ impl Place for Slot {
             return Held::NONE;
         }
         let me = Task::now();
-        match (entry.mark.owner(), me) {
-            (Task::Bare(Some(_)), Task::Bare(Some(id))) if !Holder::is(id) => Held::NONE,
+        match (entry.mark.owner().bare(), me.bare()) {
+            (Some(_), Some(task)) if !Holder::is(task) => Held::NONE,
             _ => entry.seen_by(me),
         }
     }
@@ -73,10 +70,10 @@ impl Place for Slot {
     #[inline]
     fn claim(self, me: Task) {
         let owner = MARK.get().owner();
-        let in_own_scope = matches!(owner, Task::Scoped(_)) && owner == me;
-        if let Task::Bare(Some(id)) = me
+        let in_own_scope = owner.is_in_scope() && owner == me;
+        if let Some(task) = me.bare()
             && !in_own_scope
-            && Holder::take(id)
+            && Holder::take(task)
         {
             // What the task left here before is not its tenant any more: it may have set elsewhere since.
             if owner == me {
@@ -98,13 +95,13 @@ impl Holder {
     }
 
     /// Whether the task set last on this thread; `false` while the thread ends.
-    fn is(task: Id) -> bool {
-        HOLDER.try_with(|holder| holder.0.load(Ordering::Acquire) == number(task)).unwrap_or(false)
+    fn is(task: u64) -> bool {
+        HOLDER.try_with(|holder| holder.0.load(Ordering::Acquire) == task).unwrap_or(false)
     }
 
     /// Makes this the thread on which the task set last; `false` if it was already.
-    fn take(task: Id) -> bool {
-        HOLDER.try_with(|here| here.take_number(number(task))).unwrap_or(true)
+    fn take(task: u64) -> bool {
+        HOLDER.try_with(|here| here.take_number(task)).unwrap_or(true)
     }
 
     fn take_number(&self, task: u64) -> bool {
@@ -125,25 +122,4 @@ impl Drop for Holder {
         let mut holders = HOLDERS.write().unwrap_or_else(PoisonError::into_inner);
         holders.retain(|holder| !Arc::ptr_eq(holder, &self.0));
     }
-}
-
-/// The number inside a task's id, which tokio shows to a hasher alone.
-fn number(task: Id) -> u64 {
-    struct Last(u64);
-    impl Hasher for Last {
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes {
-                self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-            }
-        }
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-        fn finish(&self) -> u64 {
-            self.0
-        }
-    }
-    let mut last = Last(NO_TASK);
-    task.hash(&mut last);
-    last.finish()
 }
