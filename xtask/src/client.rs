@@ -58,8 +58,19 @@ pub(crate) fn status(answer: &[u8]) -> Option<u16> {
     str::from_utf8(line).ok()?.parse().ok()
 }
 
-/// The status of a GET with these header lines.
-pub(crate) fn get(port: u16, fields: &str) -> Result<u16> {
-    let answer = say(port, format!("GET / HTTP/1.1\r\nHost: device\r\n{fields}\r\n").as_bytes())?;
-    status(&answer).context("no answer")
+/// The value of an answer's header field, by the name's usual spelling.
+pub(crate) fn field<'a>(answer: &'a [u8], name: &str) -> Option<&'a str> {
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let lines = str::from_utf8(answer.get(..head)?).ok()?.split("\r\n");
+    lines.filter_map(|line| line.split_once(": ")).find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+/// The answer to a GET with these header lines.
+pub(crate) fn ask(port: u16, fields: &[u8]) -> io::Result<Vec<u8>> {
+    say(port, &[b"GET / HTTP/1.1\r\nHost: device\r\n", fields, b"\r\n"].concat())
+}
+
+/// The status of the same.
+pub(crate) fn get(port: u16, fields: &[u8]) -> Result<u16> {
+    status(&ask(port, fields)?).context("no answer")
 }

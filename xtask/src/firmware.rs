@@ -85,6 +85,11 @@ fn http(program: &Program, elf: &std::path::Path, port: Option<u16>) -> Result<E
     println!("curl -i -H 'X-Tenant-ID: no-tenant' {url}   # 400: malformed");
     println!("curl -i {url}   # 400: missing");
     println!("curl -i -H 'X-Tenant-ID: {}' -H 'X-Tenant-ID: {}' {url}   # 400: twice", ACTIVE[0], ACTIVE[1]);
+    let codes = "-s -o /dev/null -w '%{http_code} '";
+    println!(
+        "curl {codes} -H 'X-Tenant-ID: {}' '{url}?[1-100]'   # 429 in the end: over its limit",
+        ACTIVE[1]
+    );
     println!("==> Ctrl-C ends it; its log:");
     for line in &device.log {
         println!("{line}");
@@ -121,7 +126,7 @@ pub(crate) fn start_http(
         }
     }
     while Instant::now() < end {
-        if get(port, &format!("X-Tenant-ID: {UNKNOWN}\r\n")).is_ok_and(|status| status == 404) {
+        if get(port, format!("X-Tenant-ID: {UNKNOWN}\r\n").as_bytes()).is_ok_and(|status| status == 404) {
             return Ok((device, port));
         }
     }
