@@ -55,11 +55,8 @@ pub struct Gate {
 /// The service that a configuration and a census make.
 pub fn service(config: &Config, census: Census, closing: CancellationToken) -> impl HttpService {
     let tenants = Arc::new(Tenants::new(census.tenants));
-    let gate = Gate {
-        principals: Arc::new(census.principals),
-        tenants: Arc::clone(&tenants),
-        limit: Arc::new(RateLimit::new(config.rate, config.burst)),
-    };
+    let limit = RateLimit::new(config.rate, config.burst);
+    let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
     let notes = Arc::new(MemoryNotes::with_limit(config.max_notes));
     gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
 }
@@ -87,6 +84,11 @@ async fn whoami(
 }
 
 impl Gate {
+    /// The layers that know who may call, which tenants there are, and how often.
+    pub fn new(principals: Principals, tenants: Arc<Tenants>, limit: RateLimit) -> Self {
+        Self { principals: Arc::new(principals), tenants, limit: Arc::new(limit) }
+    }
+
     /// Puts the layers around routes, the outermost first.
     ///
     /// They stand around the whole router: a path that there is not is a 404 only to those who may ask.

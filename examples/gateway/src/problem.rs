@@ -35,7 +35,7 @@ macro_rules! problems {
 problems! {
     /// Who calls is not known.
     UNAUTHENTICATED = 401 "unauthenticated" "The caller is not known"
-        "Send a token that this service knows: Authorization: Bearer …";
+        "Send a token that this service knows: Authorization: Bearer TOKEN";
     /// The resource is the platform tenant's.
     PLATFORM_ONLY = 403 "platform-only" "This is for the platform tenant"
         "Tenants are managed in the platform tenant, 00000000-0000-0000-0000-000000000001, and in no other.";

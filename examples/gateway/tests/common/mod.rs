@@ -1,0 +1,15 @@
+//! The program as a process, and a client that shows what is on the wire.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod call;
+pub(crate) mod process;
+
+pub(crate) const ACME: &str = "550e8400-e29b-41d4-a716-446655440000";
+pub(crate) const GLOBEX: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+pub(crate) const INITECH: &str = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
+pub(crate) const PLATFORM: &str = "00000000-0000-0000-0000-000000000001";
+pub(crate) const NOBODY: &str = "11111111-2222-4333-8444-555555555555";
+
+/// As long as anything may take here.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

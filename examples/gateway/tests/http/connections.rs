@@ -1,0 +1,128 @@
+//! Connections: many tenants in one, and clients that are slow.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::common::call::{Call, Connection};
+use crate::common::process::Gateway;
+use crate::common::{ACME, GLOBEX, PATIENCE};
+
+type Client = SendRequest<Full<Bytes>>;
+
+async fn connect(address: SocketAddr) -> Client {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (client, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2 at once");
+    tokio::spawn(connection);
+    client
+}
+
+async fn ask(mut client: Client, call: (&str, &str), tenant: &str, body: String) -> (StatusCode, Value) {
+    let (method, path) = call;
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://gateway{path}"))
+        .header("authorization", "Bearer demo-operator")
+        .header("x-tenant-id", tenant)
+        .header("content-type", "application/json")
+        .body(Full::from(body))
+        .unwrap();
+    let answer = client.send_request(request).await.unwrap();
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_one_connection_have_each_their_tenant() {
+    let gateway = Gateway::start();
+    let client = connect(gateway.address).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        let (tenant, client) = (if n % 2 == 0 { ACME } else { GLOBEX }, client.clone());
+        tasks.spawn(async move {
+            let text = format!("{{\"text\":\"{tenant} {n}\"}}");
+            let (status, _) = ask(client.clone(), ("POST", "/v1/notes"), tenant, text).await;
+            assert_eq!(status, 201);
+            let (status, who) = ask(client, ("GET", "/v1/whoami"), tenant, String::new()).await;
+            assert_eq!((status, who["tenant"].as_str()), (StatusCode::OK, Some(tenant)));
+        });
+    }
+    tokio::time::timeout(PATIENCE, tasks.join_all()).await.expect("in time");
+    for tenant in [ACME, GLOBEX] {
+        let (_, page) = ask(client.clone(), ("GET", "/v1/notes"), tenant, String::new()).await;
+        let notes = page["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 50);
+        assert!(notes.iter().all(|note| note["text"].as_str().unwrap().starts_with(tenant)));
+    }
+}
+
+/// The connection's end, which comes about as soon as it should.
+fn is_closed_in_time(mut connection: Connection, since: Instant) {
+    assert_eq!(connection.rest(), "", "nothing is answered");
+    let after = since.elapsed();
+    assert!((Duration::from_millis(900)..Duration::from_secs(10)).contains(&after), "{after:?}");
+}
+
+#[test]
+fn who_is_slow_with_a_head_is_left() {
+    let gateway = Gateway::with(&["--head-timeout", "1"]);
+    let head = Call::get("/v1/notes").by("alice").of(ACME).head();
+    // The second half of HTTP/2's preface is where hyper's own time-out does not reach; nor does it before the
+    // first byte.
+    for beginning in
+        ["", "G", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &head[..40]]
+    {
+        let (since, mut connection) = (Instant::now(), Connection::to(gateway.address));
+        connection.write(beginning.as_bytes());
+        if beginning.ends_with("SM\r\n\r\n") {
+            // Its settings are all that comes.
+            connection.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut connection.stream, &mut bytes).unwrap();
+            assert!(since.elapsed() < Duration::from_secs(10));
+        } else {
+            is_closed_in_time(connection, since);
+        }
+    }
+}
+
+#[test]
+fn drop_by_drop_is_slow_too() {
+    let gateway = Gateway::with(&["--head-timeout", "1"]);
+    let (since, mut connection) = (Instant::now(), Connection::to(gateway.address));
+    let head = Call::get("/v1/notes").by("alice").of(ACME).head();
+    for byte in head.bytes() {
+        thread::sleep(Duration::from_millis(100));
+        if std::io::Write::write_all(&mut connection.stream, &[byte]).is_err()
+            || since.elapsed().as_secs() > 3
+        {
+            break;
+        }
+    }
+    assert!(since.elapsed() < Duration::from_secs(10));
+    assert_eq!(connection.rest(), "");
+}
+
+#[test]
+fn an_idle_connection_is_left_and_a_busy_one_is_not() {
+    let gateway = Gateway::with(&["--head-timeout", "1", "--rate", "0"]);
+    let mut busy = Connection::to(gateway.address);
+    busy.write(&Call::get("/v1/notes/events").by("alice").of(ACME).bytes());
+    assert_eq!(busy.answer_head().status, 200);
+    let mut idle = Connection::to(gateway.address);
+    assert_eq!(idle.ask(&Call::get("/healthz")).status, 200);
+    is_closed_in_time(idle, Instant::now());
+    thread::sleep(Duration::from_millis(1500));
+    Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"still on"}"#).send(gateway.address);
+    busy.until("still on");
+}

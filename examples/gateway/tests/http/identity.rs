@@ -1,0 +1,99 @@
+//! Who calls, then for whom, then whether there is such a tenant.
+
+use crate::common::call::Call;
+use crate::common::process::Gateway;
+use crate::common::{ACME, GLOBEX, INITECH, NOBODY, PLATFORM};
+
+#[test]
+fn who_is_not_known_learns_nothing_of_tenants() {
+    let gateway = Gateway::start();
+    let calls = ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/v1/whoami", "/nowhere"].map(Call::get);
+    let expected = calls[0].send(gateway.address);
+    assert_eq!(expected.status, 401);
+    assert_eq!(expected.problem(), "gateway:unauthenticated");
+    assert_eq!(expected.field("www-authenticate"), Some("Bearer realm=\"gateway\""));
+    for call in &calls {
+        for tenant in [ACME, INITECH, NOBODY, PLATFORM, "acme", "", "00000000-0000-0000-0000-000000000000"] {
+            assert_eq!(call.clone().of(tenant).send(gateway.address), expected, "{tenant}");
+        }
+        assert_eq!(call.clone().of(ACME).of(GLOBEX).send(gateway.address), expected);
+    }
+}
+
+#[test]
+fn only_a_token_that_is_known_is_one() {
+    let gateway = Gateway::start();
+    let call = Call::get("/v1/whoami").of(ACME);
+    let status = |fields: &[&str]| {
+        let call = fields.iter().fold(call.clone(), |call, value| call.field("Authorization", value));
+        call.send(gateway.address)
+    };
+    assert_eq!(status(&["Bearer demo-alice"]).status, 200);
+    assert_eq!(status(&["bearer demo-alice"]).status, 200, "a scheme has no case (RFC 9110, section 11.1)");
+    let unknown = status(&["Bearer demo-nobody"]);
+    assert_eq!(unknown.status, 401);
+    assert_eq!(unknown.field("www-authenticate"), Some("Bearer realm=\"gateway\", error=\"invalid_token\""));
+    for fields in [
+        &["Basic demo-alice"][..],
+        &["demo-alice"],
+        &["Bearer"],
+        &["Bearer "],
+        &["Bearer demo-alice demo-bob"],
+        &["Bearer demo-alic"],
+        &["Bearer demo-alicee"],
+        &["Bearer Demo-Alice"],
+        &["Bearer demo-alice", "Bearer demo-alice"],
+        &[""],
+        &["Bearer \u{e9}\u{e9}"],
+    ] {
+        assert_eq!(status(fields).status, 401, "{fields:?}");
+    }
+}
+
+#[test]
+fn anybody_may_ask_whether_it_is_well() {
+    let gateway = Gateway::start();
+    let answer = Call::get("/healthz").send(gateway.address);
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"ok"}"#));
+    assert_eq!(Call::get("/healthz").of("nonsense").send(gateway.address).status, 200);
+    for path in ["/healthz/", "/healthz/x", "//healthz", "/HEALTHZ", "/healthz%2f..%2fv1%2fnotes"] {
+        assert_eq!(Call::get(path).send(gateway.address).status, 401, "{path}");
+    }
+}
+
+#[test]
+fn a_foreign_tenant_and_none_are_refused_alike() {
+    let gateway = Gateway::start();
+    for path in ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/nowhere"] {
+        let refusals = [GLOBEX, NOBODY, PLATFORM]
+            .map(|tenant| Call::get(path).by("alice").of(tenant).send(gateway.address));
+        assert_eq!(refusals[0].problem(), "tenancy:tenant-forbidden");
+        assert_eq!(refusals[0], refusals[1]);
+        assert_eq!(refusals[0], refusals[2]);
+    }
+}
+
+#[test]
+fn a_member_hears_what_is_wrong_with_the_tenant() {
+    let gateway = Gateway::start();
+    let problem = |call: Call| {
+        let answer = call.send(gateway.address);
+        (answer.status, answer.problem())
+    };
+    let alice = || Call::get("/v1/notes").by("alice");
+    let refused = |status, kind: &str| (status, format!("tenancy:tenant-{kind}"));
+    assert_eq!(problem(alice()), refused(400, "missing"));
+    assert_eq!(problem(alice().of("acme")), refused(400, "malformed"));
+    assert_eq!(problem(alice().of(ACME).of(ACME)), refused(400, "duplicate"));
+    assert_eq!(problem(alice().of("00000000-0000-0000-0000-000000000000")), refused(400, "reserved"));
+    assert_eq!(problem(alice().of(INITECH)), refused(403, "suspended"));
+    assert_eq!(problem(Call::get("/v1/notes").by("operator").of(NOBODY)), refused(404, "unknown"));
+}
+
+#[test]
+fn a_caller_is_told_who_and_for_whom() {
+    let gateway = Gateway::start();
+    let answer = Call::get("/v1/whoami").by("alice").of(&ACME.to_uppercase()).send(gateway.address);
+    let expected = serde_json::json!({ "principal": "alice", "tenant": ACME, "slug": "acme" });
+    assert_eq!(answer.json(), expected);
+}

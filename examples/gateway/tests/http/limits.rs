@@ -1,0 +1,75 @@
+//! What one tenant takes, no other lacks.
+
+use serde_json::json;
+
+use crate::common::call::{Call, Connection};
+use crate::common::process::Gateway;
+use crate::common::{ACME, GLOBEX};
+
+#[test]
+fn a_tenant_over_its_rate_is_refused_and_no_other() {
+    let gateway = Gateway::with(&["--rate", "1", "--burst", "3"]);
+    let ask = |principal, tenant| Call::get("/v1/notes").by(principal).of(tenant).send(gateway.address);
+    let refused = (0..20).map(|_| ask("alice", ACME)).find(|answer| answer.status != 200);
+    let refused = refused.expect("a limit");
+    assert_eq!((refused.status, refused.problem()), (429, "tenancy:tenant-rate-limited".to_owned()));
+    let wait: u64 = refused.field("retry-after").expect("when to come again").parse().unwrap();
+    assert_eq!(wait, 1);
+    assert_eq!(ask("bob", GLOBEX).status, 200);
+    assert_eq!(ask("operator", ACME).status, 429, "it is the tenant's limit, whoever acts for it");
+    assert_eq!(Call::get("/healthz").send(gateway.address).status, 200);
+    // What is refused earlier takes nothing from the tenant.
+    let gateway = Gateway::with(&["--rate", "1", "--burst", "1"]);
+    for _ in 0..5 {
+        assert_eq!(Call::get("/v1/notes").by("bob").of(ACME).send(gateway.address).status, 403);
+        assert_eq!(Call::get("/v1/notes").of(ACME).send(gateway.address).status, 401);
+    }
+    assert_eq!(Call::get("/v1/notes").by("alice").of(ACME).send(gateway.address).status, 200);
+}
+
+#[test]
+fn a_body_has_64_kibibytes() {
+    let gateway = Gateway::start();
+    let post = |length: usize| {
+        let body = r#"{"text":"a"}"#.to_owned();
+        let body = " ".repeat(length - body.len()) + &body;
+        Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&body).send(gateway.address)
+    };
+    assert_eq!(post(65_536).status, 201);
+    let refused = post(65_537);
+    assert_eq!((refused.status, refused.problem()), (413, "gateway:too-large".to_owned()));
+}
+
+#[test]
+fn a_text_has_4096_characters_however_it_is_written() {
+    let gateway = Gateway::start();
+    let post = |text: &str| {
+        let body = format!(r#"{{"text":"{text}"}}"#);
+        Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&body).send(gateway.address)
+    };
+    for character in ["a", "\u{1f980}", r"\u0041", r"\ud83e\udd80"] {
+        assert_eq!(post(&character.repeat(4096)).status, 201, "{character}");
+        let refused = post(&character.repeat(4097));
+        assert_eq!((refused.status, refused.problem()), (422, "gateway:text-length".to_owned()));
+    }
+}
+
+#[test]
+fn a_tenant_has_1000_notes_and_no_other_feels_it() {
+    let gateway = Gateway::start();
+    let mut connection = Connection::to(gateway.address);
+    let post =
+        |principal, tenant| Call::new("POST", "/v1/notes").by(principal).of(tenant).json(r#"{"text":"a"}"#);
+    let mut last = json!(null);
+    for _ in 0..1000 {
+        let answer = connection.ask(&post("alice", ACME));
+        assert_eq!(answer.status, 201);
+        last = answer.json();
+    }
+    let refused = connection.ask(&post("alice", ACME));
+    assert_eq!((refused.status, refused.problem()), (409, "gateway:notes-full".to_owned()));
+    assert_eq!(connection.ask(&post("bob", GLOBEX)).status, 201);
+    let path = format!("/v1/notes/{}", last["id"].as_str().unwrap());
+    assert_eq!(connection.ask(&Call::new("DELETE", &path).by("alice").of(ACME)).status, 204);
+    assert_eq!(connection.ask(&post("alice", ACME)).status, 201);
+}

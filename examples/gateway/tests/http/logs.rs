@@ -1,0 +1,40 @@
+//! What is in the log, and what is not.
+
+use crate::common::call::Call;
+use crate::common::process::Gateway;
+use crate::common::{ACME, GLOBEX, NOBODY};
+
+#[test]
+fn a_line_a_request_and_no_secret() {
+    let gateway = Gateway::with(&["--log", "trace"]);
+    let post = Call::new("POST", "/v1/notes?access_token=demo-query").by("alice").of(ACME);
+    assert_eq!(post.json(r#"{"text":"demo-text"}"#).send(gateway.address).status, 201);
+    assert_eq!(Call::get("/v1/notes").by("alice").of(GLOBEX).send(gateway.address).status, 403);
+    assert_eq!(Call::get("/v1/notes").by("operator").of(NOBODY).send(gateway.address).status, 404);
+    assert_eq!(Call::get("/v1/notes").by("unknown").of(ACME).send(gateway.address).status, 401);
+    assert_eq!(Call::get("/v1/notes").field("Authorization", "demo-bare").send(gateway.address).status, 401);
+    assert_eq!(
+        Call::get(&format!("/{}", "x".repeat(5000))).by("alice").of(ACME).send(gateway.address).status,
+        404
+    );
+    assert_eq!(Call::get("/last").send(gateway.address).status, 401);
+    let log = gateway.stderr.with("/last");
+    assert!(!log.contains("demo-"), "{log}");
+    assert!(!log.contains(&"x".repeat(300)));
+
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
+    assert_eq!(lines.len(), 7, "{log}");
+    let first = lines[0];
+    for part in ["POST", r#"path="/v1/notes""#, "status=201", "duration=", &format!("tenant.id={ACME}")] {
+        assert!(first.contains(part), "{part} in {first}");
+    }
+    let named = lines.iter().filter(|line| line.contains("tenant.id")).count();
+    assert_eq!(named, 2, "a tenant that is only claimed is not logged as one: {log}");
+}
+
+#[test]
+fn as_much_as_was_asked_for() {
+    let gateway = Gateway::with(&["--log", "error"]);
+    assert_eq!(Call::get("/v1/notes").send(gateway.address).status, 401);
+    assert_eq!(gateway.stderr.text(), "");
+}

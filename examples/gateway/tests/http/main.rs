@@ -1,0 +1,15 @@
+//! The service over real connections.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod closing;
+mod connections;
+mod events;
+mod identity;
+mod limits;
+mod logs;
+mod notes;
+mod panics;
+mod platform;
+mod start;

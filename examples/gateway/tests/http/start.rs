@@ -1,0 +1,133 @@
+//! How it starts, and why it does not.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use crate::common::call::Call;
+use crate::common::process::{Gateway, command};
+use crate::common::{ACME, GLOBEX};
+
+const TOKEN: &str = "s3cret-of-alice";
+
+/// The code, stdout and stderr of a program that ends by itself.
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = command(arguments).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).expect("written");
+    path
+}
+
+fn census(tenants: &str, principals: &str) -> String {
+    format!(r#"{{"tenants":[{tenants}],"principals":[{principals}]}}"#)
+}
+
+fn tenant(id: &str, slug: &str) -> String {
+    format!(r#"{{"id":"{id}","slug":"{slug}","status":"active"}}"#)
+}
+
+fn principal(name: &str, token: &str, tenants: &str) -> String {
+    format!(r#"{{"name":"{name}","token":"{token}","tenants":{tenants}}}"#)
+}
+
+#[test]
+fn public_tokens_are_for_this_machine_alone() {
+    let demo = file("demo-token.json", &census("", &principal("x", "demo-bob", "\"all\"")));
+    let demo = demo.to_str().unwrap();
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        for arguments in [&["--listen", listen][..], &["--listen", listen, "--principals", demo]] {
+            let (code, stdout, stderr) = run(arguments);
+            assert_eq!((code, stdout.as_str()), (Some(1), ""));
+            assert!(stderr.contains("tokens are public") && stderr.contains("--principals"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn tokens_of_ones_own_are_for_all_and_never_shown() {
+    let alice = principal("alice", TOKEN, &format!("[\"{ACME}\"]"));
+    let path = file("own.json", &census(&tenant(ACME, "own"), &alice));
+    let gateway = Gateway::with(&["--listen", "0.0.0.0:0", "--principals", path.to_str().unwrap()]);
+    let ask = |token| {
+        let call = Call::get("/v1/whoami").field("Authorization", &format!("Bearer {token}")).of(ACME);
+        call.send(gateway.address)
+    };
+    assert_eq!(ask(TOKEN).json()["slug"], "own");
+    assert_eq!(ask("demo-alice").status, 401);
+    let stdout = gateway.stdout.text();
+    assert!(
+        stdout.contains("\"Authorization: Bearer $TOKEN\"") && stdout.contains("http://127.0.0.1:"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains(TOKEN) && !gateway.stderr.text().contains(TOKEN));
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_named_with_what_is_wrong() {
+    let (acme, globex) = (tenant(ACME, "acme"), tenant(GLOBEX, "globex"));
+    let of_acme = format!("[\"{ACME}\"]");
+    let alice = principal("alice", TOKEN, &of_acme);
+    let cases = [
+        ("{", "EOF"),
+        ("{}", "missing field `tenants`"),
+        (&census(&acme, &alice).replace("\"name\"", "\"nam\""), "unknown field `nam`"),
+        (&census(&acme, "").replace("active", "asleep"), "unknown variant `asleep`"),
+        (&census(&tenant("550e8400", "acme"), ""), "invalid tenant id"),
+        (&census(&tenant("00000000-0000-0000-0000-000000000000", "acme"), ""), "invalid tenant id"),
+        (&census(&tenant(ACME, "Acme"), ""), "invalid tenant slug"),
+        (&census(&format!("{acme},{}", tenant(ACME, "other")), ""), "two tenants have the id 550e8400"),
+        (&census(&format!("{acme},{}", tenant(GLOBEX, "acme")), ""), "two tenants have the slug acme"),
+        (&census(&acme, &format!("{alice},{alice}")), "two principals have the name \"alice\""),
+        (&census(&acme, &format!("{alice},{}", principal("bob", TOKEN, &of_acme))), "token of another"),
+        (&census(&acme, &principal("alice", "s3cret with spaces", &of_acme)), "a token is made of"),
+        (
+            &census(&acme, &principal("alice", TOKEN, "\"most\"")),
+            "expected a list of tenants' ids, or \"all\"",
+        ),
+        (&census(&acme, &principal("alice", TOKEN, "[\"x\"]")), "invalid tenant id"),
+        (&census(&globex, &alice), "which is not in the file"),
+    ];
+    for (text, expected) in cases {
+        let path = file("bad.json", text);
+        let (code, stdout, stderr) = run(&["--principals", path.to_str().unwrap()]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{text}");
+        assert!(stderr.contains("bad.json: ") && stderr.contains(expected), "{expected} in {stderr}");
+        assert!(!stderr.contains("s3cret"), "{stderr}");
+    }
+    let (code, _, stderr) = run(&["--principals", "/nowhere.json"]);
+    assert!(code == Some(1) && stderr.contains("/nowhere.json: "), "{stderr}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (code, stdout, stderr) = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("is taken") && stderr.contains("--listen 127.0.0.1:0"), "{stderr}");
+}
+
+#[test]
+fn help_names_every_flag_and_variable() {
+    let (code, help, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for flag in ["listen", "principals", "rate", "burst", "max-notes", "shutdown-timeout", "log"] {
+        assert!(help.contains(&format!("--{flag} ")), "{flag}");
+        assert!(help.contains(&format!("GATEWAY_{}", flag.to_uppercase().replace('-', "_"))), "{flag}");
+    }
+    assert_eq!(run(&["--version"]).1, format!("gateway {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(run(&["--rate", "many"]).0, Some(2));
+}
+
+#[test]
+fn the_environment_says_it_too() {
+    let (code, _, stderr) = {
+        let output = command(&[]).env("GATEWAY_LISTEN", "0.0.0.0:0").output().unwrap();
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(code == Some(1) && stderr.contains("tokens are public"), "{stderr}");
+}
