@@ -9,6 +9,10 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use crate::principals::Census;
+use crate::serve::Limits;
+
+/// As many as a process may have files open, where nobody said otherwise.
+const MOST_CONNECTIONS: usize = 1024;
 
 /// An HTTP service whose tenants share one process, and nothing else.
 ///
@@ -63,14 +67,13 @@ pub enum Level {
 }
 
 impl Config {
-    /// See [`shutdown_timeout`](Self::shutdown_timeout).
-    pub fn shutdown_timeout(&self) -> Duration {
-        Duration::from_secs(self.shutdown_timeout.into())
-    }
-
-    /// See [`head_timeout`](Self::head_timeout).
-    pub fn head_timeout(&self) -> Duration {
-        Duration::from_secs(self.head_timeout.into())
+    /// What clients may take of the connections.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections: MOST_CONNECTIONS,
+            head: Duration::from_secs(self.head_timeout.into()),
+            shutdown: Duration::from_secs(self.shutdown_timeout.into()),
+        }
     }
 
     /// Tokens that everybody can read are for this machine alone.

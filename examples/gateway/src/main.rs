@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use gateway::config::Config;
 use gateway::principals::Census;
-use gateway::serve::{Timeouts, serve};
+use gateway::serve::serve;
 use gateway::{app, greeting, logging, signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,9 +37,8 @@ async fn run(config: &Config) -> Result<ExitCode> {
     signal::close_on_signal(closing.clone()).context("signals")?;
     greet(config, &census, &listener)?;
     let service = app::service(config, census, closing.clone());
-    let timeouts = Timeouts { head: config.head_timeout(), shutdown: config.shutdown_timeout() };
     let closed = announce(closing.clone(), config.shutdown_timeout);
-    let (finished, ()) = tokio::join!(serve(listener, service, timeouts, closing), closed);
+    let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {
         Ok(()) => {
             say("all requests are finished");

@@ -14,17 +14,17 @@ use tokio_util::sync::CancellationToken;
 use crate::app::HttpService;
 use connection::Protocol;
 
-/// The most connections at once. Who comes then waits in the system's queue.
-pub const MOST_CONNECTIONS: usize = 1024;
 /// Until a file descriptor may be free again.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long things may take.
+/// What clients may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// A request's head, and the first request of a connection.
+pub struct Limits {
+    /// The most connections at once. Who comes then waits in the system's queue.
+    pub connections: usize,
+    /// The time for a request's head, and for the first request of a connection.
     pub head: Duration,
-    /// All that is in flight when the service closes.
+    /// The time for all that is in flight when the service closes.
     pub shutdown: Duration,
 }
 
@@ -36,12 +36,12 @@ pub struct Timeouts {
 pub async fn serve(
     listener: TcpListener,
     service: impl HttpService,
-    timeouts: Timeouts,
+    limits: Limits,
     closing: CancellationToken,
 ) -> Result<(), usize> {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    let protocol = Arc::new(Protocol::new(timeouts.head));
+    let protocol = Arc::new(Protocol::new(limits.head));
     while let Some((stream, place)) = closing.run_until_cancelled(next(&listener, &places)).await {
         let watcher = graceful.watcher();
         let connection = Arc::clone(&protocol).serve(stream, service.clone(), watcher);
@@ -52,8 +52,8 @@ pub async fn serve(
     }
     // From here on the system refuses connections.
     drop(listener);
-    let finished = tokio::time::timeout(timeouts.shutdown, graceful.shutdown()).await;
-    finished.map_err(|_| MOST_CONNECTIONS - places.available_permits())
+    let finished = tokio::time::timeout(limits.shutdown, graceful.shutdown()).await;
+    finished.map_err(|_| limits.connections - places.available_permits())
 }
 
 /// The next connection, once there is a place for it. A failure ends one connection at most, never the service.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod call;
+pub(crate) mod h2;
 pub(crate) mod process;
 
 pub(crate) const ACME: &str = "550e8400-e29b-41d4-a716-446655440000";

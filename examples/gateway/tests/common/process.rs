@@ -48,13 +48,18 @@ impl Output {
 
 /// The program with the environment that a test is to see, and no other.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let mut command = prepared(Command::new(env!("CARGO_BIN_EXE_gateway")));
+    command.args(arguments);
+    command
+}
+
+fn prepared(mut command: Command) -> Command {
     for name in
         ["LISTEN", "PRINCIPALS", "RATE", "BURST", "MAX_NOTES", "SHUTDOWN_TIMEOUT", "LOG", "HEAD_TIMEOUT"]
     {
         command.env_remove(format!("GATEWAY_{name}"));
     }
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -69,6 +74,18 @@ impl Gateway {
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        Self::of(command)
+    }
+
+    /// With so many file descriptors.
+    pub(crate) fn with_descriptors(most: u32) -> Self {
+        let mut command = prepared(Command::new("sh"));
+        let script = format!("ulimit -n {most} && exec \"$0\" --listen 127.0.0.1:0");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_gateway")]);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let stdout = Output::of(child.stdout.take().expect("piped"));
         let stderr = Output::of(child.stderr.take().expect("piped"));

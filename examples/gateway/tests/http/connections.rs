@@ -1,46 +1,20 @@
 //! Connections: many tenants in one, and clients that are slow.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::Value;
-use tokio::net::TcpStream;
+use gateway::app;
+use gateway::config::Config;
+use gateway::principals::Census;
+use gateway::serve::{Limits, serve};
+use hyper::StatusCode;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::common::call::{Call, Connection};
-use crate::common::process::Gateway;
+use crate::common::h2::{ask, connect};
+use crate::common::process::{Gateway, wait_for};
 use crate::common::{ACME, GLOBEX, PATIENCE};
-
-type Client = SendRequest<Full<Bytes>>;
-
-async fn connect(address: SocketAddr) -> Client {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (client, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2 at once");
-    tokio::spawn(connection);
-    client
-}
-
-async fn ask(mut client: Client, call: (&str, &str), tenant: &str, body: String) -> (StatusCode, Value) {
-    let (method, path) = call;
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("http://gateway{path}"))
-        .header("authorization", "Bearer demo-operator")
-        .header("x-tenant-id", tenant)
-        .header("content-type", "application/json")
-        .body(Full::from(body))
-        .unwrap();
-    let answer = client.send_request(request).await.unwrap();
-    let status = answer.status();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap_or_default())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_one_connection_have_each_their_tenant() {
@@ -125,4 +99,39 @@ fn an_idle_connection_is_left_and_a_busy_one_is_not() {
     thread::sleep(Duration::from_millis(1500));
     Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"still on"}"#).send(gateway.address);
     busy.until("still on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_when_all_places_are_taken_waits_for_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, closing) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let config = <Config as clap::Parser>::parse_from(["gateway"]);
+    let service = app::service(&config, Census::demo().unwrap(), closing.clone());
+    let limits = Limits { connections: 2, ..config.limits() };
+    let served = tokio::spawn(serve(listener, service, limits, closing.clone()));
+    let asked = tokio::task::spawn_blocking(move || {
+        let healthz = Call::get("/healthz");
+        let mut kept: Vec<_> = (0..2).map(|_| Connection::to(address)).collect();
+        assert!(kept.iter_mut().all(|connection| connection.ask(&healthz).status == 200));
+        let mut third = Connection::to(address);
+        third.write(&healthz.bytes());
+        third.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        assert!(third.stream.peek(&mut [0]).is_err(), "there is no place for it");
+        third.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        kept.pop();
+        assert_eq!(third.answer().status, 200);
+    });
+    asked.await.unwrap();
+    closing.cancel();
+    assert_eq!(served.await.unwrap(), Ok(()));
+}
+
+#[test]
+fn a_process_without_free_descriptors_goes_on() {
+    let gateway = Gateway::with_descriptors(32);
+    let connections: Vec<_> = (0..64).map(|_| Connection::to(gateway.address)).collect();
+    gateway.stderr.with("could not accept a connection");
+    drop(connections);
+    let status = wait_for(|| Some(Call::get("/healthz").send(gateway.address).status));
+    assert_eq!(status, Some(200));
 }

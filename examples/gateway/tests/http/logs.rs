@@ -2,10 +2,10 @@
 
 use crate::common::call::Call;
 use crate::common::process::Gateway;
-use crate::common::{ACME, GLOBEX, NOBODY};
+use crate::common::{ACME, GLOBEX, NOBODY, h2};
 
-#[test]
-fn a_line_a_request_and_no_secret() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_a_request_and_no_secret() {
     let gateway = Gateway::with(&["--log", "trace"]);
     let post = Call::new("POST", "/v1/notes?access_token=demo-query").by("alice").of(ACME);
     assert_eq!(post.json(r#"{"text":"demo-text"}"#).send(gateway.address).status, 201);
@@ -17,19 +17,23 @@ fn a_line_a_request_and_no_secret() {
         Call::get(&format!("/{}", "x".repeat(5000))).by("alice").of(ACME).send(gateway.address).status,
         404
     );
+    // The libraries below would tell, at this level.
+    let client = h2::connect(gateway.address).await;
+    let asked = h2::ask(client, ("GET", "/v1/whoami"), ACME, String::new());
+    assert_eq!(asked.await.0, 200);
     assert_eq!(Call::get("/last").send(gateway.address).status, 401);
     let log = gateway.stderr.with("/last");
     assert!(!log.contains("demo-"), "{log}");
     assert!(!log.contains(&"x".repeat(300)));
 
     let lines: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
-    assert_eq!(lines.len(), 7, "{log}");
+    assert_eq!(lines.len(), 8, "{log}");
     let first = lines[0];
     for part in ["POST", r#"path="/v1/notes""#, "status=201", "duration=", &format!("tenant.id={ACME}")] {
         assert!(first.contains(part), "{part} in {first}");
     }
     let named = lines.iter().filter(|line| line.contains("tenant.id")).count();
-    assert_eq!(named, 2, "a tenant that is only claimed is not logged as one: {log}");
+    assert_eq!(named, 3, "a tenant that is only claimed is not logged as one: {log}");
 }
 
 #[test]
