@@ -21,6 +21,8 @@ const BROKEN: u64 = 10_000;
 const CLIENTS: u64 = 4;
 const GOOD_EVERY: u64 = 500;
 const PROGRESS_EVERY: u64 = 2_000;
+/// On a busy machine the device closes its sockets more slowly than the clients open theirs.
+const SOCKET_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
     packages::need("curl", &["curl"], "a client that this project did not write")?;
@@ -120,12 +122,8 @@ fn broken(port: u16) -> Result<()> {
                         if number >= BROKEN {
                             return Ok(());
                         }
-                        let heard = hostile::send(port, number)
-                            .with_context(|| format!("broken request {number}: neither answer nor close"))?;
-                        match status(&heard) {
-                            Some(400..=499) => _ = answered.fetch_add(1, Ordering::Relaxed),
-                            None if heard.is_empty() => {}
-                            _ => bail!("broken request {number} got {:?}", String::from_utf8_lossy(&heard)),
+                        if is_answered(port, number)? {
+                            answered.fetch_add(1, Ordering::Relaxed);
                         }
                         if number.is_multiple_of(GOOD_EVERY) {
                             good(port).with_context(|| format!("after broken request {number}"))?;
@@ -148,13 +146,27 @@ fn broken(port: u16) -> Result<()> {
         "    {BROKEN} broken requests in {:.0} s: {answered} answered with 4xx, the others closed",
         started.elapsed().as_secs_f64()
     );
-    ensure!(answered > BROKEN / 2, "only {answered} broken requests were answered");
     Ok(())
+}
+
+/// Whether a broken request is answered; one that has to be may have to wait for a socket.
+fn is_answered(port: u16, number: u64) -> Result<bool> {
+    let end = Instant::now() + SOCKET_WAIT;
+    loop {
+        let heard = hostile::send(port, number)
+            .with_context(|| format!("broken request {number}: neither answer nor close"))?;
+        match status(&heard) {
+            Some(400..=499) => return Ok(true),
+            None if heard.is_empty() && !hostile::wants_answer(number) => return Ok(false),
+            None if heard.is_empty() && Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+            _ => bail!("broken request {number} got {:?}", String::from_utf8_lossy(&heard)),
+        }
+    }
 }
 
 /// A good request, which may have to wait for a socket.
 fn good(port: u16) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + SOCKET_WAIT;
     loop {
         match get(port, format!("X-Tenant-ID: {}\r\n", ACTIVE[0]).as_bytes()) {
             Ok(200) => return Ok(()),
