@@ -3,7 +3,7 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::current::{Current, current};
 use super::entry::Held;
@@ -23,16 +23,19 @@ use crate::TenantId;
 /// ```
 pub trait TenantFutureExt: Future + Sized {
     /// Runs the future in `tenant`.
+    #[inline]
     fn in_tenant(self, tenant: TenantId) -> InTenant<Self> {
         InTenant::new(self, tenant.into())
     }
 
     /// Runs the future in the caller's context as it is now: its tenant, or none.
+    #[inline]
     fn in_current_tenant(self) -> InTenant<Self> {
         InTenant::new(self, current().seen())
     }
 
     /// Runs the future in a context that starts unset, and that nobody else sees.
+    #[inline]
     fn in_own_context(self) -> InTenant<Self> {
         InTenant::new(self, Held::NONE)
     }
@@ -44,46 +47,62 @@ impl<F: Future> TenantFutureExt for F {}
 /// out after.
 ///
 /// What the future sets or clears stays its own from poll to poll. It holds the future and 16 bytes.
+/// Once it is ready the future is dropped, in the context still.
 /// A guard that the future keeps over an `await` clears the context when it is dropped in a later poll:
 /// use [`TenantContext::scope`](crate::TenantContext::scope), or wrap the inner future.
+///
+/// # Panics
+///
+/// When it is polled after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InTenant<F> {
     held: Held,
-    /// Pinned with the whole; dropped by hand, in the context.
+    /// Pinned with the whole; dropped by hand, in the context: when it is ready, or with the whole.
     future: ManuallyDrop<F>,
 }
 
+/// What is held once the future is ready, and dropped. No tenant is all ones.
+const DROPPED: Held = Held([u32::MAX; 4]);
+
 impl<F> InTenant<F> {
+    #[inline]
     fn new(future: F, held: Held) -> Self {
         Self { held, future: ManuallyDrop::new(future) }
-    }
-
-    /// The future, and where its context is kept between polls.
-    #[allow(unsafe_code)]
-    fn project(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Held) {
-        // SAFETY: `future` is pinned whenever the whole is: nothing moves it out, and `drop` drops it in
-        // place. `held` is never pinned. `InTenant` is not packed, and `Unpin` only if `F` is.
-        unsafe {
-            let this = self.get_unchecked_mut();
-            (Pin::new_unchecked(&mut *this.future), &mut this.held)
-        }
     }
 }
 
 impl<F: Future> Future for InTenant<F> {
     type Output = F::Output;
 
+    #[inline]
+    #[allow(unsafe_code)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let (future, held) = self.project();
-        let _swapped = Swapped { scope: Scope::begin(current(), *held), held };
-        future.poll(context)
+        // SAFETY: `future` is pinned whenever the whole is: nothing moves it out, and it is dropped in place.
+        // `held` is never pinned. `InTenant` is not packed, and `Unpin` only if `F` is.
+        let (future, held) = unsafe {
+            let this = self.get_unchecked_mut();
+            (&mut this.future, &mut this.held)
+        };
+        assert!(*held != DROPPED, "`InTenant` polled after it was ready");
+        let mut swapped = Swapped { scope: Scope::begin(current(), *held), held: Some(held) };
+        // SAFETY: pinned, as above.
+        let output = ready!(unsafe { Pin::new_unchecked(&mut **future) }.poll(context));
+        // Now, for this scope serves the drop too; marked first, for the drop may panic.
+        swapped.ready();
+        // SAFETY: it is not dropped yet, nor will it be again.
+        unsafe { ManuallyDrop::drop(future) };
+        Poll::Ready(output)
     }
 }
 
 impl<F> Drop for InTenant<F> {
+    #[inline]
     fn drop(&mut self) {
+        if self.held == DROPPED {
+            return;
+        }
         let _scope = Scope::begin(current(), self.held);
-        // SAFETY: dropped here alone, once, and in place.
+        // SAFETY: it was not dropped by a poll, and is now, once and in place.
         #[allow(unsafe_code)]
         unsafe {
             ManuallyDrop::drop(&mut self.future);
@@ -94,13 +113,25 @@ impl<F> Drop for InTenant<F> {
 /// Keeps what a poll has made of the context, and then ends its scope; also when the poll panics.
 struct Swapped<'f> {
     scope: Scope<Current>,
-    held: &'f mut Held,
+    /// Where it is kept; `None` once there is nothing to keep.
+    held: Option<&'f mut Held>,
+}
+
+impl Swapped<'_> {
+    #[inline]
+    fn ready(&mut self) {
+        if let Some(held) = self.held.take() {
+            *held = DROPPED;
+        }
+    }
 }
 
 impl Drop for Swapped<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.held = self.scope.left();
+        if let Some(held) = self.held.take() {
+            *held = self.scope.left();
+        }
     }
 }
 

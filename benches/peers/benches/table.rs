@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use bench_harness::{Table, contender, subject};
 use opentelemetry::Context as Baggage;
-use peers::{Table, contender, subject};
 use prax_query::tenant as prax;
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use uuid::Uuid;

@@ -27,9 +27,17 @@ pin_project! {
     impl<B> PinnedDrop for TenantBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            within(*this.tenant, this.trace, || this.inner.set(None));
+            if this.inner.is_some() {
+                within(*this.tenant, this.trace, || this.inner.set(None));
+            }
         }
     }
+}
+
+/// Runs something that concerns no tenant, and that the caller's own is not for.
+#[inline]
+pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
+    if TenantContext::is_set() { TenantContext::interrupt(body) } else { body() }
 }
 
 /// Runs something in a tenant, or in none.

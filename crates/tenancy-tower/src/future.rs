@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
-use tenancy::{InTenant, TenantId};
+use tenancy::{InTenant, TenantFutureExt, TenantId};
 use tower_service::Service;
 
 use crate::layer::start;
@@ -28,7 +28,7 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
-        Checking { check: Check<S, B> },
+        Checking { check: Box<Check<S, B>> },
         Running { #[pin] future: InTenant<F>, tenant: Option<TenantId>, trace: Trace },
         Refused { refusal: Refusal, headers: HeaderMap },
     }
@@ -42,13 +42,17 @@ pub(crate) struct Check<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    pub(crate) fn checking(check: Check<S, B>) -> Self {
+    pub(crate) fn checking(check: Box<Check<S, B>>) -> Self {
         Self { state: State::Checking { check } }
     }
 
     #[inline]
-    pub(crate) fn running(future: InTenant<S::Future>, tenant: Option<TenantId>, trace: Trace) -> Self {
-        Self { state: State::Running { future, tenant, trace } }
+    pub(crate) fn running(future: S::Future, tenant: Option<TenantId>, trace: Trace) -> Self {
+        // In one expression: each name that the future had would be a copy of it.
+        match tenant {
+            Some(id) => Self { state: State::Running { future: future.in_tenant(id), tenant, trace } },
+            None => Self { state: State::Running { future: future.in_own_context(), tenant, trace } },
+        }
     }
 
     pub(crate) fn refused(refusal: Refusal, request: Request<B>) -> Self {

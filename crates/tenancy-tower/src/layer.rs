@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy::{TenantFutureExt, TenantId};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::body::within;
+use crate::body::{outside, within};
 use crate::builder::{Exempt, NoDirectory, NoPolicy};
 use crate::future::{Check, ResponseFuture};
 use crate::source::{Claimed, resolve};
@@ -159,12 +159,12 @@ where
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         // No request, no tenant: the caller's own is not for the service within.
-        TenantContext::interrupt(|| self.inner.poll_ready(context))
+        outside(|| self.inner.poll_ready(context))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // A context that the caller had is neither the request's nor the policy's.
-        let verdict = TenantContext::interrupt(|| self.shared.verdict(&RequestHead::from(&request)));
+        let verdict = outside(|| self.shared.verdict(&RequestHead::from(&request)));
         match verdict {
             Ok(Verdict::Active(tenant)) => start(&mut self.inner, request, Some(tenant)),
             Ok(Verdict::Exempt) => start(&mut self.inner, request, None),
@@ -178,7 +178,7 @@ where
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
                 let answer = Box::pin(answer.in_own_context());
-                ResponseFuture::checking(Check { answer, waiting: Some((inner, request)), tenant })
+                ResponseFuture::checking(Box::new(Check { answer, waiting: Some((inner, request)), tenant }))
             }
             Err(refusal) => ResponseFuture::refused(refusal, request),
         }
@@ -197,10 +197,6 @@ where
 {
     let trace = tenant.map_or(Trace::NONE, Trace::of);
     let future = within(tenant, &trace, || inner.call(request));
-    let future = match tenant {
-        Some(tenant) => future.in_tenant(tenant),
-        None => future.in_own_context(),
-    };
     ResponseFuture::running(future, tenant, trace)
 }
 

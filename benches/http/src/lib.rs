@@ -1,0 +1,99 @@
+//! The middleware that is measured, ours and its peers'.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tenancy::{TenantId, TenantStatus};
+use tenancy_tower::{Snapshot, TenantLayer, TrustHeader};
+use uuid::Uuid;
+
+/// The header's name, as in `tenancy`.
+pub const HEADER: &str = "x-tenant-id";
+
+/// A router with one handler that does next to nothing.
+pub fn router() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+/// Different numbers, different tenants, as random as the operator's would be.
+pub fn tenant(number: usize) -> TenantId {
+    let mixed = (number as u128 + 1).wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645);
+    TenantId::from_bytes((mixed ^ mixed >> 64).to_be_bytes()).unwrap_or(TenantId::PLATFORM)
+}
+
+/// Tenants of the numbers below `count`.
+pub fn tenants(count: usize) -> impl Iterator<Item = (TenantId, TenantStatus)> {
+    (0..count).map(|number| (tenant(number), TenantStatus::Active))
+}
+
+/// The layer, over all tenants in memory.
+pub fn layer(count: usize) -> TenantLayer<Snapshot, TrustHeader> {
+    TenantLayer::builder().directory(tenants(count).collect::<Snapshot>()).trust_header().build()
+}
+
+/// A GET of a tenant, or of what is none.
+///
+/// # Panics
+///
+/// If the value can't stand in a header.
+pub fn request(value: &str) -> Request {
+    Request::get("/").header(HEADER, value).body(Body::empty()).expect("a request")
+}
+
+tokio::task_local! {
+    /// What hand-written middleware carries the tenant in.
+    pub static CURRENT: Uuid;
+}
+
+/// The tenant, for an extractor.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant(pub Uuid);
+
+type Directory = Arc<RwLock<HashMap<Uuid, bool>>>;
+
+/// Middleware as it is usually written by hand: parse the header, look the tenant up under a lock, put it into
+/// the extensions, and run the rest with it in a task-local.
+pub fn hand_written(count: usize) -> Router {
+    let directory: Directory =
+        Arc::new(RwLock::new(tenants(count).map(|(tenant, _)| (Uuid::from(tenant), true)).collect()));
+    router().layer(from_fn_with_state(directory, by_hand))
+}
+
+async fn by_hand(State(directory): State<Directory>, mut request: Request, next: Next) -> Response {
+    let value = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+    let Some(tenant) = value.and_then(|value| Uuid::parse_str(value).ok()) else {
+        return (StatusCode::BAD_REQUEST, "invalid tenant").into_response();
+    };
+    let status = directory.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied();
+    match status {
+        Some(true) => {}
+        Some(false) => return (StatusCode::FORBIDDEN, "tenant suspended").into_response(),
+        None => return (StatusCode::NOT_FOUND, "unknown tenant").into_response(),
+    }
+    request.extensions_mut().insert(Tenant(tenant));
+    CURRENT.scope(tenant, next.run(request)).await
+}
+
+/// Checks by `tower_http` that the header names a known tenant, which is about half of what a layer has to do:
+/// the rest has no context.
+pub fn validate(
+    count: usize,
+) -> impl Fn(&mut Request) -> Result<(), Response> + Clone + Send + Sync + 'static {
+    let known: Arc<HashSet<Uuid>> = Arc::new(tenants(count).map(|(tenant, _)| tenant.into()).collect());
+    #[allow(clippy::result_large_err, reason = "`tower_http` asks for it")]
+    move |request: &mut Request| {
+        let value = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+        let tenant = value.and_then(|value| Uuid::parse_str(value).ok());
+        match tenant {
+            Some(tenant) if known.contains(&tenant) => Ok(()),
+            _ => Err((StatusCode::NOT_FOUND, "unknown tenant").into_response()),
+        }
+    }
+}
