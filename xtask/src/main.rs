@@ -7,6 +7,7 @@ mod device;
 mod firmware;
 mod hostile;
 mod http;
+mod load;
 mod mutants;
 mod owned;
 mod packages;
@@ -25,15 +26,17 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test [--ci] [PART...]       runs everything, or the parts named:
-                              host, features, docs, qemu
+                              host, features, docs, gateway, qemu
+  gateway [OPTION...]         builds the gateway and runs it; `--help` among the options tells them
   firmware [PROGRAM] [--port N]
                               runs a program in QEMU and shows its log:
                               quickstart, http, interrupts, tasks, cores, riscv
                               http stays up and prints curl lines to try; Ctrl-C ends it
   bench [ROW]                 times against peers, in one run
+  bench load                  a server's throughput with and without the layer, by wrk
   size                        bytes, symbols and instructions of the core on a Cortex-M3
 
-What is missing (QEMU, the cross toolchain, curl) is installed, by rustup or the system's package manager.
+What is missing (QEMU, the cross toolchain, curl, wrk) is installed, by rustup or the system's package manager.
 XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 --ci prints less on the way; it checks the same.";
 
@@ -56,14 +59,27 @@ fn main() -> ExitCode {
 /// `None` where the arguments are not understood.
 fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
     Ok(match arguments {
+        // Its own `--help` is among the rest.
+        ["gateway", rest @ ..] => {
+            owned::conclude_on_signal();
+            process::cargo(&[&["run", "--release", "-p", "gateway", "--"], rest].concat()).run_attended()?;
+            Some(ExitCode::SUCCESS)
+        }
         ["help"] | [.., "--help" | "-h"] => {
             println!("{HELP}");
             Some(ExitCode::SUCCESS)
         }
         ["test", rest @ ..] => test::run(rest),
         ["firmware", rest @ ..] => firmware::run(rest)?,
+        ["bench", "load"] => {
+            load::run()?;
+            Some(ExitCode::SUCCESS)
+        }
         ["bench", rest @ ..] => {
-            process::cargo(&[&["bench", "-p", "peers", "--"], rest].concat()).run()?;
+            for package in ["peers", "bench-http"] {
+                process::cargo(&[&["bench", "--quiet", "-p", package, "--benches", "--"], rest].concat())
+                    .run()?;
+            }
             Some(ExitCode::SUCCESS)
         }
         ["size"] => {

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cross::{Cross, TARGETS};
 use crate::device::PROGRAMS;
 use crate::process::{cargo, root};
-use crate::{http, mutants, qemu, size};
+use crate::{http, mutants, packages, qemu, size};
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, Part); 4] = [("host", host), ("features", features), ("docs", docs), ("qemu", devices)];
+const PARTS: [(&str, Part); 5] =
+    [("host", host), ("features", features), ("docs", docs), ("gateway", gateway), ("qemu", devices)];
 
 type Part = fn(&mut Verdict);
 
@@ -91,7 +92,8 @@ fn host(verdict: &mut Verdict) {
         });
     }
     verdict.step("tests with all features, optimized", || {
-        cargo(&["test", "--quiet", "--release", "-p", "tenancy", "--all-features"]).run()
+        let packages = ["-p", "tenancy", "-p", "tenancy-tower"];
+        cargo(&[&["test", "--quiet", "--release", "--all-features"], &packages[..]].concat()).run()
     });
     verdict.step("the example runs", || {
         cargo(&["run", "--quiet", "--example", "quickstart", "--features", "std"]).run()
@@ -109,28 +111,37 @@ fn features(verdict: &mut Verdict) {
         Ok(())
     });
     verdict.step("the benchmarks' peers build", || {
-        cargo(&["build", "--quiet", "--release", "-p", "peers", "--benches"]).run()
+        cargo(&["build", "--quiet", "--release", "-p", "peers", "-p", "bench-http", "--benches", "--bins"])
+            .run()
     });
-    let features = match names_of_features() {
-        Ok(features) => features,
-        Err(error) => {
-            verdict.step("the features have names", || Err(error));
-            return;
-        }
-    };
+    features_of(verdict, "tenancy", "Cargo.toml");
+    features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml");
+}
+
+/// Each feature of a package alone, and none.
+fn features_of(verdict: &mut Verdict, package: &str, manifest: &str) {
+    let mut features = Vec::new();
+    verdict.step(&format!("the features of {package} have names"), || {
+        features = names_of_features(manifest)?;
+        Ok(())
+    });
+    features.push(String::new());
     for feature in &features {
-        verdict.step(&format!("feature {feature} alone"), || {
+        let name = if feature.is_empty() { "no feature" } else { feature };
+        verdict.step(&format!("{package} with {name} alone"), || {
             // Twice: dev-dependencies may enable what the crate lacks.
-            cargo(&["build", "--quiet", "-p", "tenancy", "--no-default-features", "--features", feature])
-                .run()?;
-            cargo(&["test", "--quiet", "-p", "tenancy", "--no-default-features", "--features", feature]).run()
+            for command in ["build", "test"] {
+                let features = ["--no-default-features", "--features", feature];
+                cargo(&[&[command, "--quiet", "-p", package], &features[..]].concat()).run()?;
+            }
+            Ok(())
         });
     }
 }
 
 /// The features in the manifest, so that a new one can't be forgotten here.
-fn names_of_features() -> Result<Vec<String>> {
-    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+fn names_of_features(manifest: &str) -> Result<Vec<String>> {
+    let manifest = fs::read_to_string(root().join(manifest))?;
     let section = manifest.split("\n[features]\n").nth(1).context("the manifest has features")?;
     let lines = section.lines().take_while(|line| !line.starts_with('['));
     let names: Vec<_> = lines
@@ -148,11 +159,22 @@ fn docs(verdict: &mut Verdict) {
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });
+    verdict.step("examples in the documentation of tenancy-tower", || {
+        cargo(&["test", "--quiet", "--doc", "-p", "tenancy-tower", "--all-features"]).run()
+    });
     for features in ["std", "tokio,serde"] {
         verdict.step(&format!("examples in the documentation, with {features}"), || {
             cargo(&["test", "--quiet", "--doc", "-p", "tenancy", "--features", features]).run()
         });
     }
+}
+
+/// What plain `cargo test` leaves out, because it needs a client that this project did not write.
+fn gateway(verdict: &mut Verdict) {
+    verdict.step("the gateway's printed lines, by curl", || {
+        packages::need("curl", &["curl"], "a client that this project did not write")?;
+        cargo(&["test", "--quiet", "-p", "gateway", "--", "--ignored"]).run()
+    });
 }
 
 fn devices(verdict: &mut Verdict) {
