@@ -66,6 +66,7 @@ async fn a_subdomain_that_is_an_id() {
         ("example.com:80".to_owned(), Refusal::Missing),
         (format!("{id}.evil.com"), Refusal::Missing),
         (format!("{id}.example.com.evil.com"), Refusal::Missing),
+        (format!("{id}.exbmple.com"), Refusal::Missing),
         (format!("{id}.notexample.com"), Refusal::Missing),
         (format!("{id}example.com"), Refusal::Missing),
         (format!("a.{id}.example.com"), Refusal::Malformed),
