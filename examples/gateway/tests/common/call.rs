@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use super::PATIENCE;
 
@@ -143,6 +144,8 @@ impl Connection {
 
     /// What comes up to and with a text.
     pub(crate) fn until(&mut self, end: &str) -> String {
+        // A stream is kept alive by comments: no read of it takes too long, and it may go on for good.
+        let end_of_patience = Instant::now() + PATIENCE;
         let mut searched = 0;
         loop {
             let rest = &self.read[searched..];
@@ -151,13 +154,17 @@ impl Connection {
             }
             // All but what may be its beginning.
             searched = self.read.len().saturating_sub(end.len() - 1);
-            assert!(self.more(), "no {end:?} in {:?}", String::from_utf8_lossy(&self.read));
+            let goes_on = Instant::now() < end_of_patience && self.more();
+            assert!(goes_on, "no {end:?} in {:?}", String::from_utf8_lossy(&self.read));
         }
     }
 
     /// All that comes, up to the connection's end.
     pub(crate) fn rest(&mut self) -> String {
-        while self.more() {}
+        let end_of_patience = Instant::now() + PATIENCE;
+        while self.more() {
+            assert!(Instant::now() < end_of_patience, "it does not end");
+        }
         self.take(self.read.len())
     }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
@@ -121,6 +121,23 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The code, stdout and stderr of a program that ends by itself.
+pub(crate) fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let mut child = command.spawn().expect("it runs");
+    let [stdout, stderr] = [child.stdout.take().map(text), child.stderr.take().map(text)];
+    let status = wait_for(|| child.try_wait().expect("a child"));
+    let _ = child.kill();
+    let text = |output: Option<JoinHandle<String>>| output.expect("piped").join().expect("UTF-8");
+    (status.expect("it ends").code(), text(stdout), text(stderr))
+}
+
+fn text(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).map(|_| text).expect("UTF-8")
+    })
 }
 
 /// Asks again until there is an answer, or patience ends.

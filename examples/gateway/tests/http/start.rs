@@ -5,16 +5,13 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use crate::common::call::Call;
-use crate::common::process::{Gateway, command};
+use crate::common::process::{self, Gateway, command};
 use crate::common::{ACME, GLOBEX};
 
 const TOKEN: &str = "s3cret-of-alice";
 
-/// The code, stdout and stderr of a program that ends by itself.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = command(arguments).output().expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    process::run(command(arguments))
 }
 
 fn file(name: &str, text: &str) -> PathBuf {
@@ -125,9 +122,8 @@ fn help_names_every_flag_and_variable() {
 
 #[test]
 fn the_environment_says_it_too() {
-    let (code, _, stderr) = {
-        let output = command(&[]).env("GATEWAY_LISTEN", "0.0.0.0:0").output().unwrap();
-        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
-    };
+    let mut command = command(&[]);
+    command.env("GATEWAY_LISTEN", "0.0.0.0:0");
+    let (code, _, stderr) = process::run(command);
     assert!(code == Some(1) && stderr.contains("tokens are public"), "{stderr}");
 }
