@@ -13,3 +13,4 @@ mod notes;
 mod panics;
 mod platform;
 mod start;
+mod unset;

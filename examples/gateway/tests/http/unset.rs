@@ -1,0 +1,60 @@
+//! No tenant, no work; and no secret in what is shown.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use gateway::app::{App, router};
+use gateway::events::{Change, Events, ListenError};
+use gateway::notes::{MemoryNotes, Notes, NotesError};
+use gateway::principals::{Census, Digest};
+use gateway::tenants::Tenants;
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+#[tokio::test]
+async fn without_a_tenant_no_note_is_touched() {
+    let notes = MemoryNotes::with_limit(10);
+    let id = notes.create("one".to_owned()).await;
+    assert!(matches!(id, Err(NotesError::NoTenant(_))));
+    let id = async { notes.create("one".to_owned()).await }.in_tenant(TenantId::PLATFORM).await.unwrap().id;
+    assert!(matches!(notes.list(None, 10).await, Err(NotesError::NoTenant(_))));
+    assert!(matches!(notes.get(id).await, Err(NotesError::NoTenant(_))));
+    assert!(matches!(notes.update(id, "two".to_owned()).await, Err(NotesError::NoTenant(_))));
+    assert!(matches!(notes.delete(id).await, Err(NotesError::NoTenant(_))));
+    let note = TenantContext::scope(TenantId::PLATFORM, || notes.get(id));
+    assert_eq!(note.await.unwrap().unwrap().text, "one");
+}
+
+#[test]
+fn without_a_tenant_nobody_is_heard() {
+    let events = Arc::new(Events::default());
+    assert!(events.publish(&Change::Deleted(Uuid::nil())).is_err());
+    assert!(matches!(events.listen(), Err(ListenError::NoTenant(_))));
+}
+
+#[tokio::test]
+async fn without_the_layers_routes_do_nothing() {
+    let Census { tenants, .. } = Census::demo().unwrap();
+    let app = App {
+        tenants: Arc::new(Tenants::new(tenants)),
+        notes: Arc::new(MemoryNotes::with_limit(10)),
+        events: Arc::default(),
+        closing: tokio_util::sync::CancellationToken::new(),
+    };
+    let router = router(app);
+    for path in ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/v1/whoami"] {
+        let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 500, "{path}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_principals_has_no_secret() {
+    let census = Census::demo().unwrap();
+    let alice = census.principals.of_token(b"demo-alice").unwrap();
+    let shown = format!("{census:?} {alice:?} {:?}", Digest::of(b"demo-alice"));
+    assert!(shown.contains("\"alice\"") && !shown.contains("demo-"), "{shown}");
+    assert!(shown.ends_with("} Digest"), "{shown}");
+}
