@@ -55,6 +55,8 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn refused(refusal: Refusal, request: Request<B>) -> Self {
         trace::refused(refusal);
         Self { state: State::Refused { refusal, headers: request.into_parts().0.headers } }
@@ -67,6 +69,7 @@ where
 {
     type Output = Result<Response<TenantBody<R>>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {

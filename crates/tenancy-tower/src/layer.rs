@@ -162,31 +162,48 @@ where
         outside(|| self.inner.poll_ready(context))
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // A context that the caller had is neither the request's nor the policy's.
-        let verdict = outside(|| self.shared.verdict(&RequestHead::from(&request)));
-        match verdict {
-            Ok(Verdict::Active(tenant)) => start(&mut self.inner, request, Some(tenant)),
-            Ok(Verdict::Exempt) => start(&mut self.inner, request, None),
-            Ok(Verdict::Ask(tenant, access)) => {
-                let shared = Arc::clone(&self.shared);
-                let answer = async move {
-                    let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, access)).await;
-                    answer.unwrap_or_else(|late| Err(unavailable(&late)))
-                };
-                // The one that is ready goes with the request (tower-rs/tower-http#561).
-                let clone = self.inner.clone();
-                let inner = mem::replace(&mut self.inner, clone);
-                let answer = Box::pin(answer.in_own_context());
-                ResponseFuture::checking(Box::new(Check { answer, waiting: Some((inner, request)), tenant }))
-            }
-            Err(refusal) => ResponseFuture::refused(refusal, request),
-        }
+        let tenant = match outside(|| self.shared.verdict(&RequestHead::from(&request))) {
+            Ok(Verdict::Active(tenant)) => Some(tenant),
+            Ok(Verdict::Exempt) => None,
+            Ok(Verdict::Ask(tenant, access)) => return self.ask(request, tenant, access),
+            Err(refusal) => return ResponseFuture::refused(refusal, request),
+        };
+        start(&mut self.inner, request, tenant)
+    }
+}
+
+impl<S: Clone, D: Directory, P: Policy> TenantService<S, D, P> {
+    /// Out of the way of the requests that need not wait.
+    #[cold]
+    #[inline(never)]
+    fn ask<B>(
+        &mut self,
+        request: Request<B>,
+        tenant: TenantId,
+        access: Option<Access>,
+    ) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        let shared = Arc::clone(&self.shared);
+        let answer = async move {
+            let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, access)).await;
+            answer.unwrap_or_else(|late| Err(unavailable(&late)))
+        };
+        // The one that is ready goes with the request (tower-rs/tower-http#561).
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        let answer = Box::pin(answer.in_own_context());
+        ResponseFuture::checking(Box::new(Check { answer, waiting: Some((inner, request)), tenant }))
     }
 }
 
 /// Calls the service within, in the tenant or in none.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "a call would copy the request, 240 bytes, once more")]
 pub(crate) fn start<S, B, R>(
     inner: &mut S,
     request: Request<B>,
