@@ -9,7 +9,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use axum::routing::get;
 use futures_util::stream::{self, Stream, StreamExt};
-use tenancy::TenantContextNotSetError;
+use tenancy::{TenantContext, TenantContextNotSetError, TenantStatus};
 
 use super::{ListenError, Listener, Sent};
 use crate::app::App;
@@ -28,7 +28,12 @@ pub fn routes() -> Router<App> {
 async fn events(
     State(app): State<App>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let tenant = TenantContext::get()?;
     let listener = app.events.listen()?;
+    // Suspended after the tenant layer had asked: the others' streams were ended before this one was there.
+    if app.tenants.get(tenant).is_none_or(|record| record.status() != TenantStatus::Active) {
+        app.events.end(tenant);
+    }
     let changes = stream::unfold(listener, next).map(Ok).take_until(app.closing.cancelled_owned());
     Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
