@@ -34,22 +34,28 @@ pub(crate) fn hear(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Says all of it, closes its own side, and hears the answer.
+/// Says all of it, and hears the answer. Its own side stays open: QEMU's network drops a connection whose client
+/// has closed before the device has accepted, which on a busy machine is late.
 pub(crate) fn say(port: u16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = connect(port)?;
-    match stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)) {
-        // The other side may have answered and closed before the end.
-        Err(error)
-            if !matches!(
-                error.kind(),
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected
-            ) =>
-        {
-            return Err(error);
-        }
-        _ => {}
-    }
+    unless_closed(stream.write_all(bytes))?;
     hear(&mut stream)
+}
+
+/// Says all of it, closes its own side, and hears the answer, if there is one.
+pub(crate) fn say_and_close(port: u16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = connect(port)?;
+    unless_closed(stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)))?;
+    hear(&mut stream)
+}
+
+/// The other side may have answered and closed before the end.
+fn unless_closed(result: io::Result<()>) -> io::Result<()> {
+    use ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    match result {
+        Err(error) if matches!(error.kind(), ConnectionReset | BrokenPipe | NotConnected) => Ok(()),
+        result => result,
+    }
 }
 
 /// The status of an answer.

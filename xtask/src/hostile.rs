@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{connect, hear, say};
+use crate::client::{connect, hear, say, say_and_close};
 use crate::firmware::ACTIVE;
 
 /// A generator that is the same each time (xorshift64*, Vigna 2014).
@@ -67,7 +67,7 @@ pub(crate) fn send(port: u16, number: u64) -> io::Result<Vec<u8>> {
         14 => return abandon(port, random),
         _ => return trickle(port, number, random),
     };
-    say(port, &bytes)
+    if wants_answer(number) { say(port, &bytes) } else { say_and_close(port, &bytes) }
 }
 
 /// Whether the broken request of this number comes to an end or to a fault, and before the head is too large:
