@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
-use tenancy::{InTenant, TenantFutureExt, TenantId};
+use tenancy::{InTenant, TenantId};
 use tower_service::Service;
 
 use crate::layer::start;
@@ -47,12 +47,8 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     }
 
     #[inline]
-    pub(crate) fn running(future: S::Future, tenant: Option<TenantId>, trace: Trace) -> Self {
-        // In one expression: each name that the future had would be a copy of it.
-        match tenant {
-            Some(id) => Self { state: State::Running { future: future.in_tenant(id), tenant, trace } },
-            None => Self { state: State::Running { future: future.in_own_context(), tenant, trace } },
-        }
+    pub(crate) fn running(future: InTenant<S::Future>, tenant: Option<TenantId>, trace: Trace) -> Self {
+        Self { state: State::Running { future, tenant, trace } }
     }
 
     #[cold]
@@ -83,16 +79,29 @@ where
                     return Poll::Ready(Ok(refusal.answer(std::mem::take(headers))));
                 }
                 StateProjection::Checking { check } => {
-                    let answer = ready!(check.answer.as_mut().poll(context));
-                    let Some((mut inner, request)) = check.waiting.take() else { return Poll::Pending };
-                    let next = match answer {
-                        Ok(()) => start(&mut inner, request, Some(check.tenant)),
-                        Err(refusal) => ResponseFuture::refused(refusal, request),
-                    };
+                    let next = ready!(check.poll(context));
                     state.set(next.state);
                 }
             }
         }
+    }
+}
+
+impl<S, B, R> Check<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    /// The future that the answer leads to.
+    #[cold]
+    #[inline(never)]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ResponseFuture<S, B>> {
+        let answer = ready!(self.answer.as_mut().poll(context));
+        // Whoever is given the future replaces this one with it.
+        let Some((mut inner, request)) = self.waiting.take() else { return Poll::Pending };
+        Poll::Ready(match answer {
+            Ok(()) => start(&mut inner, request, self.tenant),
+            Err(refusal) => ResponseFuture::refused(refusal, request),
+        })
     }
 }
 

@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use tenancy::{TenantFutureExt, TenantId};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::body::{outside, within};
+use crate::body::outside;
 use crate::builder::{Exempt, NoDirectory, NoPolicy};
 use crate::future::{Check, ResponseFuture};
 use crate::source::{Claimed, resolve};
@@ -166,8 +166,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // A context that the caller had is neither the request's nor the policy's.
         let tenant = match outside(|| self.shared.verdict(&RequestHead::from(&request))) {
-            Ok(Verdict::Active(tenant)) => Some(tenant),
-            Ok(Verdict::Exempt) => None,
+            Ok(Verdict::Active(tenant)) => tenant,
+            Ok(Verdict::Exempt) => return start_exempt(&mut self.inner, request),
             Ok(Verdict::Ask(tenant, access)) => return self.ask(request, tenant, access),
             Err(refusal) => return ResponseFuture::refused(refusal, request),
         };
@@ -201,20 +201,26 @@ impl<S: Clone, D: Directory, P: Policy> TenantService<S, D, P> {
     }
 }
 
-/// Calls the service within, in the tenant or in none.
+/// Calls the service within, in the tenant.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "a call would copy the request, 240 bytes, once more")]
-pub(crate) fn start<S, B, R>(
-    inner: &mut S,
-    request: Request<B>,
-    tenant: Option<TenantId>,
-) -> ResponseFuture<S, B>
+pub(crate) fn start<S, B, R>(inner: &mut S, request: Request<B>, tenant: TenantId) -> ResponseFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    let trace = tenant.map_or(Trace::NONE, Trace::of);
-    let future = within(tenant, &trace, || inner.call(request));
-    ResponseFuture::running(future, tenant, trace)
+    let trace = Trace::of(tenant);
+    let future = TenantContext::scope(tenant, || trace.within(|| inner.call(request)).in_tenant(tenant));
+    ResponseFuture::running(future, Some(tenant), trace)
+}
+
+/// Calls the service within, in no tenant.
+#[inline(never)]
+fn start_exempt<S, B, R>(inner: &mut S, request: Request<B>) -> ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    let future = TenantContext::interrupt(|| inner.call(request));
+    ResponseFuture::running(future.in_own_context(), None, Trace::NONE)
 }
 
 impl<S: Clone, D, P> Clone for TenantService<S, D, P> {
