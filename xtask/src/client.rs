@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Longer than any deadline of the device.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any deadline of the device, and than it takes QEMU's network to say a lost packet again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PATIENCE)?;
