@@ -12,7 +12,7 @@ use crate::config::Level;
 /// Starts the log. A second time nothing happens.
 pub fn start(level: Level) {
     let level = LevelFilter::from(level);
-    // Below a warning others write what they read, and the tokens are in it.
+    // Below a warning others tell of each frame, and what they show of headers is not ours to say.
     let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets([
         ("gateway", level),
         ("tenancy", level),
