@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::body::outside;
 use crate::builder::{Exempt, NoDirectory, NoPolicy};
 use crate::future::{Check, ResponseFuture};
+use crate::policy::Asked;
 use crate::source::{Claimed, resolve};
 use crate::trace::Trace;
 use crate::{Access, Directory, Policy, Refusal, RequestHead, Source, TenantBody, TenantLayerBuilder};
@@ -101,37 +102,40 @@ pub struct TenantService<S, D, P> {
 
 /// What is known of a request without waiting.
 enum Verdict {
-    Exempt,
     Active(TenantId),
-    /// It has to be asked; the policy's part of it is there, where it did not say yes at once.
-    Ask(TenantId, Option<Access>),
+    Exempt,
+    Refused(Refusal),
+    /// The directory has to be asked, and the policy first, where it did not say yes at once.
+    Ask(TenantId, Option<Asked>),
 }
 
 impl<D: Directory, P: Policy> Shared<D, P> {
     #[inline]
-    fn verdict(&self, request: &RequestHead<'_>) -> Result<Verdict, Refusal> {
+    fn verdict(&self, request: &RequestHead<'_>) -> Verdict {
         if self.exempt.has(request.uri().path()) {
-            return Ok(Verdict::Exempt);
+            return Verdict::Exempt;
         }
-        let tenant = match resolve(&self.sources, request)? {
-            Claimed::Tenant(tenant) => tenant,
-            Claimed::Nobody if self.trusts => return Err(Refusal::Unknown),
-            Claimed::Nobody => return Err(Refusal::Forbidden),
+        let tenant = match resolve(&self.sources, request) {
+            Ok(Claimed::Tenant(tenant)) => tenant,
+            Ok(Claimed::Nobody) if self.trusts => return Verdict::Refused(Refusal::Unknown),
+            Ok(Claimed::Nobody) => return Verdict::Refused(Refusal::Forbidden),
+            Err(error) => return Verdict::Refused(error.into()),
         };
         match self.policy.authorize(request, tenant) {
-            Access::Granted => match self.directory.status_now(tenant) {
-                Poll::Ready(status) => Refusal::of_status(status).map(|()| Verdict::Active(tenant)),
-                Poll::Pending => Ok(Verdict::Ask(tenant, None)),
+            Access::Granted => match self.directory.status_now(tenant).map(Refusal::of_status) {
+                Poll::Ready(Ok(())) => Verdict::Active(tenant),
+                Poll::Ready(Err(refusal)) => Verdict::Refused(refusal),
+                Poll::Pending => Verdict::Ask(tenant, None),
             },
-            Access::Denied => Err(Refusal::Forbidden),
-            later @ Access::Later(_) => Ok(Verdict::Ask(tenant, Some(later))),
+            Access::Denied => Verdict::Refused(Refusal::Forbidden),
+            Access::Later(asked) => Verdict::Ask(tenant, Some(asked)),
         }
     }
 
     /// Asks what could not be said at once, in the same order.
-    async fn ask(&self, tenant: TenantId, access: Option<Access>) -> Result<(), Refusal> {
-        if let Some(Access::Later(access)) = access {
-            match access.await {
+    async fn ask(&self, tenant: TenantId, asked: Option<Asked>) -> Result<(), Refusal> {
+        if let Some(asked) = asked {
+            match asked.await {
                 Ok(true) => {}
                 Ok(false) => return Err(Refusal::Forbidden),
                 Err(error) => return Err(unavailable(&error)),
@@ -166,10 +170,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // A context that the caller had is neither the request's nor the policy's.
         let tenant = match outside(|| self.shared.verdict(&RequestHead::from(&request))) {
-            Ok(Verdict::Active(tenant)) => tenant,
-            Ok(Verdict::Exempt) => return start_exempt(&mut self.inner, request),
-            Ok(Verdict::Ask(tenant, access)) => return self.ask(request, tenant, access),
-            Err(refusal) => return ResponseFuture::refused(refusal, request),
+            Verdict::Active(tenant) => tenant,
+            Verdict::Exempt => return start_exempt(&mut self.inner, request),
+            Verdict::Refused(refusal) => return ResponseFuture::refused(refusal, request),
+            Verdict::Ask(tenant, asked) => return self.ask(request, tenant, asked),
         };
         start(&mut self.inner, request, tenant)
     }
@@ -179,18 +183,13 @@ impl<S: Clone, D: Directory, P: Policy> TenantService<S, D, P> {
     /// Out of the way of the requests that need not wait.
     #[cold]
     #[inline(never)]
-    fn ask<B>(
-        &mut self,
-        request: Request<B>,
-        tenant: TenantId,
-        access: Option<Access>,
-    ) -> ResponseFuture<S, B>
+    fn ask<B>(&mut self, request: Request<B>, tenant: TenantId, asked: Option<Asked>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
     {
         let shared = Arc::clone(&self.shared);
         let answer = async move {
-            let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, access)).await;
+            let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, asked)).await;
             answer.unwrap_or_else(|late| Err(unavailable(&late)))
         };
         // The one that is ready goes with the request (tower-rs/tower-http#561).

@@ -29,8 +29,11 @@ pub enum Access {
     /// It may not.
     Denied,
     /// It has to be asked elsewhere. An error, or a time-out of the layer, is a 503, and never a yes.
-    Later(Pin<Box<dyn Future<Output = Result<bool, PolicyError>> + Send>>),
+    Later(Asked),
 }
+
+/// What says so later.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<bool, PolicyError>> + Send>>;
 
 /// Why a policy can't say.
 pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
