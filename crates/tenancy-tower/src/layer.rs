@@ -16,7 +16,7 @@ use crate::builder::{Exempt, NoDirectory, NoPolicy};
 use crate::future::{Check, ResponseFuture};
 use crate::policy::Asked;
 use crate::source::{Claimed, resolve};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::{Access, Directory, Policy, Refusal, RequestHead, Source, TenantBody, TenantLayerBuilder};
 
 /// Gives each request its tenant. See the [crate](crate) for what it does, and [`builder`](Self::builder) for
@@ -122,13 +122,19 @@ impl<D: Directory, P: Policy> Shared<D, P> {
             Err(error) => return Verdict::Refused(error.into()),
         };
         match self.policy.authorize(request, tenant) {
-            Access::Granted => match self.directory.status_now(tenant).map(Refusal::of_status) {
-                Poll::Ready(Ok(())) => Verdict::Active(tenant),
-                Poll::Ready(Err(refusal)) => Verdict::Refused(refusal),
-                Poll::Pending => Verdict::Ask(tenant, None),
-            },
+            Access::Granted => self.verify(tenant),
             Access::Denied => Verdict::Refused(Refusal::Forbidden),
             Access::Later(asked) => Verdict::Ask(tenant, Some(asked)),
+        }
+    }
+
+    #[inline]
+    fn verify(&self, tenant: TenantId) -> Verdict {
+        trace::authorized(tenant);
+        match self.directory.status_now(tenant).map(Refusal::of_status) {
+            Poll::Ready(Ok(())) => Verdict::Active(tenant),
+            Poll::Ready(Err(refusal)) => Verdict::Refused(refusal),
+            Poll::Pending => Verdict::Ask(tenant, None),
         }
     }
 
@@ -140,6 +146,7 @@ impl<D: Directory, P: Policy> Shared<D, P> {
                 Ok(false) => return Err(Refusal::Forbidden),
                 Err(error) => return Err(unavailable(&error)),
             }
+            trace::authorized(tenant);
         }
         Refusal::of_status(self.directory.status(tenant).await.map_err(|error| unavailable(&error))?)
     }
@@ -147,7 +154,7 @@ impl<D: Directory, P: Policy> Shared<D, P> {
 
 /// The operator reads why; the caller does not.
 fn unavailable(error: &dyn fmt::Display) -> Refusal {
-    crate::trace::failed(error);
+    trace::failed(error);
     Refusal::Unavailable
 }
 

@@ -79,6 +79,31 @@ async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
     assert!(line.contains(&format!("request{{tenant.id={}}}", tenant(1))), "{line}");
 }
 
+/// The operator sees whose requests are refused; of a caller who may not act for a tenant no tenant is noted.
+#[tokio::test]
+async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
+    let refused = async |layer: bool| {
+        let id = tenant(common::SUSPENDED);
+        let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
+        let call = async {
+            if layer {
+                common::trusting().layer(echo()).oneshot(get_of(id)).await.map(|response| response.status())
+            } else {
+                common::authorizing()
+                    .layer(echo())
+                    .oneshot(get_of(id))
+                    .await
+                    .map(|response| response.status())
+            }
+        };
+        let (status, lines) = logged(call.instrument(span)).await;
+        assert_eq!(status.unwrap(), 403);
+        lines.concat().contains(&id.to_string())
+    };
+    assert!(refused(true).await);
+    assert!(!refused(false).await);
+}
+
 #[tokio::test]
 async fn a_refusal_is_an_event_that_repeats_nothing() {
     let (_, lines) = logged(common::trusting().layer(echo()).oneshot(get("secret"))).await;

@@ -23,6 +23,9 @@ impl Trace {
 }
 
 #[inline]
+pub(crate) fn authorized(_tenant: TenantId) {}
+
+#[inline]
 pub(crate) fn refused(_refusal: Refusal) {}
 
 pub(crate) fn failed(_error: &dyn std::fmt::Display) {}

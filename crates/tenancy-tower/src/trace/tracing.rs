@@ -12,9 +12,8 @@ pub(crate) struct Trace(Span);
 impl Trace {
     pub(crate) const NONE: Self = Self(Span::none());
 
-    /// A span of its own, and the field of the span around it, if that declares one.
+    /// A span of its own: what is left of the body is polled outside of any other.
     pub(crate) fn of(tenant: TenantId) -> Self {
-        Span::current().record("tenant.id", display(tenant));
         Self(tracing::info_span!("tenant", tenant.id = %tenant))
     }
 
@@ -22,6 +21,12 @@ impl Trace {
     pub(crate) fn within<R>(&self, body: impl FnOnce() -> R) -> R {
         self.0.in_scope(body)
     }
+}
+
+/// Fills in the field of the span around the layer, if that declares one: also where the tenant is suspended.
+/// What a caller merely names is not recorded.
+pub(crate) fn authorized(tenant: TenantId) {
+    Span::current().record("tenant.id", display(tenant));
 }
 
 pub(crate) fn refused(refusal: Refusal) {
