@@ -84,7 +84,6 @@ async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
 async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
     let refused = async |layer: bool| {
         let id = tenant(common::SUSPENDED);
-        let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
         let call = async {
             if layer {
                 common::trusting().layer(echo()).oneshot(get_of(id)).await.map(|response| response.status())
@@ -96,7 +95,11 @@ async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
                     .map(|response| response.status())
             }
         };
-        let (status, lines) = logged(call.instrument(span)).await;
+        let spanned = async {
+            call.instrument(tracing::info_span!("request", tenant.id = tracing::field::Empty)).await
+        };
+        let (status, lines) = logged(spanned).await;
+        assert!(lines.concat().contains("request refused"), "{lines:?}");
         assert_eq!(status.unwrap(), 403);
         lines.concat().contains(&id.to_string())
     };
