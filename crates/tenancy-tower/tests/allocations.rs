@@ -3,9 +3,9 @@
 //! A file of its own, because the allocator is the whole process's.
 
 mod common;
+#[path = "../../../tests/common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -19,39 +19,15 @@ use tenancy::TenantContext;
 use tenancy_tower::{Cached, TenantLayer};
 use tower::{Layer, Service};
 
-std::thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: `System` does it all; the counter is a constant-initialised thread-local without a destructor.
-#[allow(unsafe_code, reason = "a global allocator is")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System`, by `alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// The allocations of a request, from its call to the drop of its answer; and the answer's status.
 fn allocations<S, B>(service: S, request: Request<Body>) -> (usize, u16)
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Error: std::fmt::Debug>,
 {
-    let before = COUNT.get();
-    let status = status_of(service, request);
-    (COUNT.get() - before, status)
+    let mut status = 0;
+    let count = counting::allocations(|| status = status_of(service, request));
+    (count, status)
 }
 
 fn status_of<S, B>(mut service: S, request: Request<Body>) -> u16
