@@ -34,10 +34,18 @@ pin_project! {
     }
 }
 
-/// Runs something that concerns no tenant, and that the caller's own is not for.
+/// Runs something that concerns no tenant: the caller's own is not for it, and what it sets is not for the caller.
 #[inline]
 pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
-    if TenantContext::is_set() { TenantContext::interrupt(body) } else { body() }
+    if TenantContext::is_set() {
+        return TenantContext::interrupt(body);
+    }
+    // Cheaper than a scope, where it sets nothing.
+    let result = body();
+    if TenantContext::is_set() {
+        TenantContext::clear();
+    }
+    result
 }
 
 /// Runs something in a tenant, or in none.

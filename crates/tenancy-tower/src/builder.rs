@@ -22,7 +22,6 @@ pub struct NoPolicy(());
 pub struct TenantLayerBuilder<D, P> {
     directory: D,
     policy: P,
-    trusts: bool,
     sources: Vec<Source>,
     exempt: Exempt,
     timeout: Duration,
@@ -49,7 +48,6 @@ impl TenantLayerBuilder<NoDirectory, NoPolicy> {
         Self {
             directory: NoDirectory(()),
             policy: NoPolicy(()),
-            trusts: false,
             sources: Vec::new(),
             exempt: Exempt::default(),
             timeout: TIMEOUT,
@@ -60,8 +58,8 @@ impl TenantLayerBuilder<NoDirectory, NoPolicy> {
 impl<P> TenantLayerBuilder<NoDirectory, P> {
     /// Says which tenants exist, and in what state.
     pub fn directory<D: Directory>(self, directory: D) -> TenantLayerBuilder<D, P> {
-        let Self { policy, trusts, sources, exempt, timeout, .. } = self;
-        TenantLayerBuilder { directory, policy, trusts, sources, exempt, timeout }
+        let Self { policy, sources, exempt, timeout, .. } = self;
+        TenantLayerBuilder { directory, policy, sources, exempt, timeout }
     }
 }
 
@@ -69,18 +67,18 @@ impl<D> TenantLayerBuilder<D, NoPolicy> {
     /// Asks the policy, for each request, whether its caller may act for the tenant that it names: before the
     /// tenant is looked up.
     pub fn authorize<P: Policy>(self, policy: P) -> TenantLayerBuilder<D, P> {
-        self.with_policy(policy, false)
+        self.with_policy(policy)
     }
 
     /// Believes whatever tenant a request names: for a service that only a trusted proxy can reach, which has
     /// authorized the caller and sets the header itself. Anybody else who reaches it reaches all tenants.
     pub fn trust_header(self) -> TenantLayerBuilder<D, TrustHeader> {
-        self.with_policy(TrustHeader(()), true)
+        self.with_policy(TrustHeader(()))
     }
 
-    fn with_policy<P>(self, policy: P, trusts: bool) -> TenantLayerBuilder<D, P> {
+    fn with_policy<P>(self, policy: P) -> TenantLayerBuilder<D, P> {
         let Self { directory, sources, exempt, timeout, .. } = self;
-        TenantLayerBuilder { directory, policy, trusts, sources, exempt, timeout }
+        TenantLayerBuilder { directory, policy, sources, exempt, timeout }
     }
 }
 
@@ -120,10 +118,10 @@ impl<D: Directory, P: Policy> TenantLayerBuilder<D, P> {
     /// The layer.
     #[must_use]
     pub fn build(self) -> TenantLayer<D, P> {
-        let Self { directory, policy, trusts, mut sources, exempt, timeout } = self;
+        let Self { directory, policy, mut sources, exempt, timeout } = self;
         if sources.is_empty() {
             sources.push(Source::tenant_header());
         }
-        TenantLayer::new(Shared { directory, policy, trusts, sources: sources.into(), exempt, timeout })
+        TenantLayer::new(Shared { directory, policy, sources: sources.into(), exempt, timeout })
     }
 }

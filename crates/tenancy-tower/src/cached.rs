@@ -16,9 +16,10 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 /// A directory's answers, kept for a while: [30 s](Self::ttl) for a tenant that it knows,
 /// [2 s](Self::unknown_ttl) for an unknown id, so that a new tenant is not hidden for long.
 ///
-/// An answer is asked for once for all who wait for it. Past its time it is never given, also where the
-/// directory fails: then the failure is. The time counts from the question, so a suspended tenant is denied
-/// at the latest that long after, and at once by [`invalidate`](Self::invalidate).
+/// An answer is asked for once for all who wait for it, and so is a failure, which is not kept for those who
+/// come later. Past its time no answer is given, also where the directory fails: then the failure is. The time
+/// counts from the question, so a suspended tenant is denied at the latest that long after, and at once by
+/// [`invalidate`](Self::invalidate).
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,17 +41,54 @@ pub struct Cached<D> {
     unknown_ttl: Duration,
 }
 
+/// What the directory said; `None` where it failed.
+type Answer = Option<Option<TenantStatus>>;
+
 #[derive(Clone, Copy)]
 struct Entry {
-    status: Option<TenantStatus>,
+    answer: Answer,
+    came: Instant,
     until: Instant,
 }
 
+/// As long as a time that is past what the clock can say.
+const A_LIFETIME: Duration = Duration::from_hours(30 * 365 * 24);
+
 impl Entry {
-    fn fresh(self) -> Poll<Option<TenantStatus>> {
-        if Instant::now() < self.until { Poll::Ready(self.status) } else { Poll::Pending }
+    fn new(answer: Answer, asked: Instant, ttl: Duration) -> Self {
+        let until = asked.checked_add(ttl).unwrap_or_else(|| asked + A_LIFETIME);
+        Self { answer, came: Instant::now(), until }
+    }
+
+    fn is_fresh(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// Whether it came while somebody waited who had asked at that time: however short it is kept.
+    fn is_for(&self, asked: Instant) -> bool {
+        self.came > asked || self.is_fresh()
     }
 }
+
+/// Why a cached directory can't say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CachedError<E> {
+    /// The directory failed.
+    Directory(E),
+    /// The directory failed for somebody else, who asked for the same tenant at the same time.
+    Shared,
+}
+
+impl<E: fmt::Display> fmt::Display for CachedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Shared => f.write_str("the directory failed for a request that asked at the same time"),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for CachedError<E> {}
 
 impl<D: Directory> Cached<D> {
     /// Keeps about as many answers as `capacity`, those that were asked for most of late.
@@ -85,40 +123,45 @@ impl<D: Directory> Cached<D> {
     pub fn directory(&self) -> &D {
         &self.directory
     }
-
-    async fn load(&self, tenant: TenantId) -> Result<Entry, D::Error> {
-        let asked = Instant::now();
-        let status = self.directory.status(tenant).await?;
-        let ttl = if status.is_some() { self.ttl } else { self.unknown_ttl };
-        // A time that is past all clocks is as good as none that is kept.
-        Ok(Entry { status, until: asked.checked_add(ttl).unwrap_or(asked) })
-    }
 }
 
 impl<D: Directory> Directory for Cached<D> {
-    type Error = D::Error;
+    type Error = CachedError<D::Error>;
 
-    async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, D::Error> {
-        let found = self.entries.entry_async(&tenant, |_, entry| match entry.fresh() {
-            Poll::Ready(status) => EntryAction::Retain(status),
-            Poll::Pending => EntryAction::ReplaceWithGuard,
-        });
-        match found.await {
-            EntryResult::Retained(status) => Ok(status),
-            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => {
-                // Where it fails or is dropped, the place goes to the next who waits.
-                let entry = self.load(tenant).await?;
-                // Fails where it was invalidated in between: then the answer is for who has asked before.
-                let _ = place.insert(entry);
-                Ok(entry.status)
+    async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Self::Error> {
+        let asked = Instant::now();
+        let found = self.entries.entry_async(&tenant, |_, entry| {
+            if entry.is_for(asked) {
+                EntryAction::Retain(entry.answer)
+            } else {
+                EntryAction::ReplaceWithGuard
             }
+        });
+        let place = match found.await {
+            EntryResult::Retained(answer) => return answer.ok_or(CachedError::Shared),
+            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => Some(place),
             // Neither is asked for here.
-            EntryResult::Removed(..) | EntryResult::Timeout => self.directory.status(tenant).await,
-        }
+            EntryResult::Removed(..) | EntryResult::Timeout => None,
+        };
+        // The wait is over: what is asked now is as old as now. Where this future is dropped, the place goes to
+        // the next who waits.
+        let asked = Instant::now();
+        let status = self.directory.status(tenant).await;
+        let (answer, ttl) = match &status {
+            Ok(None) => (Some(None), self.unknown_ttl),
+            Ok(status) => (Some(*status), self.ttl),
+            Err(_) => (None, Duration::ZERO),
+        };
+        // Fails where it was invalidated in between: then the answer is for who has asked before.
+        let _ = place.map(|place| place.insert(Entry::new(answer, asked, ttl)));
+        status.map_err(CachedError::Directory)
     }
 
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
-        self.entries.get(&tenant).map_or(Poll::Pending, Entry::fresh)
+        match self.entries.get(&tenant) {
+            Some(entry) if entry.is_fresh() => entry.answer.map_or(Poll::Pending, Poll::Ready),
+            _ => Poll::Pending,
+        }
     }
 }
 

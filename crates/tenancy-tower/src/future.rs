@@ -9,7 +9,9 @@ use pin_project_lite::pin_project;
 use tenancy::{InTenant, TenantId};
 use tower_service::Service;
 
+use crate::body::outside;
 use crate::layer::start;
+use crate::refusal::is_grpc;
 use crate::trace::{self, Trace};
 use crate::{Refusal, TenantBody};
 
@@ -30,7 +32,7 @@ pin_project! {
     enum State<S, B, F> {
         Checking { check: Box<Check<S, B>> },
         Running { #[pin] future: InTenant<F>, tenant: Option<TenantId>, trace: Trace },
-        Refused { refusal: Refusal, headers: HeaderMap },
+        Refused { refusal: Refusal, headers: HeaderMap, is_grpc: bool },
     }
 }
 
@@ -55,7 +57,10 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     #[inline(never)]
     pub(crate) fn refused(refusal: Refusal, request: Request<B>) -> Self {
         trace::refused(refusal);
-        Self { state: State::Refused { refusal, headers: request.into_parts().0.headers } }
+        let is_grpc = is_grpc(&request);
+        // The rest of the request ends here, and is not the caller's tenant's.
+        let headers = outside(|| request.into_parts().0.headers);
+        Self { state: State::Refused { refusal, headers, is_grpc } }
     }
 }
 
@@ -75,8 +80,8 @@ where
                     let body = |inner| TenantBody::new(inner, *tenant, trace.clone());
                     return Poll::Ready(Ok(response.map(body)));
                 }
-                StateProjection::Refused { refusal, headers } => {
-                    return Poll::Ready(Ok(refusal.answer(std::mem::take(headers))));
+                StateProjection::Refused { refusal, headers, is_grpc } => {
+                    return Poll::Ready(Ok(refusal.answer(std::mem::take(headers), *is_grpc)));
                 }
                 StateProjection::Checking { check } => {
                     let next = ready!(check.poll(context));
@@ -84,6 +89,13 @@ where
                 }
             }
         }
+    }
+}
+
+/// A request that nobody waits for any more.
+impl<S, B> Drop for Check<S, B> {
+    fn drop(&mut self) {
+        outside(|| self.waiting = None);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::body::outside;
 use crate::builder::{Exempt, NoDirectory, NoPolicy};
 use crate::future::{Check, ResponseFuture};
 use crate::policy::Asked;
-use crate::source::{Claimed, resolve};
+use crate::source::resolve;
 use crate::trace::{self, Trace};
 use crate::{Access, Directory, Policy, Refusal, RequestHead, Source, TenantBody, TenantLayerBuilder};
 
@@ -29,8 +29,6 @@ pub struct TenantLayer<D, P>(Arc<Shared<D, P>>);
 pub(crate) struct Shared<D, P> {
     pub(crate) directory: D,
     pub(crate) policy: P,
-    /// Whether the header is believed.
-    pub(crate) trusts: bool,
     pub(crate) sources: Box<[Source]>,
     pub(crate) exempt: Exempt,
     pub(crate) timeout: Duration,
@@ -116,9 +114,7 @@ impl<D: Directory, P: Policy> Shared<D, P> {
             return Verdict::Exempt;
         }
         let tenant = match resolve(&self.sources, request) {
-            Ok(Claimed::Tenant(tenant)) => tenant,
-            Ok(Claimed::Nobody) if self.trusts => return Verdict::Refused(Refusal::Unknown),
-            Ok(Claimed::Nobody) => return Verdict::Refused(Refusal::Forbidden),
+            Ok(tenant) => tenant,
             Err(error) => return Verdict::Refused(error.into()),
         };
         match self.policy.authorize(request, tenant) {

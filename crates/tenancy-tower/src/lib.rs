@@ -20,7 +20,7 @@ mod trace;
 
 pub use body::TenantBody;
 pub use builder::{NoDirectory, NoPolicy, TenantLayerBuilder};
-pub use cached::Cached;
+pub use cached::{Cached, CachedError};
 pub use directory::Directory;
 #[cfg(feature = "axum")]
 pub use extract::CurrentTenant;

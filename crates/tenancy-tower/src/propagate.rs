@@ -28,9 +28,26 @@ pub struct PropagateTenantLayer(Arc<Allowed>);
 
 #[derive(Debug, Default)]
 struct Allowed {
-    hosts: Vec<Authority>,
+    hosts: Vec<Host>,
     /// Whether a request without a host is for a host that is meant.
     without_host: bool,
+}
+
+/// A host, and its port where only that one is meant.
+#[derive(Debug)]
+struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+impl Host {
+    fn new(text: &str) -> Self {
+        let authority: Authority = text.parse().expect("the name of a host");
+        let name = authority.host();
+        let rest = authority.as_str().strip_prefix(name).expect("a host without a user");
+        let port = rest.strip_prefix(':').map(|port| port.parse().expect("a port"));
+        Self { name: name.to_owned(), port }
+    }
 }
 
 impl PropagateTenantLayer {
@@ -38,14 +55,10 @@ impl PropagateTenantLayer {
     ///
     /// # Panics
     ///
-    /// If one of them is no host, or has a user in it.
+    /// If one of them is no host, has a user in it, or a port that is none.
     pub fn to<'h>(hosts: impl IntoIterator<Item = &'h str>) -> Self {
-        let hosts = hosts.into_iter().map(|host| {
-            let host: Authority = host.parse().expect("the name of a host");
-            assert!(!host.as_str().contains('@'), "a host without a user");
-            host
-        });
-        Self(Arc::new(Allowed { hosts: hosts.collect(), without_host: false }))
+        let hosts = hosts.into_iter().map(Host::new).collect();
+        Self(Arc::new(Allowed { hosts, without_host: false }))
     }
 
     /// Names the tenant to requests without a host alone: for a client that is connected to one server, such as
@@ -57,17 +70,25 @@ impl PropagateTenantLayer {
 
 impl Allowed {
     fn has(&self, uri: &Uri) -> bool {
-        let Some(host) = uri.host() else { return self.without_host };
-        let port = uri.port_u16().or(match uri.scheme_str() {
-            Some("https") => Some(443),
-            Some("http") => Some(80),
-            _ => None,
-        });
-        self.hosts.iter().any(|allowed| {
-            allowed.host().eq_ignore_ascii_case(host)
-                && (allowed.port().is_none() || allowed.port_u16() == port)
+        let Some(authority) = uri.authority() else { return self.without_host };
+        let port = match (authority.port_u16(), uri.scheme_str()) {
+            (Some(port), _) => Some(port),
+            // A port that is none: where the client goes is not known.
+            (None, _) if has_port(authority) => return false,
+            (None, Some("https")) => Some(443),
+            (None, Some("http")) => Some(80),
+            (None, _) => None,
+        };
+        self.hosts.iter().any(|host| {
+            host.name.eq_ignore_ascii_case(authority.host()) && (host.port.is_none() || host.port == port)
         })
     }
+}
+
+/// Whether something stands behind the host.
+fn has_port(authority: &Authority) -> bool {
+    let behind_user = authority.as_str().rsplit('@').next().unwrap_or_default();
+    behind_user != authority.host()
 }
 
 impl<S> Layer<S> for PropagateTenantLayer {

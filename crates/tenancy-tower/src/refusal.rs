@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tenancy::{InvalidTenantIdKind, ResolveTenantError, TenantStatus};
 
 use crate::TenantBody;
@@ -25,7 +25,7 @@ use crate::TenantBody;
 /// | `Unavailable` | 503, `Retry-After: 1` | `tenant-unavailable` |
 /// | `NotInstalled` | 503 | `tenant-not-installed` |
 ///
-/// A gRPC request, whose content type says so, gets a status of gRPC without a body instead.
+/// A gRPC request (a POST over HTTP/2 with that content type) gets a status of gRPC without a body instead.
 ///
 /// ```
 /// use tenancy_tower::Refusal;
@@ -222,9 +222,7 @@ impl Refusal {
     }
 
     /// The answer, in the memory of the request's header fields: nothing is allocated where it had some.
-    pub(crate) fn answer<B>(self, mut headers: HeaderMap) -> Response<TenantBody<B>> {
-        let is_grpc =
-            headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    pub(crate) fn answer<B>(self, mut headers: HeaderMap, is_grpc: bool) -> Response<TenantBody<B>> {
         headers.clear();
         let (status, body) = if is_grpc {
             self.fill_grpc(&mut headers);
@@ -243,6 +241,7 @@ impl Refusal {
     fn fill_grpc(self, headers: &mut HeaderMap) {
         let Words { grpc, title, .. } = self.words();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(grpc.number()));
         headers.insert(HeaderName::from_static("grpc-message"), HeaderValue::from_static(title));
     }
@@ -256,6 +255,15 @@ impl Refusal {
             Some(_) => Err(Self::Suspended),
         }
     }
+}
+
+/// Whether the answer is for a client of gRPC, which takes a 200 for no success. Anybody else does, so all that
+/// gRPC over HTTP/2 asks of a request has to be there, and its content type is no other's.
+pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    let is_kind = rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]));
+    is_kind && request.method() == Method::POST && request.version() == Version::HTTP_2
 }
 
 impl GrpcCode {

@@ -3,10 +3,13 @@
 mod host;
 mod path;
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
 
 use http::{Extensions, HeaderName};
-use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId};
+use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId, TenantSlug};
 
 use crate::RequestHead;
 use host::BaseDomain;
@@ -28,12 +31,15 @@ enum Kind {
 
 type TenantOf<T> = Box<dyn Fn(&T) -> Option<TenantId> + Send + Sync>;
 
-/// What the sources name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Claimed {
-    Tenant(TenantId),
-    /// A name that no tenant has.
-    Nobody,
+/// The tenant of a name that no tenant has: an id that nobody can guess, and no directory knows. So such a name is
+/// answered like the name of a tenant for which the caller may not act, by the same steps.
+fn nobody() -> TenantId {
+    static NOBODY: LazyLock<TenantId> = LazyLock::new(|| {
+        // Keyed by the system's randomness, which the standard library offers in no other way.
+        let half = || u128::from(RandomState::new().build_hasher().finish());
+        TenantId::from_bytes((half() << 64 | half()).to_be_bytes()).unwrap_or_else(|_| nobody())
+    });
+    *NOBODY
 }
 
 impl Source {
@@ -50,12 +56,15 @@ impl Source {
 
     /// The part of the path at `{tenant}`, in paths that begin like the template:
     /// `/v1/tenants/{tenant}` finds it in `/v1/tenants/550e8400-e29b-41d4-a716-446655440000/agents`, and
-    /// in `/v1/agents` there is none. Parts are compared as they are sent: an id that is percent-encoded is
-    /// malformed.
+    /// in `/v1/agents` there is none. Another part in braces, as in `/{region}/{tenant}`, is any part.
+    ///
+    /// Parts are compared as they are sent: an id that is percent-encoded is malformed. It is the path that the
+    /// layer sees: within a nested router of axum the prefix is gone.
     ///
     /// # Panics
     ///
-    /// If the template does not begin with `/`, or has not one part that is `{tenant}`.
+    /// If the template does not begin with `/`, has not one part that is `{tenant}`, or has a brace or a `*`
+    /// elsewhere.
     pub fn path(template: &str) -> Self {
         Self(Kind::Path(Template::new(template)))
     }
@@ -68,7 +77,7 @@ impl Source {
     ///
     /// # Panics
     ///
-    /// If the base domain is empty.
+    /// If the base domain is not a name of letters, digits, hyphens and dots: it has no scheme and no port.
     pub fn subdomain(base_domain: &str) -> Self {
         Self(Kind::Subdomain(BaseDomain::new(base_domain)))
     }
@@ -79,7 +88,7 @@ impl Source {
     ///
     /// # Panics
     ///
-    /// If the base domain is empty.
+    /// If the base domain is not a name of letters, digits, hyphens and dots: it has no scheme and no port.
     pub fn slug_subdomain(
         base_domain: &str,
         tenant_of: impl Fn(&str) -> Option<TenantId> + Send + Sync + 'static,
@@ -97,58 +106,57 @@ impl Source {
         Self(Kind::Claim(Box::new(move |extensions| extensions.get::<T>().and_then(&tenant_of))))
     }
 
-    /// Adds what this source names, if anything; whether that is a name of nobody.
+    /// Adds what this source names, if anything.
     #[inline]
-    fn add_to(
-        &self,
-        claims: &mut TenantClaims,
-        request: &RequestHead<'_>,
-    ) -> Result<bool, ResolveTenantError> {
+    fn add_to(&self, claims: &mut TenantClaims, request: &RequestHead<'_>) -> Result<(), ResolveTenantError> {
         match &self.0 {
             Kind::Header(name) => {
                 // A request has about ten fields: to compare their names costs less than to hash this one.
                 let fields = request.headers().iter().filter(|(field, _)| *field == name);
-                claims.header(fields.map(|(_, value)| value.as_bytes()))?;
+                claims.header(fields.map(|(_, value)| value.as_bytes()))
             }
-            Kind::Path(template) => {
-                if let Some(part) = template.tenant_in(request.uri().path()) {
-                    claims.text(part.as_bytes())?;
-                }
-            }
-            Kind::Subdomain(base) => {
-                if let Some(label) = base.label_of(request)? {
-                    claims.text(label.as_bytes())?;
-                }
-            }
-            Kind::Slug(base, tenant_of) => {
-                if let Some(label) = base.label_of(request)? {
-                    let Some(tenant) = tenant_of(&label.to_ascii_lowercase()) else { return Ok(true) };
-                    claims.tenant(tenant)?;
-                }
-            }
-            Kind::Claim(tenant_of) => {
-                if let Some(tenant) = tenant_of(request.extensions()) {
-                    claims.tenant(tenant)?;
-                }
-            }
+            Kind::Path(template) => match template.tenant_in(request.uri().path()) {
+                Some(part) => claims.text(part.as_bytes()),
+                None => Ok(()),
+            },
+            Kind::Subdomain(base) => match base.label_of(request)? {
+                Some(label) => claims.text(label.as_bytes()),
+                None => Ok(()),
+            },
+            Kind::Slug(base, tenant_of) => match base.label_of(request)? {
+                Some(label) => claims.tenant(by_name(label, tenant_of).unwrap_or_else(nobody)),
+                None => Ok(()),
+            },
+            Kind::Claim(tenant_of) => match tenant_of(request.extensions()) {
+                Some(tenant) => claims.tenant(tenant),
+                None => Ok(()),
+            },
         }
-        Ok(false)
     }
 }
 
-/// What all sources together name.
+/// The tenant of a label, in lower case. No slug is longer than a label may be.
+fn by_name(label: &str, tenant_of: &TenantOf<str>) -> Option<TenantId> {
+    let mut lower = [0; TenantSlug::MAX_LEN];
+    let lower = lower.get_mut(..label.len())?;
+    lower.copy_from_slice(label.as_bytes());
+    lower.make_ascii_lowercase();
+    tenant_of(str::from_utf8(lower).ok()?)
+}
+
+/// What all sources together name. All of them are read: which of their faults is told depends on none of them
+/// being a name that a tenant has.
 #[inline]
-pub(crate) fn resolve(sources: &[Source], request: &RequestHead<'_>) -> Result<Claimed, ResolveTenantError> {
+pub(crate) fn resolve(sources: &[Source], request: &RequestHead<'_>) -> Result<TenantId, ResolveTenantError> {
     let mut claims = TenantClaims::new();
-    let mut nobody = false;
+    let mut conflict = false;
     for source in sources {
-        nobody |= source.add_to(&mut claims, request)?;
+        match source.add_to(&mut claims, request) {
+            Err(ResolveTenantError::Conflict) => conflict = true,
+            added => added?,
+        }
     }
-    match (claims.resolve(), nobody) {
-        (Ok(_), true) => Err(ResolveTenantError::Conflict),
-        (Err(_), true) => Ok(Claimed::Nobody),
-        (claimed, false) => claimed.map(Claimed::Tenant),
-    }
+    if conflict { Err(ResolveTenantError::Conflict) } else { claims.resolve() }
 }
 
 impl fmt::Debug for Source {

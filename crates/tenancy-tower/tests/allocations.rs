@@ -103,6 +103,8 @@ fn a_refusal_allocates_nothing() {
     missing.headers_mut().insert("host", HeaderValue::from_static("here"));
     let mut grpc = common::get("no");
     grpc.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    *grpc.method_mut() = http::Method::POST;
+    *grpc.version_mut() = http::Version::HTTP_2;
     for (request, status) in [
         (common::get("no"), 400),
         (duplicate, 400),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{directory, echo, get_of, tenant, text};
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{Cached, Directory, Refusal, Snapshot, TenantLayer};
+use tenancy_tower::{Cached, CachedError, Directory, Refusal, Snapshot, TenantLayer};
 use tokio::sync::{Notify, Semaphore};
 use tower::{Layer, ServiceExt};
 
@@ -166,8 +166,8 @@ async fn a_failure_is_not_hidden_by_an_old_answer() {
     cache.directory().fails.store(true, Ordering::SeqCst);
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
     tokio::time::advance(Duration::from_secs(10)).await;
-    assert_eq!(cache.status(tenant(1)).await, Err("down"));
-    assert_eq!(cache.status(tenant(1)).await, Err("down"));
+    assert_eq!(cache.status(tenant(1)).await, Err(CachedError::Directory("down")));
+    assert_eq!(cache.status(tenant(1)).await, Err(CachedError::Directory("down")));
     // And a failure is not kept either.
     cache.directory().fails.store(false, Ordering::SeqCst);
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
@@ -176,21 +176,7 @@ async fn a_failure_is_not_hidden_by_an_old_answer() {
 #[tokio::test]
 async fn one_question_for_all_who_wait() {
     let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
-    let waiting: Vec<_> = (0..100)
-        .map(|_| {
-            let cache = Arc::clone(&cache);
-            tokio::spawn(async move { cache.status(tenant(1)).await })
-        })
-        .collect();
-    cache.directory().began.notified().await;
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
-    cache.directory().gate.as_ref().unwrap().add_permits(1);
-    for answer in waiting {
-        assert_eq!(answer.await.unwrap(), Ok(ACTIVE));
-    }
-    assert_eq!(cache.directory().asked(), 1);
+    assert_eq!(together(&cache).await, (vec![Ok(ACTIVE); 100], 1));
 }
 
 #[tokio::test]
@@ -209,6 +195,60 @@ async fn who_waits_goes_on_where_the_first_one_is_cancelled() {
     cache.directory().gate.as_ref().unwrap().add_permits(1);
     assert_eq!(second.await.unwrap(), Ok(ACTIVE));
     assert_eq!(cache.directory().asked(), 2);
+}
+
+/// However short an answer is kept: who waited for it has it, and does not queue for one of its own.
+#[tokio::test]
+async fn who_waits_for_an_answer_that_is_not_kept_does_not_queue() {
+    for ttl in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        for answer in [ACTIVE, None] {
+            let cache = Cached::new(Controlled::held_back(answer), 10).ttl(ttl).unknown_ttl(ttl);
+            assert_eq!(together(&Arc::new(cache)).await, (vec![Ok(answer); 100], 1), "{ttl:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_by_all_who_wait_and_kept_for_nobody() {
+    let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
+    cache.directory().fails.store(true, Ordering::SeqCst);
+    let (answers, asked) = together(&cache).await;
+    assert_eq!(answers.iter().filter(|answer| **answer == Err(CachedError::Shared)).count(), 99);
+    assert_eq!((answers.len(), asked), (100, 1));
+    cache.directory().fails.store(false, Ordering::SeqCst);
+    cache.directory().gate.as_ref().unwrap().add_permits(1);
+    assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
+}
+
+/// What a hundred hear who ask at the same time, and how often the directory is asked.
+async fn together(
+    cache: &Arc<Cached<Controlled>>,
+) -> (Vec<Result<Option<TenantStatus>, CachedError<&'static str>>>, usize) {
+    let ask = |_| {
+        let cache = Arc::clone(cache);
+        tokio::spawn(async move { cache.status(tenant(1)).await })
+    };
+    let waiting: Vec<_> = (0..100).map(ask).collect();
+    cache.directory().began.notified().await;
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    cache.directory().gate.as_ref().unwrap().add_permits(1);
+    let mut answers = Vec::new();
+    for answer in waiting {
+        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
+        answers.push(answer.expect("no queue").unwrap());
+    }
+    (answers, cache.directory().asked())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_be_kept_for_good() {
+    let cache = Cached::new(Controlled::new(ACTIVE), 10).ttl(Duration::MAX);
+    assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
+    tokio::time::advance(Duration::from_hours(24 * 365)).await;
+    assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
+    assert_eq!(cache.directory().asked(), 1);
 }
 
 /// A load that began before a tenant was suspended must not bring it back.

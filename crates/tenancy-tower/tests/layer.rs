@@ -368,19 +368,92 @@ fn problems_are_json_with_their_status_and_a_type_of_their_own() {
     }
 }
 
+fn grpc(value: &str, kind: &'static str) -> Request<Body> {
+    let mut request = get(value);
+    *request.method_mut() = http::Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+    request
+}
+
 #[tokio::test]
 async fn a_grpc_request_is_refused_in_grpc() {
-    for (value, code) in
-        [("acme".to_owned(), "3"), (tenant(SUSPENDED).to_string(), "7"), (tenant(UNKNOWN).to_string(), "5")]
-    {
-        let mut request = get(&value);
-        request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc+proto"));
-        let response = trusting().layer(echo()).oneshot(request).await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["grpc-status"], code);
-        assert_eq!(response.headers()["content-type"], "application/grpc");
-        assert_eq!(text(response).await, "");
+    let cases =
+        [("acme".to_owned(), "3"), (tenant(SUSPENDED).to_string(), "7"), (tenant(UNKNOWN).to_string(), "5")];
+    for (value, code) in cases {
+        for kind in ["application/grpc", "application/grpc+proto", "application/grpc;charset=x"] {
+            let response = trusting().layer(echo()).oneshot(grpc(&value, kind)).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()["grpc-status"], code);
+            assert_eq!(response.headers()["content-type"], "application/grpc");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(text(response).await, "");
+        }
     }
+}
+
+/// A proxy that asks by a subrequest would take a 200 for a yes, and hands the client's own fields on.
+#[tokio::test]
+async fn no_other_request_turns_its_refusal_into_a_200() {
+    let kind = "application/grpc";
+    let mut by_get = grpc("acme", kind);
+    *by_get.method_mut() = http::Method::GET;
+    let mut over_http1 = grpc("acme", kind);
+    *over_http1.version_mut() = http::Version::HTTP_11;
+    let others =
+        ["application/grpcfoo", "application/grpc-web", "application/grpc-web+proto", "application/json"];
+    let others = others.map(|kind| grpc("acme", kind));
+    for request in [by_get, over_http1].into_iter().chain(others) {
+        let shown = format!("{request:?}");
+        let response = trusting().layer(echo()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 400, "{shown}");
+        assert_eq!(text(response).await, Refusal::Malformed.problem());
+    }
+}
+
+/// What a policy sets by hand is not the caller's, who may serve another request next.
+#[tokio::test]
+async fn what_a_policy_sets_is_not_left_behind() {
+    let sets = |_: &RequestHead<'_>, tenant: TenantId| {
+        TenantContext::set(tenant);
+        true
+    };
+    let layer = TenantLayer::builder().directory(directory()).authorize(sets).build();
+    for (number, status) in [(1, 200), (SUSPENDED, 403)] {
+        let response = layer.layer(echo()).oneshot(get_of(tenant(number))).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(TenantContext::get_optional(), None);
+        let call = layer.layer(echo()).oneshot(get_of(tenant(number)));
+        async {
+            call.await.unwrap();
+            assert_eq!(TenantContext::get_optional(), Some(tenant(9)));
+        }
+        .in_tenant(tenant(9))
+        .await;
+    }
+}
+
+/// What an earlier layer left in a request is dropped with it, and not in the caller's tenant.
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_is_dropped_in_no_tenant() {
+    async fn hangs(_: TenantId) -> Result<Option<TenantStatus>, Infallible> {
+        std::future::pending().await
+    }
+    let drops: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let request = |value: &str| {
+        let mut request = get(value);
+        request.extensions_mut().insert(Arc::new(SeenInDrop(Arc::clone(&drops))));
+        request
+    };
+    let waits = TenantLayer::builder().directory(hangs).trust_header().build();
+    let calls = async {
+        trusting().layer(echo()).oneshot(request("acme")).await.unwrap();
+        waits.layer(echo()).oneshot(request(&tenant(1).to_string())).await.unwrap();
+        let call = waits.layer(echo()).oneshot(request(&tenant(1).to_string()));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), call).await.is_err());
+    };
+    calls.in_tenant(tenant(9)).await;
+    assert_eq!(*drops.lock().unwrap(), ["none"; 3]);
 }
 
 // Exemptions.

@@ -61,6 +61,8 @@ fn other_hosts_never_hear_of_it() {
             "https://billing.internal/",
             "https://billing.internal:84430/",
             "http://tls.internal/",
+            "https://tls.internal:99999/",
+            "https://tls.internal:/",
             "/agents.internal",
         ] {
             // A request that was forwarded may have one.
@@ -86,6 +88,16 @@ fn a_client_that_is_connected_to_one_server() {
         assert_eq!(sent(&layer, "/grpc.health.v1.Health/Check", &[]), [tenant(1).to_string()]);
         assert!(sent(&layer, "http://agents.internal/", &[]).is_empty());
     });
+}
+
+/// A port that is a mistake must not open all others.
+#[test]
+fn a_port_that_is_none() {
+    for host in
+        ["billing.internal:99999", "billing.internal:http", "billing.internal:8443x", "billing.internal:"]
+    {
+        assert!(std::panic::catch_unwind(|| PropagateTenantLayer::to([host])).is_err(), "{host}");
+    }
 }
 
 #[test]

@@ -130,6 +130,74 @@ async fn a_name_of_nobody_is_answered_like_a_foreign_tenant() {
     assert_eq!(answer("example.com", true).await, tenant(2).to_string());
 }
 
+/// Which fault is told must not depend on whether a name is anybody's.
+#[tokio::test]
+async fn faults_do_not_tell_whether_a_name_is_known() {
+    let layer = TenantLayer::builder()
+        .directory(directory())
+        .authorize(|_: &tenancy_tower::RequestHead<'_>, _: TenantId| {
+            tenancy_tower::Access::Later(Box::pin(async { Err("down".into()) }))
+        })
+        .source(Source::slug_subdomain("example.com", tenant_of))
+        .source(Source::tenant_header())
+        .source(Source::path("/t/{tenant}"))
+        .build();
+    let own = tenant(2).to_string();
+    for (header, path, refusal) in [
+        (Some(own.as_str()), "/t/x", Refusal::Malformed),
+        (Some(own.as_str()), "/", Refusal::Conflict),
+        (Some("x"), "/", Refusal::Malformed),
+        (None, "/", Refusal::Unavailable),
+    ] {
+        for host in ["acme.example.com", "globex.example.com"] {
+            let mut request = at_host(host);
+            *request.uri_mut() = path.parse().unwrap();
+            if let Some(header) = header {
+                request.headers_mut().insert("x-tenant-id", header.parse().unwrap());
+            }
+            let answer = text(layer.layer(echo()).oneshot(request).await.unwrap()).await;
+            assert!(is_refused(&answer, refusal), "{host} {header:?} {path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_longer_than_any() {
+    let source = vec![Source::slug_subdomain("example.com", |_| Some(tenant(1)))];
+    let host = format!("{}.example.com", "a".repeat(64));
+    assert!(is_refused(&outcome(source, at_host(&host)).await, Refusal::Unknown));
+}
+
+/// A source that can never match would leave the others to agree with themselves.
+#[test]
+fn what_is_no_base_domain() {
+    for domain in
+        ["", ".", "example..com", "example.com:8443", "https://example.com", "*.example.com", "a/b", "[::1]"]
+    {
+        assert!(std::panic::catch_unwind(|| Source::subdomain(domain)).is_err(), "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn one_host_in_two_spellings_is_no_conflict() {
+    let sources = || vec![Source::subdomain("example.com"), Source::tenant_header()];
+    let id = tenant(1).to_string();
+    for (target, host) in [
+        ("http://[::1]:80/", "[::1]:80"),
+        ("http://[::1]/", "[::1]"),
+        ("http://example.com./", "EXAMPLE.com:80"),
+        ("http://example.com/", "example.com.:"),
+    ] {
+        let request = Request::get(target).header("host", host).header("x-tenant-id", &id);
+        assert_eq!(outcome(sources(), request.body(Body::empty()).unwrap()).await, id, "{target} {host}");
+    }
+    for host in ["x.example.com:80@evil.com", "x@example.com", "example.com:x", "[::1", "example.com:99999"] {
+        let request = Request::get("/").header("host", host).header("x-tenant-id", &id);
+        let answer = outcome(sources(), request.body(Body::empty()).unwrap()).await;
+        assert!(is_refused(&answer, Refusal::Malformed), "{host}");
+    }
+}
+
 #[tokio::test]
 async fn a_claim() {
     let source = || vec![Source::claim(|tenant: &Option<TenantId>| *tenant)];

@@ -107,6 +107,19 @@ async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
     assert!(!refused(false).await);
 }
 
+/// A handler that calls a layered service itself: its own events stay its own tenant's.
+#[tokio::test]
+async fn a_layer_within_a_layer_does_not_rename_the_outer_tenant() {
+    let service = tower::service_fn(|_: Request<Body>| async {
+        common::trusting().layer(echo()).oneshot(get_of(tenant(2))).await?;
+        tracing::info!("after");
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    });
+    let (_, lines) = logged(common::trusting().layer(service).oneshot(get_of(tenant(1)))).await;
+    let line = lines.iter().find(|line| line.contains("after")).unwrap();
+    assert!(line.contains(&tenant(1).to_string()) && !line.contains(&tenant(2).to_string()), "{line}");
+}
+
 #[tokio::test]
 async fn a_refusal_is_an_event_that_repeats_nothing() {
     let (_, lines) = logged(common::trusting().layer(echo()).oneshot(get("secret"))).await;

@@ -5,14 +5,16 @@ use tenancy::{ResolveTenantError, TenantClaims};
 
 use crate::RequestHead;
 
-/// In lower case, without a dot at either end.
+/// In lower case.
 #[derive(Debug)]
 pub(super) struct BaseDomain(String);
 
 impl BaseDomain {
     pub(super) fn new(domain: &str) -> Self {
-        let domain = domain.trim_matches('.');
-        assert!(!domain.is_empty(), "a base domain is not empty");
+        let mut bytes = domain.bytes();
+        let is_name = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+        let has_labels = domain.split('.').all(|label| !label.is_empty());
+        assert!(is_name && has_labels, "a base domain is a name such as `example.com`");
         Self(domain.to_ascii_lowercase())
     }
 
@@ -22,7 +24,6 @@ impl BaseDomain {
         request: &RequestHead<'r>,
     ) -> Result<Option<&'r str>, ResolveTenantError> {
         let Some(host) = host(request)? else { return Ok(None) };
-        let host = host.strip_suffix('.').unwrap_or(host);
         let Some((label, rest)) =
             host.len().checked_sub(self.0.len()).and_then(|at| host.split_at_checked(at))
         else {
@@ -53,10 +54,13 @@ fn host<'r>(request: &RequestHead<'r>) -> Result<Option<&'r str>, ResolveTenantE
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (_, Some(_)) => return Err(ResolveTenantError::Duplicate),
-        (Some(field), None) => Some(without_port(field.to_str().map_err(|_| malformed())?)),
+        (Some(field), None) => {
+            let name = field.to_str().ok().and_then(without_port).ok_or_else(malformed)?;
+            Some(without_root(name))
+        }
         (None, None) => None,
     };
-    match (request.uri().host(), field) {
+    match (request.uri().host().map(without_root), field) {
         (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => {
             Err(ResolveTenantError::Conflict)
         }
@@ -64,7 +68,18 @@ fn host<'r>(request: &RequestHead<'r>) -> Result<Option<&'r str>, ResolveTenantE
     }
 }
 
-/// A name has no colon in it, and an address is no name of a tenant.
-fn without_port(host: &str) -> &str {
-    host.split_once(':').map_or(host, |(name, _)| name)
+/// The name or the bracketed address of a field `Host` (RFC 9110, section 7.2); `None` where it is none.
+fn without_port(host: &str) -> Option<&str> {
+    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let (name, port) = host.split_at_checked(end)?;
+    let is_port = match port.strip_prefix(':') {
+        Some(port) => port.is_empty() || port.parse::<u16>().is_ok(),
+        None => port.is_empty(),
+    };
+    (is_port && !name.contains('@')).then_some(name)
+}
+
+/// The root's dot is part of no label.
+fn without_root(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }

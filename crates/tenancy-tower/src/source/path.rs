@@ -1,27 +1,54 @@
 //! A part of a path.
 
-/// The parts before the one that names the tenant.
+/// What a path begins with.
 #[derive(Debug)]
-pub(super) struct Template {
-    before: Vec<String>,
-}
+pub(super) struct Template(Vec<Part>);
 
-const TENANT: &str = "{tenant}";
+#[derive(Debug)]
+enum Part {
+    Exactly(String),
+    Any,
+    Tenant,
+}
 
 impl Template {
     pub(super) fn new(template: &str) -> Self {
         let parts = template.strip_prefix('/').expect("a template of paths begins with `/`");
-        let mut parts = parts.split('/');
-        let before = parts.by_ref().take_while(|part| *part != TENANT).map(str::to_owned).collect::<Vec<_>>();
-        let count = template.split('/').filter(|part| *part == TENANT).count();
-        assert!(count == 1, "a template of paths has one part that is `{TENANT}`");
-        Self { before }
+        let parts: Vec<_> = parts.split('/').map(Part::new).collect();
+        let count = parts.iter().filter(|part| matches!(part, Part::Tenant)).count();
+        assert!(count == 1, "a template of paths has one part that is `{{tenant}}`");
+        Self(parts)
     }
 
-    /// The part at the tenant's place, where all before it are the template's.
+    /// The part at the tenant's place, where all others of the template are there.
     pub(super) fn tenant_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         let mut parts = path.strip_prefix('/')?.split('/');
-        self.before.iter().all(|before| parts.next() == Some(before)).then(|| parts.next())?
+        let mut tenant = None;
+        for expected in &self.0 {
+            let part = parts.next()?;
+            match expected {
+                Part::Exactly(text) if text != part => return None,
+                Part::Exactly(_) | Part::Any => {}
+                Part::Tenant => tenant = Some(part),
+            }
+        }
+        tenant
+    }
+}
+
+impl Part {
+    fn new(text: &str) -> Self {
+        let braced = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let rest = braced.unwrap_or(text);
+        assert!(
+            !rest.contains(['{', '}', '*']),
+            "braces enclose a whole part of a template, and `*` is none"
+        );
+        match braced {
+            Some("tenant") => Self::Tenant,
+            Some(_) => Self::Any,
+            None => Self::Exactly(text.to_owned()),
+        }
     }
 }
 
@@ -30,7 +57,7 @@ mod tests {
     use super::Template;
 
     #[test]
-    fn finds_the_part_behind_what_it_knows() {
+    fn finds_the_part_among_what_it_knows() {
         let template = Template::new("/v1/tenants/{tenant}");
         assert_eq!(template.tenant_in("/v1/tenants/acme"), Some("acme"));
         assert_eq!(template.tenant_in("/v1/tenants/acme/agents"), Some("acme"));
@@ -38,7 +65,14 @@ mod tests {
         for other in ["/v1/tenants", "/v1/agents", "/v2/tenants/acme", "/", "", "*", "//v1/tenants/acme"] {
             assert_eq!(template.tenant_in(other), None, "{other}");
         }
-        assert_eq!(Template::new("/{tenant}/files").tenant_in("/acme/x"), Some("acme"));
+    }
+
+    #[test]
+    fn parts_behind_the_tenant_and_parts_that_are_any() {
+        let template = Template::new("/{region}/{tenant}/files");
+        assert_eq!(template.tenant_in("/eu/acme/files/x"), Some("acme"));
+        assert_eq!(template.tenant_in("/eu/acme/agents"), None);
+        assert_eq!(template.tenant_in("/eu/acme"), None);
     }
 
     #[test]
@@ -51,5 +85,11 @@ mod tests {
     #[should_panic(expected = "one part")]
     fn a_template_with_two() {
         Template::new("/{tenant}/{tenant}");
+    }
+
+    #[test]
+    #[should_panic(expected = "whole part")]
+    fn a_template_with_half_a_part() {
+        Template::new("/t-{tenant}");
     }
 }

@@ -26,7 +26,11 @@ impl Trace {
 /// Fills in the field of the span around the layer, if that declares one: also where the tenant is suspended.
 /// What a caller merely names is not recorded.
 pub(crate) fn authorized(tenant: TenantId) {
-    Span::current().record("tenant.id", display(tenant));
+    let span = Span::current();
+    // A layer within a layer's service: that span is of the outer one's tenant.
+    if span.metadata().is_some_and(|metadata| metadata.target() != module_path!()) {
+        span.record("tenant.id", display(tenant));
+    }
 }
 
 pub(crate) fn refused(refusal: Refusal) {
