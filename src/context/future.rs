@@ -3,7 +3,7 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 
 use super::current::{Current, current};
 use super::entry::Held;
@@ -86,12 +86,14 @@ impl<F: Future> Future for InTenant<F> {
         assert!(*held != DROPPED, "`InTenant` polled after it was ready");
         let mut swapped = Swapped { scope: Scope::begin(current(), *held), held: Some(held) };
         // SAFETY: pinned, as above.
-        let output = ready!(unsafe { Pin::new_unchecked(&mut **future) }.poll(context));
-        // Now, for this scope serves the drop too; marked first, for the drop may panic.
-        swapped.ready();
-        // SAFETY: it is not dropped yet, nor will it be again.
-        unsafe { ManuallyDrop::drop(future) };
-        Poll::Ready(output)
+        let polled = unsafe { Pin::new_unchecked(&mut **future) }.poll(context);
+        if polled.is_ready() {
+            // Now, for this scope serves the drop too; marked first, for the drop may panic.
+            swapped.ready();
+            // SAFETY: it is not dropped yet, nor will it be again.
+            unsafe { ManuallyDrop::drop(future) };
+        }
+        polled
     }
 }
 

@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tenancy::{TenantContext, TenantId};
 
+use crate::Refusal;
 use crate::trace::Trace;
 
 pin_project! {
@@ -21,7 +22,8 @@ pin_project! {
         inner: Option<B>,
         tenant: Option<TenantId>,
         trace: Trace,
-        refusal: &'static [u8],
+        // What is left of a refusal to be said.
+        refusal: Option<Refusal>,
     }
 
     impl<B> PinnedDrop for TenantBody<B> {
@@ -59,10 +61,11 @@ pub(crate) fn within<R>(tenant: Option<TenantId>, trace: &Trace, body: impl FnOn
 
 impl<B> TenantBody<B> {
     pub(crate) fn new(inner: B, tenant: Option<TenantId>, trace: Trace) -> Self {
-        Self { inner: Some(inner), tenant, trace, refusal: b"" }
+        Self { inner: Some(inner), tenant, trace, refusal: None }
     }
 
-    pub(crate) fn refused(refusal: &'static [u8]) -> Self {
+    /// The body of a refusal, or of one that has none.
+    pub(crate) fn refused(refusal: Option<Refusal>) -> Self {
         Self { inner: None, tenant: None, trace: Trace::NONE, refusal }
     }
 }
@@ -83,16 +86,19 @@ where
         if let Some(inner) = this.inner.as_pin_mut() {
             return within(*this.tenant, this.trace, || inner.poll_frame(context));
         }
-        let rest = std::mem::take(this.refusal);
-        Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest.into()))))
+        let refusal = this.refusal.take();
+        Poll::Ready(refusal.map(|refusal| Ok(Frame::data(refusal.problem().as_bytes().into()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().map_or(self.refusal.is_empty(), Body::is_end_stream)
+        self.inner.as_ref().map_or(self.refusal.is_none(), Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(self.refusal.len() as u64), Body::size_hint)
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(self.refusal.map_or(0, |refusal| refusal.problem().len() as u64)),
+        }
     }
 }
 

@@ -211,8 +211,10 @@ where
     S: Service<Request<B>, Response = Response<R>>,
 {
     let trace = Trace::of(tenant);
-    let future = TenantContext::scope(tenant, || trace.within(|| inner.call(request)).in_tenant(tenant));
-    ResponseFuture::running(future, Some(tenant), trace)
+    TenantContext::scope(tenant, || {
+        let future = trace.within(|| inner.call(request)).in_tenant(tenant);
+        ResponseFuture::running(future, Some(tenant), trace)
+    })
 }
 
 /// Calls the service within, in no tenant.

@@ -226,12 +226,12 @@ impl Refusal {
         headers.clear();
         let (status, body) = if is_grpc {
             self.fill_grpc(&mut headers);
-            (StatusCode::OK, "")
+            (StatusCode::OK, None)
         } else {
             self.fill(&mut headers);
-            (self.status(), self.problem())
+            (self.status(), Some(self))
         };
-        let mut response = Response::new(TenantBody::refused(body.as_bytes()));
+        let mut response = Response::new(TenantBody::refused(body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
