@@ -26,7 +26,13 @@ use tenancy::{FixedDirectory, TenantId, TenantStatus};
 /// }
 /// ```
 ///
-/// Closures are directories: `|tenant: TenantId| async move { Ok::<_, Error>(…) }`.
+/// Closures are directories: `|tenant: TenantId| async move { Ok::<_, Error>(…) }`. One that captures a handle
+/// clones it before the `async` block.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says not which tenants there are",
+    label = "not a directory",
+    note = "name one by `.directory(directory)`: a `Snapshot`, a `Cached`, a closure that gives a future"
+)]
 pub trait Directory: Send + Sync + 'static {
     /// Why the directory can't say.
     type Error: fmt::Display + Send;

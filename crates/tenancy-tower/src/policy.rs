@@ -15,7 +15,13 @@ use crate::RequestHead;
 /// (GHSA-2g96-86rw-qmvg) is this middleware without this question.
 ///
 /// Closures are policies: `|request: &RequestHead<'_>, tenant: TenantId| -> bool { … }`. Ready ones are
-/// [`claim_equals`] and [`member_of`].
+/// [`claim_equals`] and [`member_of`]. One that has to ask a database gives [`Access::later`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says not whether a caller may act for a tenant",
+    label = "not a policy",
+    note = "choose by `.authorize(policy)`, or by `.trust_header()` behind a proxy that authorizes",
+    note = "a closure needs its types: `|request: &RequestHead<'_>, tenant: TenantId| …`"
+)]
 pub trait Policy: Send + Sync + 'static {
     /// Whether the caller may act for the tenant. Who the caller is, an earlier layer has found out and left
     /// in the request's extensions.
@@ -37,6 +43,36 @@ pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<bool, PolicyError>> +
 
 /// Why a policy can't say.
 pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Access {
+    /// What a future says, which has what it needs: its own copy of the principal, and of the database's handle.
+    ///
+    /// ```
+    /// use tenancy::TenantId;
+    /// use tenancy_tower::{Access, member_of};
+    ///
+    /// #[derive(Clone)]
+    /// struct Principal(String);
+    ///
+    /// async fn is_member(principal: &Principal, tenant: TenantId) -> Result<bool, std::io::Error> {
+    ///     # let _ = tenant;
+    ///     Ok(!principal.0.is_empty())
+    /// }
+    ///
+    /// let policy = member_of(|principal: &Principal, tenant| {
+    ///     let principal = principal.clone();
+    ///     Access::later(async move { is_member(&principal, tenant).await })
+    /// });
+    /// # let _: &dyn tenancy_tower::Policy = &policy;
+    /// ```
+    pub fn later<F, E>(answer: F) -> Self
+    where
+        F: Future<Output = Result<bool, E>> + Send + 'static,
+        E: Into<PolicyError>,
+    {
+        Self::Later(Box::pin(async { answer.await.map_err(Into::into) }))
+    }
+}
 
 impl From<bool> for Access {
     fn from(granted: bool) -> Self {

@@ -18,10 +18,16 @@ use tower_service::Service;
 /// off.
 ///
 /// ```
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use tenancy_tower::PropagateTenantLayer;
+/// use tower::ServiceBuilder;
 ///
-/// let layer = PropagateTenantLayer::to(["agents.internal", "billing.internal:8443"]);
-/// # let _ = layer;
+/// let client = Client::builder(TokioExecutor::new()).build_http::<axum::body::Body>();
+/// let client = ServiceBuilder::new()
+///     .layer(PropagateTenantLayer::to(["agents.internal", "billing.internal:8443"]))
+///     .service(client);
+/// // Called in a tenant, it names it: `client.clone().oneshot(request).await`.
+/// # let _ = client;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PropagateTenantLayer(Arc<Allowed>);

@@ -189,7 +189,7 @@ impl Refusal {
                 Internal,
                 "tenant-not-installed",
                 "The tenant middleware is not installed",
-                "This resource needs a tenant, and the service did not establish one: its operator has to mend it."
+                "This resource needs a tenant, and stands outside of what establishes one, or on a path that is exempt from it."
             ),
         }
     }

@@ -58,8 +58,11 @@ impl Source {
     /// `/v1/tenants/{tenant}` finds it in `/v1/tenants/550e8400-e29b-41d4-a716-446655440000/agents`, and
     /// in `/v1/agents` there is none. Another part in braces, as in `/{region}/{tenant}`, is any part.
     ///
-    /// Parts are compared as they are sent: an id that is percent-encoded is malformed. It is the path that the
-    /// layer sees: within a nested router of axum the prefix is gone.
+    /// Parts are compared as they are sent: an id that is percent-encoded is malformed.
+    ///
+    /// It is the path that the layer sees. Within a nested router of axum the prefix is gone, so a template with it
+    /// matches nothing, and another source that names a tenant has nothing to agree with: put the layer around
+    /// the whole router.
     ///
     /// # Panics
     ///

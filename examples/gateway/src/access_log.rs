@@ -11,6 +11,8 @@ use tracing::{Instrument, Span, info, info_span};
 
 /// No path of this service is longer, and the log is not for the caller to fill.
 const LONGEST_PATH: usize = 200;
+/// Nor is any method, though a client may call it anything.
+const LONGEST_METHOD: usize = 20;
 
 /// A request's line, written at its end, however it comes.
 struct Line {
@@ -19,15 +21,16 @@ struct Line {
     status: Option<StatusCode>,
 }
 
-/// Logs the method, path, status, time and tenant of each request: no query, no header, nothing of a body.
+/// Logs the method, path, status, time, principal and tenant of each request: no query, no header, nothing of a body.
 ///
 /// The layer of `tenancy-tower` fills in `tenant.id`, once the tenant is authorized: what a caller merely names
 /// is not logged as a tenant.
 pub async fn log(request: Request, next: Next) -> Response {
     let span = info_span!(
         "request",
-        method = %request.method(),
-        path = shown(request.uri().path()),
+        method = shown(request.method().as_str(), LONGEST_METHOD),
+        path = shown(request.uri().path(), LONGEST_PATH),
+        principal = Empty,
         tenant.id = Empty
     );
     let mut line = Line { span: span.clone(), start: Instant::now(), status: None };
@@ -37,8 +40,8 @@ pub async fn log(request: Request, next: Next) -> Response {
 }
 
 /// As a field it is escaped: no line of its own can be in it.
-fn shown(path: &str) -> &str {
-    path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or(path)
+fn shown(text: &str, longest: usize) -> &str {
+    text.get(..text.floor_char_boundary(longest)).unwrap_or(text)
 }
 
 impl Drop for Line {
@@ -48,7 +51,7 @@ impl Drop for Line {
         if let Some(status) = self.status {
             info!(status = status.as_u16(), ?duration, "answered");
         } else {
-            info!(?duration, "the client went away");
+            info!(?duration, "ended without an answer");
         }
     }
 }

@@ -29,6 +29,8 @@ pub async fn authenticate(
     let Some(principal) = principal else {
         return unauthenticated("Bearer realm=\"gateway\", error=\"invalid_token\"");
     };
+    // As debug text, which escapes what a file's name may have in it.
+    tracing::Span::current().record("principal", tracing::field::debug(principal.name()));
     // Nothing behind this needs the token, so nothing can tell it.
     request.headers_mut().remove(AUTHORIZATION);
     request.extensions_mut().insert(principal);

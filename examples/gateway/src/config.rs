@@ -53,6 +53,10 @@ pub struct Config {
     /// Seconds that a client has to send a request's head
     #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", value_name = "SECONDS", default_value_t = 10, hide = true)]
     pub head_timeout: u32,
+
+    /// Seconds that a client has to take some of what it is sent
+    #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", value_name = "SECONDS", default_value_t = 20, hide = true)]
+    pub write_timeout: u32,
 }
 
 /// How much is logged.
@@ -72,6 +76,7 @@ impl Config {
         Limits {
             connections: MOST_CONNECTIONS,
             head: Duration::from_secs(self.head_timeout.into()),
+            write: Duration::from_secs(self.write_timeout.into()),
             shutdown: Duration::from_secs(self.shutdown_timeout.into()),
         }
     }

@@ -30,11 +30,25 @@ impl Page {
         50
     }
 
+    /// A page has no more bytes than this, or one item: what one request may keep in memory.
+    const MOST_BYTES: usize = 256 * 1024;
+
     /// What fits the page, out of one more than that: and behind which id the next page begins, if there is
     /// one.
-    pub(crate) fn cut<T, I>(self, mut items: Vec<T>, id: impl Fn(&T) -> I) -> (Vec<T>, Option<I>) {
-        let is_last = items.len() <= self.limit;
-        items.truncate(self.limit);
+    pub(crate) fn cut<T, I>(
+        self,
+        mut items: Vec<T>,
+        id: impl Fn(&T) -> I,
+        size: impl Fn(&T) -> usize,
+    ) -> (Vec<T>, Option<I>) {
+        let mut bytes = 0;
+        let fit = items.iter().take_while(|item| {
+            bytes += size(item);
+            bytes <= Self::MOST_BYTES
+        });
+        let fit = fit.count().clamp(1, self.limit);
+        let is_last = items.len() <= fit;
+        items.truncate(fit);
         let next = if is_last { None } else { items.last().map(id) };
         (items, next)
     }

@@ -87,7 +87,9 @@ pub fn demo(address: SocketAddr) -> String {
         Try::get(&resume, "200: and resumes it").post().by(operator).of(&platform),
         notes("200: bob is served again").by(bob).of(&globex),
     ];
-    lines(address, &tries, "")
+    let before = "each line does what it says, from top to bottom; with -N and /v1/notes/events at its end the first \
+                  one\ntells a tenant's changes as they come\n";
+    lines(address, &tries, before)
 }
 
 /// The lines for a file's tenants: no token is in them.
@@ -95,7 +97,7 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
     let is_active = |tenant: &&TenantRecord| tenant.status() == TenantStatus::Active;
     let active = tenants.iter().filter(is_active);
     let Some(tenant) = active.max_by_key(|tenant| !tenant.id().is_platform()) else {
-        return lines(address, &[Try::get("/healthz", "200")], "no tenant is active\n");
+        return lines(address, &[Try::get("/healthz", "200: no tenant is active")], "");
     };
     let id = tenant.id().to_string();
     let notes = |shows| Try::get("/v1/notes", shows);
@@ -113,11 +115,8 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
 fn lines(address: SocketAddr, tries: &[Try<'_>], before: &str) -> String {
     let base = format!("http://{}", reachable(address));
     let lines: Vec<_> = tries.iter().map(|attempt| attempt.line(&base)).collect();
-    format!(
-        "listening on http://{address}; Ctrl-C ends it\n\n{before}{}\n\n\
-         A tenant's changes as they come: the first line, with -N and /v1/notes/events at its end.",
-        lines.join("\n")
-    )
+    let lines = lines.join("\n");
+    format!("listening on http://{address}; requests to try:\n\n{before}{lines}\n\nCtrl-C ends it")
 }
 
 /// `0.0.0.0` is where to listen, and nowhere to connect to.

@@ -24,6 +24,8 @@ pub struct Limits {
     pub connections: usize,
     /// The time for a request's head, and for the first request of a connection.
     pub head: Duration,
+    /// The time in which a client that is sent something has to take some of it.
+    pub write: Duration,
     /// The time for all that is in flight when the service closes.
     pub shutdown: Duration,
 }
@@ -41,7 +43,7 @@ pub async fn serve(
 ) -> Result<(), usize> {
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    let protocol = Arc::new(Protocol::new(limits.head));
+    let protocol = Arc::new(Protocol::new(limits));
     while let Some((stream, place)) = closing.run_until_cancelled(next(&listener, &places)).await {
         let watcher = graceful.watcher();
         let connection = Arc::clone(&protocol).serve(stream, service.clone(), watcher);

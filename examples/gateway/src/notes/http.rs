@@ -42,7 +42,7 @@ type Id = Result<Path<Uuid>, PathRejection>;
 
 async fn list(State(app): State<App>, page: Page) -> Result<Json<NotesPage>, Problem> {
     let notes = app.notes.list(page.after, page.limit + 1).await?;
-    let (notes, next) = page.cut(notes, |note| note.id);
+    let (notes, next) = page.cut(notes, |note| note.id, |note| note.text.len());
     Ok(Json(NotesPage { notes, next }))
 }
 

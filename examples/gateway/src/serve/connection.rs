@@ -13,8 +13,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use super::Limits;
 use crate::app::HttpService;
 
 /// How often a client of HTTP/2 is asked whether it is still there, and how long it has to say so.
@@ -23,16 +25,16 @@ const PING: Duration = Duration::from_secs(20);
 /// What all connections have in common.
 pub(super) struct Protocol {
     builder: Builder<TokioExecutor>,
-    first_request: Duration,
+    limits: Limits,
 }
 
 impl Protocol {
-    pub(super) fn new(head: Duration) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         // Without a timer, hyper has no time-outs.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(head);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
-        Self { builder, first_request: head }
+        Self { builder, limits }
     }
 
     /// Serves a connection to its end, or to the end of its requests in flight.
@@ -45,9 +47,12 @@ impl Protocol {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        let mut stream = TimeoutStream::new(stream);
+        // Whoever does not read an answer would keep it, and its place, for good.
+        stream.set_write_timeout(Some(self.limits.write));
         let was_asked = Arc::new(AtomicBool::new(false));
         let service = answering(service, Arc::clone(&was_asked));
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = self.builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
         tokio::select! {
             served = watcher.watch(connection) => {
                 if let Err(error) = served {
@@ -61,7 +66,7 @@ impl Protocol {
     /// Ready if there was no request in time. The head's time-out does not see it: it begins when hyper knows
     /// whether this is HTTP/1.1, and who sends nothing, or half of HTTP/2's preface, never gets there.
     async fn no_request(&self, was_asked: &AtomicBool) {
-        tokio::time::sleep(self.first_request).await;
+        tokio::time::sleep(self.limits.head).await;
         if was_asked.load(Relaxed) {
             std::future::pending::<()>().await;
         }

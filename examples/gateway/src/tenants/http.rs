@@ -55,7 +55,7 @@ type Id = Result<Path<TenantId>, PathRejection>;
 async fn list(State(app): State<App>, page: Page) -> Result<Json<TenantsPage>, Problem> {
     let after = page.after.map(TenantId::try_from).transpose().map_err(|_| Problem::QUERY)?;
     let tenants = app.tenants.list(after, page.limit + 1);
-    let (tenants, next) = page.cut(tenants, TenantRecord::id);
+    let (tenants, next) = page.cut(tenants, TenantRecord::id, |_| size_of::<TenantRecord>());
     Ok(Json(TenantsPage { tenants: tenants.into_iter().map(TenantView::from).collect(), next }))
 }
 

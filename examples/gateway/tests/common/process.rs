@@ -90,7 +90,7 @@ impl Gateway {
         let stdout = Output::of(child.stdout.take().expect("piped"));
         let stderr = Output::of(child.stderr.take().expect("piped"));
         // The last line: all of them are there.
-        let text = wait_for(|| Some(stdout.text()).filter(|text| text.contains("as they come")));
+        let text = wait_for(|| Some(stdout.text()).filter(|text| text.contains("Ctrl-C ends it")));
         let Some(text) = text else {
             let _ = child.kill();
             panic!("it does not listen: {}", stderr.text());

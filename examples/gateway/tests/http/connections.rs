@@ -1,5 +1,6 @@
 //! Connections: many tenants in one, and clients that are slow.
 
+use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,4 +135,25 @@ fn a_process_without_free_descriptors_goes_on() {
     drop(connections);
     let status = wait_for(|| Some(Call::get("/healthz").send(gateway.address).status));
     assert_eq!(status, Some(200));
+}
+
+/// A client that reads nothing keeps neither its answer nor its place.
+#[test]
+fn who_does_not_read_an_answer_is_let_go() {
+    let gateway = Gateway::with(&["--rate", "0", "--write-timeout", "1", "--log", "debug"]);
+    let note = format!(r#"{{"text":"{}"}}"#, "\u{1f980}".repeat(4096));
+    let mut writer = Connection::to(gateway.address);
+    for _ in 0..16 {
+        let call = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&note);
+        assert_eq!(writer.ask(&call).status, 201);
+    }
+    let mut reader = Connection::with_small_buffer(gateway.address);
+    let call = Call::get("/v1/notes?limit=200").by("alice").of(ACME);
+    // More than the system's buffers take.
+    for _ in 0..64 {
+        if reader.stream.write_all(&call.bytes()).is_err() {
+            break;
+        }
+    }
+    gateway.stderr.with("error writing a body");
 }

@@ -73,3 +73,24 @@ fn a_tenant_has_1000_notes_and_no_other_feels_it() {
     assert_eq!(connection.ask(&Call::new("DELETE", &path).by("alice").of(ACME)).status, 204);
     assert_eq!(connection.ask(&post("alice", ACME)).status, 201);
 }
+
+/// What one request keeps in memory has a bound, and no note is lost by it.
+#[test]
+fn a_page_has_256_kibibytes() {
+    let gateway = Gateway::start();
+    let mut connection = Connection::to(gateway.address);
+    let body = format!(r#"{{"text":"{}"}}"#, "\u{1f980}".repeat(4096));
+    for _ in 0..40 {
+        let call = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&body);
+        assert_eq!(connection.ask(&call).status, 201);
+    }
+    let mut path = "/v1/notes?limit=200".to_owned();
+    let mut lengths = Vec::new();
+    loop {
+        let page = connection.ask(&Call::get(&path).by("alice").of(ACME)).json();
+        lengths.push(page["notes"].as_array().unwrap().len());
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/notes?limit=200&after={next}");
+    }
+    assert_eq!(lengths, [16, 16, 8]);
+}

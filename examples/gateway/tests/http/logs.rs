@@ -17,6 +17,7 @@ async fn a_line_a_request_and_no_secret() {
         Call::get(&format!("/{}", "x".repeat(5000))).by("alice").of(ACME).send(gateway.address).status,
         404
     );
+    assert_eq!(Call::new(&"Y".repeat(5000), "/v1/notes").send(gateway.address).status, 401);
     // The libraries below would tell, at this level.
     let client = h2::connect(gateway.address).await;
     let asked = h2::ask(client, ("GET", "/v1/whoami"), ACME, String::new());
@@ -26,14 +27,23 @@ async fn a_line_a_request_and_no_secret() {
     assert!(!log.contains("demo-"), "{log}");
     assert!(!log.contains("frame"), "the libraries below tell nothing: {log}");
     assert!(!log.contains(&"x".repeat(300)));
+    assert!(!log.contains(&"Y".repeat(21)));
 
     let lines: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
-    assert_eq!(lines.len(), 8, "{log}");
+    assert_eq!(lines.len(), 9, "{log}");
     let first = lines[0];
-    for part in ["POST", r#"path="/v1/notes""#, "status=201", "duration=", &format!("tenant.id={ACME}")] {
+    for part in [
+        "POST",
+        r#"path="/v1/notes""#,
+        "status=201",
+        "duration=",
+        r#"principal="alice""#,
+        &format!("tenant.id={ACME}"),
+    ] {
         assert!(first.contains(part), "{part} in {first}");
     }
-    assert!(!lines[1].contains("tenant.id"), "{}", lines[1]);
+    // Whom it was that asked for another's tenant.
+    assert!(!lines[1].contains("tenant.id") && lines[1].contains(r#"principal="alice""#), "{}", lines[1]);
     let named = lines.iter().filter(|line| line.contains("tenant.id")).count();
     assert_eq!(named, 4, "a tenant that is only claimed is not logged as one: {log}");
 }
