@@ -5,7 +5,7 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::current::{Current, current};
+use super::current::current;
 use super::entry::Held;
 use super::place::{Place, Scope};
 use crate::TenantId;
@@ -23,19 +23,16 @@ use crate::TenantId;
 /// ```
 pub trait TenantFutureExt: Future + Sized {
     /// Runs the future in `tenant`.
-    #[inline]
     fn in_tenant(self, tenant: TenantId) -> InTenant<Self> {
         InTenant::new(self, tenant.into())
     }
 
     /// Runs the future in the caller's context as it is now: its tenant, or none.
-    #[inline]
     fn in_current_tenant(self) -> InTenant<Self> {
         InTenant::new(self, current().seen())
     }
 
     /// Runs the future in a context that starts unset, and that nobody else sees.
-    #[inline]
     fn in_own_context(self) -> InTenant<Self> {
         InTenant::new(self, Held::NONE)
     }
@@ -64,8 +61,12 @@ pub struct InTenant<F> {
 /// What is held once the future is ready, and dropped. No tenant is all ones.
 const DROPPED: Held = Held([u32::MAX; 4]);
 
+/// Word by word, where `==` may call `memcmp` for less.
+fn is_dropped(Held([a, b, c, d]): Held) -> bool {
+    a & b & c & d == u32::MAX
+}
+
 impl<F> InTenant<F> {
-    #[inline]
     fn new(future: F, held: Held) -> Self {
         Self { held, future: ManuallyDrop::new(future) }
     }
@@ -74,7 +75,6 @@ impl<F> InTenant<F> {
 impl<F: Future> Future for InTenant<F> {
     type Output = F::Output;
 
-    #[inline]
     #[allow(unsafe_code)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: `future` is pinned whenever the whole is: nothing moves it out, and it is dropped in place.
@@ -83,24 +83,25 @@ impl<F: Future> Future for InTenant<F> {
             let this = self.get_unchecked_mut();
             (&mut this.future, &mut this.held)
         };
-        assert!(*held != DROPPED, "`InTenant` polled after it was ready");
-        let mut swapped = Swapped { scope: Scope::begin(current(), *held), held: Some(held) };
+        assert!(!is_dropped(*held), "`InTenant` polled after it was ready");
+        let scope = Scope::begin(current(), *held);
         // SAFETY: pinned, as above.
         let polled = unsafe { Pin::new_unchecked(&mut **future) }.poll(context);
         if polled.is_ready() {
             // Now, for this scope serves the drop too; marked first, for the drop may panic.
-            swapped.ready();
+            *held = DROPPED;
             // SAFETY: it is not dropped yet, nor will it be again.
             unsafe { ManuallyDrop::drop(future) };
+        } else {
+            *held = scope.left();
         }
         polled
     }
 }
 
 impl<F> Drop for InTenant<F> {
-    #[inline]
     fn drop(&mut self) {
-        if self.held == DROPPED {
+        if is_dropped(self.held) {
             return;
         }
         let _scope = Scope::begin(current(), self.held);
@@ -108,31 +109,6 @@ impl<F> Drop for InTenant<F> {
         #[allow(unsafe_code)]
         unsafe {
             ManuallyDrop::drop(&mut self.future);
-        }
-    }
-}
-
-/// Keeps what a poll has made of the context, and then ends its scope; also when the poll panics.
-struct Swapped<'f> {
-    scope: Scope<Current>,
-    /// Where it is kept; `None` once there is nothing to keep.
-    held: Option<&'f mut Held>,
-}
-
-impl Swapped<'_> {
-    #[inline]
-    fn ready(&mut self) {
-        if let Some(held) = self.held.take() {
-            *held = DROPPED;
-        }
-    }
-}
-
-impl Drop for Swapped<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            *held = self.scope.left();
         }
     }
 }
