@@ -8,6 +8,7 @@ mod context;
 mod directory;
 mod error;
 mod id;
+mod key;
 mod quota;
 mod resolve;
 mod table;
@@ -22,5 +23,6 @@ pub use error::{
     TenantNotFoundError, TenantValidationError, TenantValidationKind, UnauthorizedTenantAccessError,
 };
 pub use id::TenantId;
+pub use key::{TenantKey, TenantKeyError, TenantPrefix, TenantTopic};
 pub use quota::{Quota, RateLimitedError, TenantLimiter, TenantMap, TenantMapFullError, TenantMapFullKind};
 pub use resolve::{ResolveTenantError, TENANT_HEADER, TenantClaims};

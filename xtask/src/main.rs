@@ -13,6 +13,7 @@ mod owned;
 mod packages;
 mod process;
 mod qemu;
+mod redis;
 mod size;
 mod test;
 mod thumb;
@@ -26,7 +27,7 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test [--ci] [PART...]       runs everything, or the parts named:
-                              host, features, docs, gateway, qemu
+                              host, features, docs, gateway, redis, qemu
   gateway [OPTION...]         builds the gateway and runs it; `--help` among the options tells them
   firmware [PROGRAM] [--port N]
                               runs a program in QEMU and shows its log:
@@ -34,9 +35,10 @@ usage: cargo xtask COMMAND
                               http stays up and prints curl lines to try; Ctrl-C ends it
   bench [ROW]                 times against peers, in one run
   bench load                  a server's throughput with and without the layer, by wrk
+  redis-table                 writes the table of a redis-server's commands anew
   size                        bytes, symbols and instructions of the core on a Cortex-M3
 
-What is missing (QEMU, the cross toolchain, curl, wrk) is installed, by rustup or the system's package manager.
+What is missing (QEMU, the cross toolchain, curl, redis-server, wrk) is installed, by rustup or the system's package manager.
 XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 --ci prints less on the way; it checks the same.";
 
@@ -80,6 +82,10 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
                 process::cargo(&[&["bench", "--quiet", "-p", package, "--benches", "--"], rest].concat())
                     .run()?;
             }
+            Some(ExitCode::SUCCESS)
+        }
+        ["redis-table"] => {
+            redis::write_table()?;
             Some(ExitCode::SUCCESS)
         }
         ["size"] => {

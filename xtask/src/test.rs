@@ -9,11 +9,17 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cross::{Cross, TARGETS};
 use crate::device::PROGRAMS;
 use crate::process::{cargo, root};
-use crate::{http, mutants, packages, qemu, size};
+use crate::{http, mutants, packages, qemu, redis, size};
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, Part); 5] =
-    [("host", host), ("features", features), ("docs", docs), ("gateway", gateway), ("qemu", devices)];
+const PARTS: [(&str, Part); 6] = [
+    ("host", host),
+    ("features", features),
+    ("docs", docs),
+    ("gateway", gateway),
+    ("redis", against_redis),
+    ("qemu", devices),
+];
 
 type Part = fn(&mut Verdict);
 
@@ -92,7 +98,7 @@ fn host(verdict: &mut Verdict) {
         });
     }
     verdict.step("tests with all features, optimized", || {
-        let packages = ["-p", "tenancy", "-p", "tenancy-tower"];
+        let packages = ["-p", "tenancy", "-p", "tenancy-redis", "-p", "tenancy-tower"];
         cargo(&[&["test", "--quiet", "--release", "--all-features"], &packages[..]].concat()).run()
     });
     verdict.step("the example runs", || {
@@ -115,6 +121,7 @@ fn features(verdict: &mut Verdict) {
             .run()
     });
     features_of(verdict, "tenancy", "Cargo.toml");
+    features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml");
     features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml");
 }
 
@@ -159,9 +166,11 @@ fn docs(verdict: &mut Verdict) {
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });
-    verdict.step("examples in the documentation of tenancy-tower", || {
-        cargo(&["test", "--quiet", "--doc", "-p", "tenancy-tower", "--all-features"]).run()
-    });
+    for package in ["tenancy-redis", "tenancy-tower"] {
+        verdict.step(&format!("examples in the documentation of {package}"), || {
+            cargo(&["test", "--quiet", "--doc", "-p", package, "--all-features"]).run()
+        });
+    }
     for features in ["std", "tokio,serde"] {
         verdict.step(&format!("examples in the documentation, with {features}"), || {
             cargo(&["test", "--quiet", "--doc", "-p", "tenancy", "--features", features]).run()
@@ -174,6 +183,14 @@ fn gateway(verdict: &mut Verdict) {
     verdict.step("the gateway's printed lines, by curl", || {
         packages::need("curl", &["curl"], "a client that this project did not write")?;
         cargo(&["test", "--quiet", "-p", "gateway", "--", "--ignored"]).run()
+    });
+}
+
+/// What plain `cargo test` leaves out, because it needs a server.
+fn against_redis(verdict: &mut Verdict) {
+    verdict.step("tenancy-redis against a redis-server", || {
+        redis::set_up()?;
+        cargo(&["test", "--quiet", "-p", "tenancy-redis", "--all-features", "--", "--ignored"]).run()
     });
 }
 

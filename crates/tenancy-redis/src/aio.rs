@@ -1,0 +1,67 @@
+//! `redis::aio::ConnectionLike`.
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, RedisFuture, Value};
+
+use crate::client::TenantRedis;
+use crate::refusal::Refusal;
+use crate::reply::{Reply, strip_pipeline};
+use crate::rewrite::{Scope, rewrite};
+
+impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        let Self { connection, prefix, mode, scratch } = self;
+        match rewrite(cmd, Scope { prefix: prefix.as_bytes(), mode: *mode }, scratch) {
+            Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
+            Ok(Reply::Plain) => connection.req_packed_command(scratch),
+            Ok(reply) => Box::pin(async move {
+                let value = connection.req_packed_command(scratch).await?;
+                Ok(reply.strip(value, prefix)?)
+            }),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let Self { connection, prefix, mode, .. } = self;
+        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
+        let rewritten = rewrite_pipeline(pipeline, (offset, count), scope);
+        Box::pin(async move {
+            let (sent, replies) = rewritten?;
+            let values = connection.req_packed_commands(&sent, offset, count).await?;
+            Ok(strip_pipeline(&replies, sent.is_transaction(), values, prefix)?)
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+}
+
+/// All of it or nothing.
+fn rewrite_pipeline(
+    pipeline: &Pipeline,
+    awaited: (usize, usize),
+    scope: Scope<'_>,
+) -> Result<(Pipeline, Vec<Reply>), Refusal> {
+    let length = pipeline.len();
+    // Other numbers would shift replies to whoever is next on a shared connection.
+    if awaited != if pipeline.is_transaction() { (length + 1, 1) } else { (0, length) } {
+        return Err(Refusal::BadArguments);
+    }
+    let mut sent = Pipeline::with_capacity(length);
+    if pipeline.is_transaction() {
+        sent.atomic();
+    }
+    let mut replies = Vec::with_capacity(length);
+    for cmd in pipeline.cmd_iter() {
+        let mut scratch = Cmd::new();
+        replies.push(rewrite(cmd, scope, &mut scratch)?);
+        sent.add_command(scratch);
+    }
+    Ok((sent, replies))
+}

@@ -1,0 +1,113 @@
+//! The commands whose options hold keys. What is not here is not an option: unknown ones are refused, for the
+//! next argument may be a key.
+
+use crate::reply::Reply;
+
+/// What follows the name of a command.
+#[derive(Debug)]
+pub(crate) struct Grammar {
+    /// What stands before the options.
+    pub(crate) operands: &'static [Operand],
+    /// Names in lower case, and what follows each.
+    pub(crate) options: &'static [(&'static str, &'static [Operand])],
+    pub(crate) reply: Reply,
+    /// A pattern is put in where there is none, and two are refused: the server takes the last.
+    pub(crate) matches: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operand {
+    Plain,
+    /// A key, or a pattern of keys.
+    Key,
+    /// A pattern of keys, or `#`: the element itself.
+    KeyOrElement,
+    /// The rest is keys, and as many ids.
+    Streams,
+    /// How long the server would wait.
+    Wait,
+}
+
+use Operand::{Key, KeyOrElement, Plain, Streams, Wait};
+
+pub(crate) static COPY: Grammar =
+    Grammar { operands: &[Key, Key], options: &[("replace", &[])], reply: Reply::Plain, matches: false };
+
+pub(crate) static SCAN: Grammar = Grammar {
+    operands: &[Plain],
+    options: &[("match", &[Key]), ("count", &[Plain]), ("type", &[Plain])],
+    reply: Reply::Scan,
+    matches: true,
+};
+
+pub(crate) static SORT: Grammar = Grammar {
+    operands: &[Key],
+    options: &[
+        ("by", &[Key]),
+        ("limit", &[Plain, Plain]),
+        ("get", &[KeyOrElement]),
+        ("asc", &[]),
+        ("desc", &[]),
+        ("alpha", &[]),
+        ("store", &[Key]),
+    ],
+    reply: Reply::Plain,
+    matches: false,
+};
+
+/// The server refuses STORE here.
+pub(crate) static SORT_RO: Grammar = Grammar {
+    operands: &[Key],
+    options: &[
+        ("by", &[Key]),
+        ("limit", &[Plain, Plain]),
+        ("get", &[KeyOrElement]),
+        ("asc", &[]),
+        ("desc", &[]),
+        ("alpha", &[]),
+    ],
+    reply: Reply::Plain,
+    matches: false,
+};
+
+const GEO: &[(&str, &[Operand])] = &[
+    ("withcoord", &[]),
+    ("withdist", &[]),
+    ("withhash", &[]),
+    ("any", &[]),
+    ("count", &[Plain]),
+    ("asc", &[]),
+    ("desc", &[]),
+    ("store", &[Key]),
+    ("storedist", &[Key]),
+];
+
+pub(crate) static GEORADIUS: Grammar = Grammar {
+    operands: &[Key, Plain, Plain, Plain, Plain],
+    options: GEO,
+    reply: Reply::Plain,
+    matches: false,
+};
+
+pub(crate) static GEORADIUSBYMEMBER: Grammar =
+    Grammar { operands: &[Key, Plain, Plain, Plain], options: GEO, reply: Reply::Plain, matches: false };
+
+pub(crate) static XREAD: Grammar = Grammar {
+    operands: &[],
+    options: &[("count", &[Plain]), ("block", &[Wait]), ("streams", &[Streams])],
+    reply: Reply::Streams,
+    matches: false,
+};
+
+pub(crate) static XREADGROUP: Grammar = Grammar {
+    operands: &[],
+    options: &[
+        ("group", &[Plain, Plain]),
+        ("count", &[Plain]),
+        ("block", &[Wait]),
+        ("noack", &[]),
+        ("streams", &[Streams]),
+    ],
+    reply: Reply::Streams,
+    matches: false,
+};

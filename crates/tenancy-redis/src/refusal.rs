@@ -1,0 +1,99 @@
+//! What is not done, and how it is told from other errors.
+
+use std::fmt;
+
+use redis::{ErrorKind, RedisError};
+
+/// Why a command was not sent, or its reply not given.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The command is not in the table of commands: where its keys are is not known.
+    UnknownCommand,
+    /// The command is the operator's, or reads or changes more than keys that it names.
+    AdminCommand,
+    /// The command changes or reads a connection that others share.
+    ConnectionState,
+    /// The command would keep others who share the connection waiting.
+    Blocking,
+    /// A script may use keys that it doesn't declare.
+    UntrustedScript,
+    /// The arguments don't say where the keys are: too few, odd, or not those of the command.
+    BadArguments,
+    /// The reply has another shape than the command's, or holds a key of another tenant. The command was sent.
+    Reply,
+}
+
+/// What begins the detail of each refusal.
+const MARK: &str = "refused by tenancy-redis: ";
+
+impl Refusal {
+    const ALL: [Self; 7] = [
+        Self::UnknownCommand,
+        Self::AdminCommand,
+        Self::ConnectionState,
+        Self::Blocking,
+        Self::UntrustedScript,
+        Self::BadArguments,
+        Self::Reply,
+    ];
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::UnknownCommand => "the command is not in the table of commands",
+            Self::AdminCommand => "the command is the operator's",
+            Self::ConnectionState => "the command is about a connection that others share",
+            Self::Blocking => "the command would block a connection that others share",
+            Self::UntrustedScript => "a script may use keys that it does not declare",
+            Self::BadArguments => "the arguments do not say where the keys are",
+            Self::Reply => "the reply is not of the command's shape, or not the tenant's",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for RedisError {
+    fn from(refusal: Refusal) -> Self {
+        (ErrorKind::Client, "tenant isolation", format!("{MARK}{refusal}")).into()
+    }
+}
+
+/// The refusal in an error, if it is one.
+///
+/// ```
+/// use tenancy_redis::{Refusal, refusal};
+///
+/// let error = redis::RedisError::from(Refusal::Blocking);
+/// assert_eq!(refusal(&error), Some(Refusal::Blocking));
+/// assert_eq!(refusal(&std::io::Error::other("reset").into()), None);
+/// ```
+pub fn refusal(error: &RedisError) -> Option<Refusal> {
+    if error.kind() != ErrorKind::Client {
+        return None;
+    }
+    let reason = error.detail()?.strip_prefix(MARK)?;
+    Refusal::ALL.into_iter().find(|refusal| refusal.reason() == reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_told_from_the_others_and_from_a_servers_words() {
+        for refused in Refusal::ALL {
+            let error = RedisError::from(refused);
+            assert_eq!(refusal(&error), Some(refused));
+            let text = error.detail().expect("a reason").to_owned();
+            assert_eq!(refusal(&(ErrorKind::Extension, "server", text.clone()).into()), None);
+            assert_eq!(refusal(&(ErrorKind::Client, "client", format!("{text}!")).into()), None);
+        }
+    }
+}

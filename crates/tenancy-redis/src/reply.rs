@@ -1,0 +1,182 @@
+//! Replies with the names that the tenant knows.
+
+use redis::Value;
+use tenancy::TenantPrefix;
+
+use crate::refusal::Refusal;
+
+/// Where a reply holds keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reply {
+    /// Nowhere.
+    Plain,
+    /// It is made of keys.
+    Keys,
+    /// A cursor and keys.
+    Scan,
+    /// A key and what was taken from it, or nothing.
+    Popped,
+    /// Pairs of a key and its entries, as an array or a map, or nothing.
+    Streams,
+}
+
+impl Reply {
+    /// Takes the tenant's prefix off each key.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Reply`] where a key is not the tenant's, or the shape not the command's.
+    pub(crate) fn strip(self, mut value: Value, prefix: &TenantPrefix) -> Result<Value, Refusal> {
+        match (self, &mut value) {
+            (Self::Plain, _)
+            // An error holds no value.
+            | (_, Value::ServerError(_))
+            | (Self::Popped | Self::Streams, Value::Nil) => {}
+            (Self::Keys, Value::Array(keys) | Value::Set(keys)) => strip_all(keys, prefix)?,
+            (Self::Scan, Value::Array(parts)) => match &mut parts[..] {
+                [_, Value::Array(keys) | Value::Set(keys)] => strip_all(keys, prefix)?,
+                _ => return Err(Refusal::Reply),
+            },
+            (Self::Popped, Value::Array(parts)) => match &mut parts[..] {
+                [key, _] | [key, _, _] => strip(key, prefix)?,
+                _ => return Err(Refusal::Reply),
+            },
+            (Self::Streams, Value::Array(streams)) => strip_pairs(streams, prefix)?,
+            (Self::Streams, Value::Map(streams)) => {
+                streams.iter_mut().try_for_each(|(key, _)| strip(key, prefix))?;
+            }
+            _ => return Err(Refusal::Reply),
+        }
+        Ok(value)
+    }
+}
+
+/// The replies of a pipeline; those of a transaction come as one.
+///
+/// # Errors
+///
+/// As [`Reply::strip`], or where there are more or fewer than commands.
+pub(crate) fn strip_pipeline(
+    kinds: &[Reply],
+    transaction: bool,
+    mut values: Vec<Value>,
+    prefix: &TenantPrefix,
+) -> Result<Vec<Value>, Refusal> {
+    if transaction {
+        return match &mut values[..] {
+            [Value::Array(results)] => {
+                *results = strip_each(kinds, std::mem::take(results), prefix)?;
+                Ok(values)
+            }
+            // Not run, or an error.
+            [Value::Nil | Value::ServerError(_)] => Ok(values),
+            _ => Err(Refusal::Reply),
+        };
+    }
+    strip_each(kinds, values, prefix)
+}
+
+fn strip_each(kinds: &[Reply], values: Vec<Value>, prefix: &TenantPrefix) -> Result<Vec<Value>, Refusal> {
+    if kinds.len() != values.len() {
+        return Err(Refusal::Reply);
+    }
+    kinds.iter().zip(values).map(|(kind, value)| kind.strip(value, prefix)).collect()
+}
+
+fn strip_pairs(pairs: &mut [Value], prefix: &TenantPrefix) -> Result<(), Refusal> {
+    for pair in pairs {
+        match pair {
+            Value::Array(parts) => match &mut parts[..] {
+                [key, _] => strip(key, prefix)?,
+                _ => return Err(Refusal::Reply),
+            },
+            _ => return Err(Refusal::Reply),
+        }
+    }
+    Ok(())
+}
+
+fn strip_all(keys: &mut [Value], prefix: &TenantPrefix) -> Result<(), Refusal> {
+    keys.iter_mut().try_for_each(|key| strip(key, prefix))
+}
+
+fn strip(key: &mut Value, prefix: &TenantPrefix) -> Result<(), Refusal> {
+    let Value::BulkString(bytes) = key else { return Err(Refusal::Reply) };
+    let own = prefix.strip(bytes).map_err(|_| Refusal::Reply)?.len();
+    bytes.drain(..bytes.len() - own);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenancy::TenantId;
+
+    const OWN: &[u8] = b"t:00000000000000000000000000000001:k";
+    const FOREIGN: &[u8] = b"t:00000000000000000000000000000002:k";
+
+    fn bulk(bytes: &[u8]) -> Value {
+        Value::BulkString(bytes.to_vec())
+    }
+
+    /// A reply of each shape, of one key.
+    fn replies(key: &[u8]) -> Vec<(Reply, Value)> {
+        let pair = || Value::Array(vec![bulk(key), Value::Array(vec![Value::Int(1)])]);
+        vec![
+            (Reply::Keys, Value::Array(vec![bulk(key)])),
+            (Reply::Keys, Value::Set(vec![bulk(key)])),
+            (Reply::Scan, Value::Array(vec![bulk(b"0"), Value::Array(vec![bulk(key)])])),
+            (Reply::Popped, pair()),
+            (Reply::Streams, Value::Array(vec![pair()])),
+            (Reply::Streams, Value::Map(vec![(bulk(key), Value::Array(vec![]))])),
+        ]
+    }
+
+    fn prefix() -> TenantPrefix {
+        TenantPrefix::new(TenantId::PLATFORM)
+    }
+
+    #[test]
+    fn own_keys_lose_their_prefix() {
+        for ((kind, with), (_, without)) in replies(OWN).into_iter().zip(replies(b"k")) {
+            assert_eq!(kind.strip(with, &prefix()), Ok(without));
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_bare_key_is_an_error() {
+        for key in [FOREIGN, b"k", b"", &OWN[..34]] {
+            for (kind, value) in replies(key) {
+                assert_eq!(kind.strip(value, &prefix()), Err(Refusal::Reply));
+            }
+        }
+    }
+
+    #[test]
+    fn another_shape_is_an_error() {
+        let mut shapes: Vec<_> = replies(OWN).into_iter().map(|(_, value)| value).collect();
+        shapes.extend([bulk(OWN), Value::Okay, Value::Int(1), Value::SimpleString("k".into()), Value::Nil]);
+        let accepted = |kind: Reply| {
+            shapes.iter().filter(|value| kind.strip((*value).clone(), &prefix()).is_ok()).count()
+        };
+        assert_eq!(accepted(Reply::Plain), shapes.len());
+        assert_eq!(accepted(Reply::Keys), 2);
+        assert_eq!(accepted(Reply::Scan), 1);
+        assert_eq!(accepted(Reply::Popped), 2, "a key and its entries, or nothing");
+        assert_eq!(accepted(Reply::Streams), 3);
+    }
+
+    #[test]
+    fn a_pipeline_has_as_many_replies_as_commands() {
+        let kinds = [Reply::Plain, Reply::Keys];
+        let values = || vec![Value::Okay, Value::Array(vec![bulk(OWN)])];
+        let stripped = vec![Value::Okay, Value::Array(vec![bulk(b"k")])];
+        let strip = |transaction, values| strip_pipeline(&kinds, transaction, values, &prefix());
+        assert_eq!(strip(false, values()), Ok(stripped.clone()));
+        assert_eq!(strip(true, vec![Value::Array(values())]), Ok(vec![Value::Array(stripped)]));
+        assert_eq!(strip(true, vec![Value::Nil]), Ok(vec![Value::Nil]));
+        assert_eq!(strip(false, values()[..1].to_vec()), Err(Refusal::Reply));
+        assert_eq!(strip(true, values()), Err(Refusal::Reply));
+        assert_eq!(strip(true, vec![Value::Array(values()[..1].to_vec())]), Err(Refusal::Reply));
+    }
+}

@@ -1,0 +1,91 @@
+//! `redis::ConnectionLike`.
+
+use redis::{Cmd, ConnectionLike, RedisResult, Value};
+
+use crate::client::TenantRedis;
+use crate::packed::Packed;
+use crate::refusal::Refusal;
+use crate::reply::{Reply, strip_pipeline};
+use crate::rewrite::{Scope, rewrite, rewrite_arguments};
+
+impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
+    fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
+        let Self { connection, prefix, mode, scratch } = self;
+        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
+        let reply = rewrite_arguments(Packed::only(packed)?, scope, scratch)?;
+        let value = connection.req_command(scratch)?;
+        Ok(reply.strip(value, prefix)?)
+    }
+
+    fn req_packed_commands(&mut self, packed: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        let Self { connection, prefix, mode, scratch } = self;
+        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
+        let transaction = offset != 0;
+        let (sent, replies) = if transaction {
+            rewrite_transaction(packed, (offset, count), scope, scratch)?
+        } else {
+            rewrite_pipeline(packed, count, scope, scratch)?
+        };
+        let values = connection.req_packed_commands(&sent, offset, count)?;
+        Ok(strip_pipeline(&replies, transaction, values, prefix)?)
+    }
+
+    fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        let Self { connection, prefix, mode, scratch } = self;
+        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
+        let reply = rewrite(cmd, scope, scratch)?;
+        let value = connection.req_command(scratch)?;
+        Ok(reply.strip(value, prefix)?)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+
+    fn supports_pipelining(&self) -> bool {
+        self.connection.supports_pipelining()
+    }
+
+    fn check_connection(&mut self) -> bool {
+        self.connection.check_connection()
+    }
+
+    fn is_open(&self) -> bool {
+        self.connection.is_open()
+    }
+}
+
+type Rewritten = (Vec<u8>, Vec<Reply>);
+
+/// All of it or nothing. A wrong count would leave replies for the next command.
+fn rewrite_pipeline(
+    mut packed: &[u8],
+    count: usize,
+    scope: Scope<'_>,
+    scratch: &mut Cmd,
+) -> Result<Rewritten, Refusal> {
+    let (mut sent, mut replies) = (Vec::new(), Vec::new());
+    while !packed.is_empty() {
+        let (command, rest) = Packed::first(packed)?;
+        replies.push(rewrite_arguments(command, scope, scratch)?);
+        scratch.write_packed_command(&mut sent);
+        packed = rest;
+    }
+    if replies.len() == count { Ok((sent, replies)) } else { Err(Refusal::BadArguments) }
+}
+
+/// The same between MULTI and EXEC.
+fn rewrite_transaction(
+    packed: &[u8],
+    (offset, count): (usize, usize),
+    scope: Scope<'_>,
+    scratch: &mut Cmd,
+) -> Result<Rewritten, Refusal> {
+    let (multi, exec) = (redis::cmd("MULTI").get_packed_command(), redis::cmd("EXEC").get_packed_command());
+    let commands = packed.strip_prefix(&multi[..]).and_then(|rest| rest.strip_suffix(&exec[..]));
+    let (commands, 1) = (commands.ok_or(Refusal::BadArguments)?, count) else {
+        return Err(Refusal::BadArguments);
+    };
+    let (inner, replies) = rewrite_pipeline(commands, offset.saturating_sub(1), scope, scratch)?;
+    Ok(([multi, inner, exec].concat(), replies))
+}

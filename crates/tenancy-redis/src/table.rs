@@ -1,0 +1,156 @@
+//! Which commands there are, and where their keys stand.
+
+#[rustfmt::skip]
+mod commands;
+
+use crate::grammar::Grammar;
+use crate::refusal::Refusal;
+
+/// A command, or a subcommand.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// How its name begins: numbers are compared faster than names.
+    start: u64,
+    /// In lower case.
+    pub(crate) name: &'static str,
+    /// As the server has it: how many arguments with the name, or below zero, how many at least.
+    pub(crate) arity: i8,
+    pub(crate) rule: Rule,
+}
+
+/// What is done with a command.
+#[derive(Debug)]
+pub(crate) enum Rule {
+    Refuse(Refusal),
+    /// The keys stand where the spans are.
+    Keys(&'static [Span]),
+    /// The same, and the reply begins with one of them.
+    Pop(&'static [Span]),
+    /// The pattern stands where a key would, and the reply is made of keys.
+    List(&'static [Span]),
+    /// Options say what is a key.
+    Options(&'static Grammar),
+    /// Refused where others share the connection.
+    Alone(Refusal, &'static Rule),
+    /// The next argument is the command.
+    Within(&'static [Command]),
+}
+
+/// Keys in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Span {
+    /// From one place to another: above zero, after the first; below zero, from the end.
+    Range { first: usize, last: isize, step: usize },
+    /// As many as the argument at a place says.
+    Counted { count: usize, first: usize, step: usize },
+}
+
+/// More than twice as many as there are commands, and a power of two.
+const SLOTS: usize = 1024;
+
+/// Which command is in which slot: found in one step, where a search takes eight that can't be foreseen.
+static INDEX: [Option<u16>; SLOTS] = index();
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a table that is longer has no free slot: it does not compile"
+)]
+const fn index() -> [Option<u16>; SLOTS] {
+    let mut index = [None; SLOTS];
+    let mut at = 0;
+    while at < commands::COMMANDS.len() {
+        let mut slot = slot(commands::COMMANDS[at].start);
+        while index[slot].is_some() {
+            slot = (slot + 1) % SLOTS;
+        }
+        index[slot] = Some(at as u16);
+        at += 1;
+    }
+    index
+}
+
+/// The high bits of a product, which depend on all bits of both factors.
+#[allow(clippy::cast_possible_truncation, reason = "ten bits")]
+const fn slot(start: u64) -> usize {
+    (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS.ilog2())) as usize
+}
+
+/// The command of a name, in any case.
+pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
+    let start = start(name);
+    let mut slot = slot(start);
+    while let Some(at) = INDEX[slot % SLOTS] {
+        let command = commands::COMMANDS.get(usize::from(at))?;
+        if command.is(start, name) {
+            return Some(command);
+        }
+        slot += 1;
+    }
+    None
+}
+
+/// The same among subcommands, which are few.
+pub(crate) fn within(commands: &'static [Command], name: &[u8]) -> Option<&'static Command> {
+    let start = start(name);
+    commands.iter().find(|command| command.is(start, name))
+}
+
+/// The first eight bytes, in lower case.
+const fn start(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let mut at = 0;
+    while at < name.len() && at < bytes.len() {
+        bytes[at] = name[at].to_ascii_lowercase();
+        at += 1;
+    }
+    u64::from_be_bytes(bytes)
+}
+
+impl Command {
+    const fn new(name: &'static str, arity: i8, rule: Rule) -> Self {
+        Self { start: start(name.as_bytes()), name, arity, rule }
+    }
+
+    fn is(&self, start: u64, name: &[u8]) -> bool {
+        self.start == start && name.eq_ignore_ascii_case(self.name.as_bytes())
+    }
+
+    pub(crate) fn takes(&self, arguments: usize) -> bool {
+        let arity = usize::from(self.arity.unsigned_abs());
+        if self.arity < 0 { arguments >= arity } else { arguments == arity }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_found_and_no_subcommand_is_one() {
+        for command in commands::COMMANDS {
+            assert_eq!(find(command.name.to_uppercase().as_bytes()).expect("a command").name, command.name);
+            let Rule::Within(subcommands) = command.rule else { continue };
+            for subcommand in subcommands {
+                let found = within(subcommands, subcommand.name.to_uppercase().as_bytes());
+                assert_eq!(found.expect("a subcommand").name, subcommand.name);
+            }
+        }
+        assert!(find(b"encoding").is_none());
+    }
+
+    #[test]
+    fn half_of_the_index_is_free() {
+        assert!(commands::COMMANDS.len() * 2 < SLOTS, "{}", commands::COMMANDS.len());
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_in_no_other_spelling() {
+        for name in ["get", "GET", "GeT"] {
+            assert_eq!(find(name.as_bytes()).expect("a command").name, "get");
+        }
+        for name in ["", "GET ", " GET", "GET\0", "GET\r\n", "memory|usage", "GETT", "ge"] {
+            assert!(find(name.as_bytes()).is_none(), "{name:?}");
+        }
+        assert!(find(&[b'a'; 1000]).is_none());
+    }
+}

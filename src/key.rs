@@ -1,0 +1,129 @@
+//! Keys and topics that name their tenant: for stores and brokers that several tenants share.
+
+#[cfg(all(feature = "defmt", target_os = "none"))]
+mod defmt;
+mod error;
+mod prefix;
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::{TenantContext, TenantId};
+
+pub use error::TenantKeyError;
+pub use prefix::TenantPrefix;
+
+/// A tenant's key in fixed memory: `t:`, 32 hexadecimal digits, `:`, and the key, of any bytes.
+///
+/// `N` is the room for all of it: [`TenantPrefix::LEN`] bytes and the longest key. Two are equal only where
+/// tenant and key are, for the prefix has one width and one spelling. It holds no character that is special in
+/// a Redis pattern or cluster, an MQTT filter, or a path.
+///
+/// ```
+/// use tenancy::{TenantId, TenantKey, TenantKeyError, tenant_id};
+///
+/// const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+///
+/// let key = TenantKey::<64>::new(ACME, b"boot-count")?;
+/// assert_eq!(key.as_bytes(), b"t:550e8400e29b41d4a716446655440000:boot-count");
+/// assert_eq!(TenantKey::<64>::strip(ACME, key.as_bytes())?, b"boot-count");
+///
+/// // Another's key, and one that does not fit: errors.
+/// assert!(TenantKey::<64>::strip(TenantId::PLATFORM, key.as_bytes()).is_err());
+/// assert_eq!(TenantKey::<40>::new(ACME, b"boot-count"), Err(TenantKeyError::TooLong));
+/// # Ok::<(), TenantKeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantKey<const N: usize, const SEPARATOR: u8 = b':'> {
+    tenant: TenantId,
+    bytes: Vec<u8, N>,
+}
+
+/// A tenant's MQTT topic or topic filter: `t/`, 32 hexadecimal digits, `/`, and the rest.
+///
+/// Wildcards in the rest stay within the tenant: `+` is one level, `#` is what is below.
+///
+/// ```
+/// use tenancy::{TenantId, TenantTopic};
+///
+/// let filter = TenantTopic::<64>::new(TenantId::PLATFORM, b"sensors/+/temperature")?;
+/// assert_eq!(filter.as_bytes(), b"t/00000000000000000000000000000001/sensors/+/temperature");
+/// # Ok::<(), tenancy::TenantKeyError>(())
+/// ```
+pub type TenantTopic<const N: usize> = TenantKey<N, b'/'>;
+
+impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
+    /// The key of a tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`](TenantKeyError::TooLong) where `N` bytes do not hold prefix and key: it is never cut.
+    pub fn new(tenant: TenantId, key: &[u8]) -> Result<Self, TenantKeyError> {
+        let mut bytes = Vec::new();
+        for part in [&TenantPrefix::<SEPARATOR>::new(tenant).as_bytes()[..], key] {
+            bytes.extend_from_slice(part).map_err(|_| TenantKeyError::TooLong)?;
+        }
+        Ok(Self { tenant, bytes })
+    }
+
+    /// The key of the context's tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantContextNotSet`](TenantKeyError::TenantContextNotSet), or as [`new`](Self::new).
+    pub fn current(key: &[u8]) -> Result<Self, TenantKeyError> {
+        Self::new(TenantContext::get()?, key)
+    }
+
+    /// Reads a key back, whoever's it is: the inverse of [`as_bytes`](Self::as_bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`Unprefixed`](TenantKeyError::Unprefixed), or as [`new`](Self::new).
+    pub fn parse(full: &[u8]) -> Result<Self, TenantKeyError> {
+        let (prefix, key) = TenantPrefix::<SEPARATOR>::split(full)?;
+        Self::new(prefix.tenant(), key)
+    }
+
+    /// The tenant's own name of a full key.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantPrefix::strip`]; none of them repeats the key.
+    pub fn strip(tenant: TenantId, full: &[u8]) -> Result<&[u8], TenantKeyError> {
+        TenantPrefix::<SEPARATOR>::new(tenant).strip(full)
+    }
+
+    /// Prefix and key.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whose it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The key without its prefix.
+    pub fn key(&self) -> &[u8] {
+        // Never shorter: it begins with a prefix.
+        self.bytes.get(TenantPrefix::<SEPARATOR>::LEN..).unwrap_or_default()
+    }
+}
+
+/// Whose it is and how long, not what: keys are made of names and addresses.
+impl<const N: usize, const SEPARATOR: u8> fmt::Debug for TenantKey<N, SEPARATOR> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantKey")
+            .field("tenant", &self.tenant)
+            .field("length", &self.key().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<const N: usize, const SEPARATOR: u8> AsRef<[u8]> for TenantKey<N, SEPARATOR> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}

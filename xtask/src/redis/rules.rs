@@ -1,0 +1,92 @@
+//! What a server does not say of its commands: which of them may be used, and what their replies hold.
+
+use super::table::Entry;
+
+/// The rules that are written by hand, by the name of the command.
+pub(super) const BY_NAME: [(&str, &str); 34] = [
+    // Nothing but the connection's other end.
+    ("echo", "Rule::Keys(&[])"),
+    ("ping", "Rule::Keys(&[])"),
+    ("time", "Rule::Keys(&[])"),
+    // A channel is a name like a key.
+    ("publish", "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])"),
+    ("spublish", "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])"),
+    // Their replies name keys.
+    ("keys", "Rule::List(&[Span::Range { first: 1, last: 0, step: 1 }])"),
+    ("lmpop", "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])"),
+    ("zmpop", "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])"),
+    // Their options name keys, another database, or how long to wait.
+    ("copy", "Rule::Options(&grammar::COPY)"),
+    ("georadius", "Rule::Options(&grammar::GEORADIUS)"),
+    ("georadiusbymember", "Rule::Options(&grammar::GEORADIUSBYMEMBER)"),
+    ("scan", "Rule::Options(&grammar::SCAN)"),
+    ("sort", "Rule::Options(&grammar::SORT)"),
+    ("sort_ro", "Rule::Options(&grammar::SORT_RO)"),
+    ("xread", "Rule::Options(&grammar::XREAD)"),
+    ("xreadgroup", "Rule::Options(&grammar::XREADGROUP)"),
+    // For a connection that nobody shares: the reply of some begins with the key.
+    ("blpop", "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))"),
+    ("brpop", "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))"),
+    (
+        "bzpopmax",
+        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))",
+    ),
+    (
+        "bzpopmin",
+        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))",
+    ),
+    (
+        "blmpop",
+        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))",
+    ),
+    (
+        "bzmpop",
+        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))",
+    ),
+    ("blmove", "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))"),
+    (
+        "brpoplpush",
+        "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))",
+    ),
+    (
+        "watch",
+        "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
+    ),
+    ("unwatch", "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[]))"),
+    // They leave the database, or trust a payload.
+    ("migrate", ADMIN),
+    ("move", ADMIN),
+    ("restore", ADMIN),
+    ("restore-asking", ADMIN),
+    // It waits for all that the connection wrote.
+    ("wait", BLOCKING),
+    ("waitaof", BLOCKING),
+    ("command", ADMIN),
+    ("info", ADMIN),
+];
+
+const ADMIN: &str = "Rule::Refuse(Refusal::AdminCommand)";
+const BLOCKING: &str = "Rule::Refuse(Refusal::Blocking)";
+const STATE: &str = "Rule::Refuse(Refusal::ConnectionState)";
+const SCRIPT: &str = "Rule::Refuse(Refusal::UntrustedScript)";
+
+/// Why a command of these flags and categories is refused.
+pub(super) fn refused(entry: &Entry) -> Option<&'static str> {
+    let is = |what: &str| entry.flags.iter().any(|flag| flag == what);
+    if is("admin") || is("@admin") {
+        Some(ADMIN)
+    } else if is("@scripting") {
+        Some(SCRIPT)
+    } else if is("pubsub") || is("@connection") || is("@transaction") {
+        Some(STATE)
+    } else if is("blocking") {
+        Some(BLOCKING)
+    } else if entry.subcommands.is_empty() && (entry.specs.is_empty() || is("@dangerous")) {
+        Some(ADMIN)
+    } else {
+        None
+    }
+}
+
+/// What stands for a command whose keys the server does not tell whole.
+pub(super) const UNCLEAR: &str = ADMIN;
