@@ -1,0 +1,111 @@
+//! A future in a tenant is dropped once, in its tenant, whatever panics: with its last poll, or with the whole.
+
+#![cfg(feature = "std")]
+
+mod common;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use common::{panic_silently, tenant};
+use tenancy::{TenantContext, TenantFutureExt};
+
+/// When a future is ready, and where it panics.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    pending: usize,
+    poll_panics: bool,
+    drop_panics: bool,
+}
+
+struct Planned {
+    plan: Plan,
+    drops: Rc<Cell<usize>>,
+}
+
+impl Future for Planned {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<()> {
+        assert!(TenantContext::is_set());
+        // What it sets stays its own.
+        TenantContext::set(tenant(2));
+        if self.plan.pending > 0 {
+            self.plan.pending -= 1;
+            return Poll::Pending;
+        }
+        if self.plan.poll_panics {
+            panic_silently();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Planned {
+    fn drop(&mut self) {
+        self.drops.set(self.drops.get() + 1);
+        assert!(TenantContext::is_set());
+        if self.plan.drop_panics && !std::thread::panicking() {
+            panic_silently();
+        }
+    }
+}
+
+#[test]
+fn once_and_in_its_tenant() {
+    let both = [false, true];
+    for (pending, polls) in (0..3).flat_map(|pending| (0..5).map(move |polls| (pending, polls))) {
+        for (poll_panics, drop_panics) in both.into_iter().flat_map(|one| both.map(|other| (one, other))) {
+            let plan = Plan { pending, poll_panics, drop_panics };
+            assert_eq!(drops_of(plan, polls), 1, "{plan:?}, {polls} polls");
+        }
+    }
+}
+
+/// How often the future is dropped; after each step nothing is left behind.
+fn drops_of(plan: Plan, polls: usize) -> usize {
+    let drops = Rc::new(Cell::new(0));
+    let mut future = Box::pin(Planned { plan, drops: Rc::clone(&drops) }.in_tenant(tenant(1)));
+    for _ in 0..polls {
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context)));
+        assert!(!TenantContext::is_set());
+        // Ready, it is dropped already; and whoever polls a future after that, or after a panic, is on his own.
+        if !matches!(polled, Ok(Poll::Pending)) {
+            break;
+        }
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    assert!(!TenantContext::is_set());
+    drops.get()
+}
+
+#[test]
+fn with_the_poll_that_makes_it_ready() {
+    let drops = Rc::new(Cell::new(0));
+    let plan = Plan { pending: 1, poll_panics: false, drop_panics: false };
+    let mut future = Box::pin(Planned { plan, drops: Rc::clone(&drops) }.in_tenant(tenant(1)));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    assert_eq!(drops.get(), 0);
+    assert!(future.as_mut().poll(&mut context).is_ready());
+    assert_eq!(drops.get(), 1);
+}
+
+#[test]
+#[should_panic(expected = "polled after it was ready")]
+fn a_poll_after_that() {
+    let mut future = Box::pin(async {}.in_tenant(tenant(1)));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_ready());
+    let _ = future.as_mut().poll(&mut context);
+}
+
+/// The future and 16 bytes: see `InTenant`.
+#[test]
+fn its_size() {
+    assert_eq!(size_of_val(&async {}.in_tenant(tenant(1))), 16 + size_of_val(&async {}).next_multiple_of(4));
+}
