@@ -10,12 +10,9 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tenancy::{TenantId, TenantStatus};
+use tenancy::{TENANT_HEADER, TenantId, TenantStatus};
 use tenancy_tower::{Snapshot, TenantLayer, TrustHeader};
 use uuid::Uuid;
-
-/// The header's name, as in `tenancy`.
-pub const HEADER: &str = "x-tenant-id";
 
 /// A router with one handler that does next to nothing.
 pub fn router() -> Router {
@@ -44,7 +41,7 @@ pub fn layer(count: usize) -> TenantLayer<Snapshot, TrustHeader> {
 ///
 /// If the value can't stand in a header.
 pub fn request(value: &str) -> Request {
-    Request::get("/").header(HEADER, value).body(Body::empty()).expect("a request")
+    Request::get("/").header(TENANT_HEADER, value).body(Body::empty()).expect("a request")
 }
 
 tokio::task_local! {
@@ -67,7 +64,7 @@ pub fn hand_written(count: usize) -> Router {
 }
 
 async fn by_hand(State(directory): State<Directory>, mut request: Request, next: Next) -> Response {
-    let value = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+    let value = request.headers().get(TENANT_HEADER).and_then(|value| value.to_str().ok());
     let Some(tenant) = value.and_then(|value| Uuid::parse_str(value).ok()) else {
         return (StatusCode::BAD_REQUEST, "invalid tenant").into_response();
     };
@@ -89,7 +86,7 @@ pub fn validate(
     let known: Arc<HashSet<Uuid>> = Arc::new(tenants(count).map(|(tenant, _)| tenant.into()).collect());
     #[allow(clippy::result_large_err, reason = "`tower_http` asks for it")]
     move |request: &mut Request| {
-        let value = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+        let value = request.headers().get(TENANT_HEADER).and_then(|value| value.to_str().ok());
         let tenant = value.and_then(|value| Uuid::parse_str(value).ok());
         match tenant {
             Some(tenant) if known.contains(&tenant) => Ok(()),

@@ -40,35 +40,27 @@ pub(crate) static SCAN: Grammar = Grammar {
     matches: true,
 };
 
-pub(crate) static SORT: Grammar = Grammar {
-    operands: &[Key],
-    options: &[
-        ("by", &[Key]),
-        ("limit", &[Plain, Plain]),
-        ("get", &[KeyOrElement]),
-        ("asc", &[]),
-        ("desc", &[]),
-        ("alpha", &[]),
-        ("store", &[Key]),
-    ],
-    reply: Reply::Plain,
-    matches: false,
-};
+const SORTING: &[(&str, &[Operand]); 7] = &[
+    ("by", &[Key]),
+    ("limit", &[Plain, Plain]),
+    ("get", &[KeyOrElement]),
+    ("asc", &[]),
+    ("desc", &[]),
+    ("alpha", &[]),
+    ("store", &[Key]),
+];
 
 /// The server refuses STORE here.
-pub(crate) static SORT_RO: Grammar = Grammar {
-    operands: &[Key],
-    options: &[
-        ("by", &[Key]),
-        ("limit", &[Plain, Plain]),
-        ("get", &[KeyOrElement]),
-        ("asc", &[]),
-        ("desc", &[]),
-        ("alpha", &[]),
-    ],
-    reply: Reply::Plain,
-    matches: false,
+const SORTING_READ_ONLY: &[(&str, &[Operand])] = {
+    let [read_only @ .., _store] = SORTING;
+    read_only
 };
+
+pub(crate) static SORT: Grammar =
+    Grammar { operands: &[Key], options: SORTING, reply: Reply::Plain, matches: false };
+
+pub(crate) static SORT_RO: Grammar =
+    Grammar { operands: &[Key], options: SORTING_READ_ONLY, reply: Reply::Plain, matches: false };
 
 const GEO: &[(&str, &[Operand])] = &[
     ("withcoord", &[]),

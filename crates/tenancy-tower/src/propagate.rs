@@ -49,10 +49,8 @@ struct Host {
 impl Host {
     fn new(text: &str) -> Self {
         let authority: Authority = text.parse().expect("the name of a host");
-        let name = authority.host();
-        let rest = authority.as_str().strip_prefix(name).expect("a host without a user");
-        let port = rest.strip_prefix(':').map(|port| port.parse().expect("a port"));
-        Self { name: name.to_owned(), port }
+        assert!(!authority.as_str().contains('@'), "a host without a user");
+        Self { name: authority.host().to_owned(), port: port_of(&authority).expect("a port") }
     }
 }
 
@@ -77,24 +75,30 @@ impl PropagateTenantLayer {
 impl Allowed {
     fn has(&self, uri: &Uri) -> bool {
         let Some(authority) = uri.authority() else { return self.without_host };
-        let port = match (authority.port_u16(), uri.scheme_str()) {
-            (Some(port), _) => Some(port),
-            // A port that is none: where the client goes is not known.
-            (None, _) if has_port(authority) => return false,
-            (None, Some("https")) => Some(443),
-            (None, Some("http")) => Some(80),
-            (None, _) => None,
-        };
+        // A port that is none: where the client goes is not known.
+        let Ok(port) = port_of(authority) else { return false };
+        let port = port.or(match uri.scheme_str() {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        });
         self.hosts.iter().any(|host| {
             host.name.eq_ignore_ascii_case(authority.host()) && (host.port.is_none() || host.port == port)
         })
     }
 }
 
-/// Whether something stands behind the host.
-fn has_port(authority: &Authority) -> bool {
-    let behind_user = authority.as_str().rsplit('@').next().unwrap_or_default();
-    behind_user != authority.host()
+/// What stands behind a host is no port.
+#[derive(Debug)]
+struct NoPort;
+
+/// The port behind a host, if anything stands there: `Authority` says of a port that is none that there is none.
+fn port_of(authority: &Authority) -> Result<Option<u16>, NoPort> {
+    let behind_user = authority.as_str().rsplit('@').next();
+    if behind_user == Some(authority.host()) {
+        return Ok(None);
+    }
+    authority.port_u16().map(Some).ok_or(NoPort)
 }
 
 impl<S> Layer<S> for PropagateTenantLayer {

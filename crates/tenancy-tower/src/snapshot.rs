@@ -39,24 +39,27 @@ impl Snapshot {
 
     /// Adds a tenant, or changes its state: from the next request on.
     pub fn set(&self, tenant: TenantId, status: TenantStatus) {
-        self.change(|tenants| _ = tenants.insert(tenant, status));
+        self.update([(tenant, Some(status))]);
     }
 
     /// Takes a tenant out.
     pub fn remove(&self, tenant: TenantId) {
-        self.change(|tenants| _ = tenants.remove(&tenant));
+        self.update([(tenant, None)]);
     }
 
     /// Makes all of these changes at once: a state, or `None` to take the tenant out.
     pub fn update(&self, changes: impl IntoIterator<Item = (TenantId, Option<TenantStatus>)>) {
         let changes: Vec<_> = changes.into_iter().collect();
-        self.change(|tenants| {
+        // Again, if another change came in between.
+        self.0.rcu(|tenants| {
+            let mut tenants = HashMap::clone(tenants);
             for (tenant, status) in &changes {
                 match status {
                     Some(status) => _ = tenants.insert(*tenant, *status),
                     None => _ = tenants.remove(tenant),
                 }
             }
+            tenants
         });
     }
 
@@ -73,15 +76,6 @@ impl Snapshot {
     /// Whether there is no tenant.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Again, if another change came in between.
-    fn change(&self, change: impl Fn(&mut HashMap<TenantId, TenantStatus>)) {
-        self.0.rcu(|tenants| {
-            let mut tenants = HashMap::clone(tenants);
-            change(&mut tenants);
-            tenants
-        });
     }
 }
 

@@ -103,5 +103,6 @@ fn a_port_that_is_none() {
 #[test]
 #[should_panic(expected = "without a user")]
 fn a_host_with_a_user() {
+    assert!(std::panic::catch_unwind(|| PropagateTenantLayer::to(["agents@agents"])).is_err());
     let _ = PropagateTenantLayer::to(["user@agents.internal"]);
 }

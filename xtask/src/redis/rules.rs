@@ -9,12 +9,12 @@ pub(super) const BY_NAME: [(&str, &str); 34] = [
     ("ping", "Rule::Keys(&[])"),
     ("time", "Rule::Keys(&[])"),
     // A channel is a name like a key.
-    ("publish", "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])"),
-    ("spublish", "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])"),
+    ("publish", FIRST),
+    ("spublish", FIRST),
     // Their replies name keys.
     ("keys", "Rule::List(&[Span::Range { first: 1, last: 0, step: 1 }])"),
-    ("lmpop", "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])"),
-    ("zmpop", "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])"),
+    ("lmpop", POP_OF_COUNTED),
+    ("zmpop", POP_OF_COUNTED),
     // Their options name keys, another database, or how long to wait.
     ("copy", "Rule::Options(&grammar::COPY)"),
     ("georadius", "Rule::Options(&grammar::GEORADIUS)"),
@@ -25,29 +25,14 @@ pub(super) const BY_NAME: [(&str, &str); 34] = [
     ("xread", "Rule::Options(&grammar::XREAD)"),
     ("xreadgroup", "Rule::Options(&grammar::XREADGROUP)"),
     // For a connection that nobody shares: the reply of some begins with the key.
-    ("blpop", "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))"),
-    ("brpop", "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))"),
-    (
-        "bzpopmax",
-        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))",
-    ),
-    (
-        "bzpopmin",
-        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))",
-    ),
-    (
-        "blmpop",
-        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))",
-    ),
-    (
-        "bzmpop",
-        "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))",
-    ),
-    ("blmove", "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))"),
-    (
-        "brpoplpush",
-        "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))",
-    ),
+    ("blpop", BLOCKING_POP),
+    ("brpop", BLOCKING_POP),
+    ("bzpopmax", BLOCKING_POP),
+    ("bzpopmin", BLOCKING_POP),
+    ("blmpop", BLOCKING_POP_OF_COUNTED),
+    ("bzmpop", BLOCKING_POP_OF_COUNTED),
+    ("blmove", BLOCKING_MOVE),
+    ("brpoplpush", BLOCKING_MOVE),
     (
         "watch",
         "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
@@ -65,6 +50,14 @@ pub(super) const BY_NAME: [(&str, &str); 34] = [
     ("info", ADMIN),
 ];
 
+const FIRST: &str = "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])";
+const POP_OF_COUNTED: &str = "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])";
+const BLOCKING_POP: &str =
+    "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))";
+const BLOCKING_POP_OF_COUNTED: &str =
+    "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))";
+const BLOCKING_MOVE: &str =
+    "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))";
 const ADMIN: &str = "Rule::Refuse(Refusal::AdminCommand)";
 const BLOCKING: &str = "Rule::Refuse(Refusal::Blocking)";
 const STATE: &str = "Rule::Refuse(Refusal::ConnectionState)";

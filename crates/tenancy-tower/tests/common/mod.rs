@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+#[path = "../../../../tests/common/mod.rs"]
+mod kernel;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
@@ -14,12 +17,7 @@ use tenancy_tower::{Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
 use tokio::net::TcpListener;
 use tower::{Layer, Service};
 
-/// The tenant of a number; different numbers, different tenants.
-pub(crate) fn tenant(number: u64) -> TenantId {
-    let mut bytes = [0xa5; 16];
-    bytes[8..].copy_from_slice(&number.to_be_bytes());
-    TenantId::from_bytes(bytes).expect("neither nil nor max")
-}
+pub(crate) use kernel::tenant;
 
 pub(crate) const ACTIVE: u64 = 100;
 pub(crate) const SUSPENDED: u64 = 1_000;
