@@ -4,19 +4,20 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, RedisFuture, Value};
 
 use crate::client::TenantRedis;
+use crate::confines::Confines;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, strip_pipeline};
-use crate::rewrite::{Scope, rewrite};
+use crate::rewrite::{Scratch, rewrite, simple};
 
 impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let Self { connection, prefix, mode, scratch } = self;
-        match rewrite(cmd, Scope { prefix: prefix.as_bytes(), mode: *mode }, scratch) {
+        let Self { connection, confines, scratch } = self;
+        match rewrite(cmd, confines, scratch) {
             Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
-            Ok(Reply::Plain) => connection.req_packed_command(scratch),
+            Ok(Reply::Plain) => connection.req_packed_command(&scratch.cmd),
             Ok(reply) => Box::pin(async move {
-                let value = connection.req_packed_command(scratch).await?;
-                Ok(reply.strip(value, prefix)?)
+                let value = connection.req_packed_command(&scratch.cmd).await?;
+                Ok(reply.strip(value, &confines.prefix)?)
             }),
         }
     }
@@ -27,13 +28,12 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let Self { connection, prefix, mode, .. } = self;
-        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
-        let rewritten = rewrite_pipeline(pipeline, (offset, count), scope);
+        let Self { connection, confines, scratch } = self;
+        let rewritten = rewrite_pipeline(pipeline, (offset, count), confines, scratch);
         Box::pin(async move {
             let (sent, replies) = rewritten?;
             let values = connection.req_packed_commands(&sent, offset, count).await?;
-            Ok(strip_pipeline(&replies, sent.is_transaction(), values, prefix)?)
+            Ok(strip_pipeline(&replies, sent.is_transaction(), values, &confines.prefix)?)
         })
     }
 
@@ -46,7 +46,8 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
 fn rewrite_pipeline(
     pipeline: &Pipeline,
     awaited: (usize, usize),
-    scope: Scope<'_>,
+    confines: &Confines,
+    scratch: &mut Scratch,
 ) -> Result<(Pipeline, Vec<Reply>), Refusal> {
     let length = pipeline.len();
     // Other numbers would shift replies to whoever is next on a shared connection.
@@ -59,9 +60,10 @@ fn rewrite_pipeline(
     }
     let mut replies = Vec::with_capacity(length);
     for cmd in pipeline.cmd_iter() {
-        let mut scratch = Cmd::new();
-        replies.push(rewrite(cmd, scope, &mut scratch)?);
-        sent.add_command(scratch);
+        let bytes = simple(cmd).map(<[u8]>::len).sum::<usize>() + confines.prefix.as_bytes().len();
+        scratch.cmd = Cmd::with_capacity(cmd.args_iter().len(), bytes);
+        replies.push(rewrite(cmd, confines, scratch)?);
+        sent.add_command(scratch.cmd.take());
     }
     Ok((sent, replies))
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use redis::Cmd;
-use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantPrefix};
+use tenancy::{TenantContext, TenantContextNotSetError, TenantId};
 
-use crate::rewrite::Mode;
+use crate::confines::{Confines, Mode};
+use crate::policy::RedisPolicy;
+use crate::rewrite::Scratch;
+use crate::scripts::TrustedScripts;
 
 /// A connection that cannot leave its tenant.
 ///
@@ -25,10 +27,8 @@ use crate::rewrite::Mode;
 /// ```
 pub struct TenantRedis<C> {
     pub(crate) connection: C,
-    pub(crate) prefix: TenantPrefix,
-    pub(crate) mode: Mode,
-    /// The command that is being sent: kept for its memory.
-    pub(crate) scratch: Cmd,
+    pub(crate) confines: Confines,
+    pub(crate) scratch: Scratch,
 }
 
 impl<C> TenantRedis<C> {
@@ -36,7 +36,7 @@ impl<C> TenantRedis<C> {
     ///
     /// Wrap the connection itself: around another `TenantRedis` each key would get both prefixes.
     pub fn new(connection: C, tenant: TenantId) -> Self {
-        Self { connection, prefix: TenantPrefix::new(tenant), mode: Mode::Shared, scratch: Cmd::new() }
+        Self::within(connection, Confines::new(tenant, Mode::Shared))
     }
 
     /// A connection that this tenant alone uses, now and later: `WATCH` works on it, and `redis::transaction`, and
@@ -45,7 +45,7 @@ impl<C> TenantRedis<C> {
     /// Give it no clone of a connection that another tenant has, for that one would wait too, and none that goes
     /// back to a pool, for what it watches goes with it.
     pub fn dedicated(connection: C, tenant: TenantId) -> Self {
-        Self { mode: Mode::Dedicated, ..Self::new(connection, tenant) }
+        Self::within(connection, Confines::new(tenant, Mode::Dedicated))
     }
 
     /// The connection, for the tenant of the context. It stays that tenant's, wherever it is used.
@@ -57,20 +57,47 @@ impl<C> TenantRedis<C> {
         Ok(Self::new(connection, TenantContext::get()?))
     }
 
+    fn within(connection: C, confines: Confines) -> Self {
+        Self { connection, confines, scratch: Scratch::default() }
+    }
+
     /// Whose it is.
     pub fn tenant(&self) -> TenantId {
-        self.prefix.tenant()
+        self.confines.prefix.tenant()
+    }
+
+    /// The tenant's keys under a name, apart from its others: its cache, its locks.
+    ///
+    /// Within the namespace keys have the names that they were given; without it they begin with `name:`. It keeps
+    /// parts of one tenant's data from meeting by accident, not from each other. A namespace in a namespace is one.
+    ///
+    /// # Panics
+    ///
+    /// Where the name is not 1 to 32 letters, digits, `-` or `_`, or there are two namespaces already.
+    #[must_use]
+    pub fn namespace(mut self, name: &'static str) -> Self {
+        self.confines.prefix = self.confines.prefix.namespace(name);
+        self
+    }
+
+    /// What the tenant may send, and how long it is kept.
+    #[must_use]
+    pub fn policy(mut self, policy: RedisPolicy) -> Self {
+        self.confines.policy = policy;
+        self
+    }
+
+    /// The scripts that may run here. Without it there are none.
+    #[must_use]
+    pub fn scripts(mut self, scripts: &'static TrustedScripts) -> Self {
+        self.confines.scripts = Some(scripts);
+        self
     }
 }
 
 impl<C: Clone> Clone for TenantRedis<C> {
     fn clone(&self) -> Self {
-        Self {
-            connection: self.connection.clone(),
-            prefix: self.prefix,
-            mode: self.mode,
-            scratch: Cmd::new(),
-        }
+        Self::within(self.connection.clone(), self.confines)
     }
 }
 

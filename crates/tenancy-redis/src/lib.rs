@@ -3,13 +3,19 @@
 #[cfg(feature = "tokio")]
 mod aio;
 mod client;
+mod confines;
 mod grammar;
 mod packed;
+mod policy;
+mod prefix;
 mod refusal;
 mod reply;
 mod rewrite;
+mod scripts;
 mod sync;
 mod table;
 
 pub use client::TenantRedis;
+pub use policy::RedisPolicy;
 pub use refusal::{Refusal, refusal};
+pub use scripts::TrustedScripts;

@@ -16,10 +16,19 @@ pub enum Refusal {
     ConnectionState,
     /// The command would keep others who share the connection waiting.
     Blocking,
-    /// A script may use keys that it doesn't declare.
+    /// A script that the program does not vouch for may use keys that it doesn't declare.
     UntrustedScript,
     /// The arguments don't say where the keys are: too few, odd, or not those of the command.
     BadArguments,
+    /// The command makes a key that lives for ever, or takes a key's time to live away, and the policy has it that
+    /// each key has one.
+    TtlRequired,
+    /// The time to live is longer than the policy has it.
+    TtlTooLong,
+    /// A key, field or value is larger than the policy has it.
+    TooLarge,
+    /// The command has more arguments than the policy has it.
+    TooManyArguments,
     /// The reply has another shape than the command's, or holds a key of another tenant. The command was sent.
     Reply,
 }
@@ -28,13 +37,17 @@ pub enum Refusal {
 const MARK: &str = "refused by tenancy-redis: ";
 
 impl Refusal {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::UnknownCommand,
         Self::AdminCommand,
         Self::ConnectionState,
         Self::Blocking,
         Self::UntrustedScript,
         Self::BadArguments,
+        Self::TtlRequired,
+        Self::TtlTooLong,
+        Self::TooLarge,
+        Self::TooManyArguments,
         Self::Reply,
     ];
 
@@ -46,6 +59,10 @@ impl Refusal {
             Self::Blocking => "the command would block a connection that others share",
             Self::UntrustedScript => "a script may use keys that it does not declare",
             Self::BadArguments => "the arguments do not say where the keys are",
+            Self::TtlRequired => "the policy requires a time to live",
+            Self::TtlTooLong => "the time to live is longer than the policy allows",
+            Self::TooLarge => "an argument is larger than the policy allows",
+            Self::TooManyArguments => "the command has more arguments than the policy allows",
             Self::Reply => "the reply is not of the command's shape, or not the tenant's",
         }
     }

@@ -1,8 +1,8 @@
 //! Replies with the names that the tenant knows.
 
 use redis::Value;
-use tenancy::TenantPrefix;
 
+use crate::prefix::Prefix;
 use crate::refusal::Refusal;
 
 /// Where a reply holds keys.
@@ -26,7 +26,7 @@ impl Reply {
     /// # Errors
     ///
     /// [`Refusal::Reply`] where a key is not the tenant's, or the shape not the command's.
-    pub(crate) fn strip(self, mut value: Value, prefix: &TenantPrefix) -> Result<Value, Refusal> {
+    pub(crate) fn strip(self, mut value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
         match (self, &mut value) {
             (Self::Plain, _)
             // An error holds no value.
@@ -60,7 +60,7 @@ pub(crate) fn strip_pipeline(
     kinds: &[Reply],
     transaction: bool,
     mut values: Vec<Value>,
-    prefix: &TenantPrefix,
+    prefix: &Prefix,
 ) -> Result<Vec<Value>, Refusal> {
     if transaction {
         return match &mut values[..] {
@@ -76,14 +76,14 @@ pub(crate) fn strip_pipeline(
     strip_each(kinds, values, prefix)
 }
 
-fn strip_each(kinds: &[Reply], values: Vec<Value>, prefix: &TenantPrefix) -> Result<Vec<Value>, Refusal> {
+fn strip_each(kinds: &[Reply], values: Vec<Value>, prefix: &Prefix) -> Result<Vec<Value>, Refusal> {
     if kinds.len() != values.len() {
         return Err(Refusal::Reply);
     }
     kinds.iter().zip(values).map(|(kind, value)| kind.strip(value, prefix)).collect()
 }
 
-fn strip_pairs(pairs: &mut [Value], prefix: &TenantPrefix) -> Result<(), Refusal> {
+fn strip_pairs(pairs: &mut [Value], prefix: &Prefix) -> Result<(), Refusal> {
     for pair in pairs {
         match pair {
             Value::Array(parts) => match &mut parts[..] {
@@ -96,13 +96,13 @@ fn strip_pairs(pairs: &mut [Value], prefix: &TenantPrefix) -> Result<(), Refusal
     Ok(())
 }
 
-fn strip_all(keys: &mut [Value], prefix: &TenantPrefix) -> Result<(), Refusal> {
+fn strip_all(keys: &mut [Value], prefix: &Prefix) -> Result<(), Refusal> {
     keys.iter_mut().try_for_each(|key| strip(key, prefix))
 }
 
-fn strip(key: &mut Value, prefix: &TenantPrefix) -> Result<(), Refusal> {
+fn strip(key: &mut Value, prefix: &Prefix) -> Result<(), Refusal> {
     let Value::BulkString(bytes) = key else { return Err(Refusal::Reply) };
-    let own = prefix.strip(bytes).map_err(|_| Refusal::Reply)?.len();
+    let own = prefix.strip(bytes)?.len();
     bytes.drain(..bytes.len() - own);
     Ok(())
 }
@@ -132,8 +132,8 @@ mod tests {
         ]
     }
 
-    fn prefix() -> TenantPrefix {
-        TenantPrefix::new(TenantId::PLATFORM)
+    fn prefix() -> Prefix {
+        Prefix::new(TenantId::PLATFORM)
     }
 
     #[test]

@@ -3,39 +3,37 @@
 use redis::{Cmd, ConnectionLike, RedisResult, Value};
 
 use crate::client::TenantRedis;
+use crate::confines::Confines;
 use crate::packed::Packed;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, strip_pipeline};
-use crate::rewrite::{Scope, rewrite, rewrite_arguments};
+use crate::rewrite::{Scratch, rewrite, rewrite_arguments};
 
 impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
-        let Self { connection, prefix, mode, scratch } = self;
-        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
-        let reply = rewrite_arguments(Packed::only(packed)?, scope, scratch)?;
-        let value = connection.req_command(scratch)?;
-        Ok(reply.strip(value, prefix)?)
+        let Self { connection, confines, scratch } = self;
+        let reply = rewrite_arguments(Packed::only(packed)?, confines, scratch)?;
+        let value = connection.req_command(&scratch.cmd)?;
+        Ok(reply.strip(value, &confines.prefix)?)
     }
 
     fn req_packed_commands(&mut self, packed: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-        let Self { connection, prefix, mode, scratch } = self;
-        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
+        let Self { connection, confines, scratch } = self;
         let transaction = offset != 0;
         let (sent, replies) = if transaction {
-            rewrite_transaction(packed, (offset, count), scope, scratch)?
+            rewrite_transaction(packed, (offset, count), confines, scratch)?
         } else {
-            rewrite_pipeline(packed, count, scope, scratch)?
+            rewrite_pipeline(packed, count, confines, scratch)?
         };
         let values = connection.req_packed_commands(&sent, offset, count)?;
-        Ok(strip_pipeline(&replies, transaction, values, prefix)?)
+        Ok(strip_pipeline(&replies, transaction, values, &confines.prefix)?)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
-        let Self { connection, prefix, mode, scratch } = self;
-        let scope = Scope { prefix: prefix.as_bytes(), mode: *mode };
-        let reply = rewrite(cmd, scope, scratch)?;
-        let value = connection.req_command(scratch)?;
-        Ok(reply.strip(value, prefix)?)
+        let Self { connection, confines, scratch } = self;
+        let reply = rewrite(cmd, confines, scratch)?;
+        let value = connection.req_command(&scratch.cmd)?;
+        Ok(reply.strip(value, &confines.prefix)?)
     }
 
     fn get_db(&self) -> i64 {
@@ -61,14 +59,14 @@ type Rewritten = (Vec<u8>, Vec<Reply>);
 fn rewrite_pipeline(
     mut packed: &[u8],
     count: usize,
-    scope: Scope<'_>,
-    scratch: &mut Cmd,
+    confines: &Confines,
+    scratch: &mut Scratch,
 ) -> Result<Rewritten, Refusal> {
     let (mut sent, mut replies) = (Vec::new(), Vec::new());
     while !packed.is_empty() {
         let (command, rest) = Packed::first(packed)?;
-        replies.push(rewrite_arguments(command, scope, scratch)?);
-        scratch.write_packed_command(&mut sent);
+        replies.push(rewrite_arguments(command, confines, scratch)?);
+        scratch.cmd.write_packed_command(&mut sent);
         packed = rest;
     }
     if replies.len() == count { Ok((sent, replies)) } else { Err(Refusal::BadArguments) }
@@ -78,14 +76,14 @@ fn rewrite_pipeline(
 fn rewrite_transaction(
     packed: &[u8],
     (offset, count): (usize, usize),
-    scope: Scope<'_>,
-    scratch: &mut Cmd,
+    confines: &Confines,
+    scratch: &mut Scratch,
 ) -> Result<Rewritten, Refusal> {
     let (multi, exec) = (redis::cmd("MULTI").get_packed_command(), redis::cmd("EXEC").get_packed_command());
     let commands = packed.strip_prefix(&multi[..]).and_then(|rest| rest.strip_suffix(&exec[..]));
     let (commands, 1) = (commands.ok_or(Refusal::BadArguments)?, count) else {
         return Err(Refusal::BadArguments);
     };
-    let (inner, replies) = rewrite_pipeline(commands, offset.saturating_sub(1), scope, scratch)?;
+    let (inner, replies) = rewrite_pipeline(commands, offset.saturating_sub(1), confines, scratch)?;
     Ok(([multi, inner, exec].concat(), replies))
 }

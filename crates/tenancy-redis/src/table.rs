@@ -15,6 +15,8 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// As the server has it: how many arguments with the name, or below zero, how many at least.
     pub(crate) arity: i8,
+    /// Whether it can make a key.
+    pub(crate) creates: bool,
     pub(crate) rule: Rule,
 }
 
@@ -30,10 +32,21 @@ pub(crate) enum Rule {
     List(&'static [Span]),
     /// Options say what is a key.
     Options(&'static Grammar),
+    /// A script, which the program must vouch for. Its text or its hash is the next argument; keys follow, if any.
+    Script(ScriptBy),
+    /// A script's text alone.
+    LoadScript,
     /// Refused where others share the connection.
     Alone(Refusal, &'static Rule),
     /// The next argument is the command.
     Within(&'static [Command]),
+}
+
+/// What a script is called by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ScriptBy {
+    Text,
+    Hash,
 }
 
 /// Keys in a row.
@@ -108,7 +121,12 @@ const fn start(name: &[u8]) -> u64 {
 
 impl Command {
     const fn new(name: &'static str, arity: i8, rule: Rule) -> Self {
-        Self { start: start(name.as_bytes()), name, arity, rule }
+        Self { start: start(name.as_bytes()), name, arity, creates: false, rule }
+    }
+
+    /// One that can make a key.
+    const fn creating(name: &'static str, arity: i8, rule: Rule) -> Self {
+        Self { creates: true, ..Self::new(name, arity, rule) }
     }
 
     fn is(&self, start: u64, name: &[u8]) -> bool {

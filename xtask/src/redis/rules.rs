@@ -2,8 +2,8 @@
 
 use super::table::Entry;
 
-/// The rules that are written by hand, by the name of the command.
-pub(super) const BY_NAME: [(&str, &str); 34] = [
+/// The rules that are written by hand, by the name of the command or, after a `|`, the subcommand.
+pub(super) const BY_NAME: [(&str, &str); 39] = [
     // Nothing but the connection's other end.
     ("echo", "Rule::Keys(&[])"),
     ("ping", "Rule::Keys(&[])"),
@@ -38,6 +38,12 @@ pub(super) const BY_NAME: [(&str, &str); 34] = [
         "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
     ),
     ("unwatch", "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[]))"),
+    // The program vouches for some scripts.
+    ("eval", BY_TEXT),
+    ("eval_ro", BY_TEXT),
+    ("evalsha", BY_HASH),
+    ("evalsha_ro", BY_HASH),
+    ("script|load", "Rule::LoadScript"),
     // They leave the database, or trust a payload.
     ("migrate", ADMIN),
     ("move", ADMIN),
@@ -58,6 +64,8 @@ const BLOCKING_POP_OF_COUNTED: &str =
     "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))";
 const BLOCKING_MOVE: &str =
     "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))";
+const BY_TEXT: &str = "Rule::Script(ScriptBy::Text)";
+const BY_HASH: &str = "Rule::Script(ScriptBy::Hash)";
 const ADMIN: &str = "Rule::Refuse(Refusal::AdminCommand)";
 const BLOCKING: &str = "Rule::Refuse(Refusal::Blocking)";
 const STATE: &str = "Rule::Refuse(Refusal::ConnectionState)";
@@ -83,3 +91,10 @@ pub(super) fn refused(entry: &Entry) -> Option<&'static str> {
 
 /// What stands for a command whose keys the server does not tell whole.
 pub(super) const UNCLEAR: &str = ADMIN;
+
+/// Whether a command can make a key that lives for ever: where the server needs memory for it, and that doesn't make
+/// a copy, which lives as long as its model; and where it moves an element to a key of its own.
+pub(super) fn creates(entry: &Entry) -> bool {
+    let needs_memory = entry.flags.iter().any(|flag| flag == "denyoom");
+    (needs_memory && entry.name != "copy") || entry.name == "smove"
+}

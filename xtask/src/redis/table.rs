@@ -17,7 +17,8 @@ const SPANS: usize = 2;
 /// A command or subcommand, as the server tells it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    name: String,
+    /// Of a subcommand, with the command's and a `|`.
+    pub(super) name: String,
     arity: i64,
     /// Flags, and categories with their `@`.
     pub(super) flags: Vec<String>,
@@ -61,7 +62,7 @@ fn read(fields: &Value) -> Result<Entry> {
     let mut subcommands = read_all(&fields[9])?;
     subcommands.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Entry {
-        name: name.rsplit('|').next().unwrap_or(name).to_lowercase(),
+        name: name.to_lowercase(),
         arity: fields[1].as_i64().context("an arity")?,
         flags: [texts(2)?, texts(6)?].concat(),
         specs: fields[8].as_array().context("specifications of keys")?.clone(),
@@ -72,27 +73,28 @@ fn read(fields: &Value) -> Result<Entry> {
 fn render(entries: &[Entry], version: &str) -> Result<String> {
     let mut table = format!(
         "//! The commands of redis-server {version}: written by `cargo xtask redis-table`, not by hand.\n\n\
-         use super::{{Command, Rule, Span}};\n\
+         use super::{{Command, Rule, ScriptBy, Span}};\n\
          use crate::grammar;\n\
          use crate::refusal::Refusal;\n\n\
          pub(super) const COMMANDS: &[Command] = &[\n"
     );
     for entry in entries {
-        writeln!(table, "    {},", command(entry, true)?)?;
+        writeln!(table, "    {},", command(entry)?)?;
     }
     table.push_str("];\n");
     Ok(table)
 }
 
-fn command(entry: &Entry, top: bool) -> Result<String> {
+fn command(entry: &Entry) -> Result<String> {
     ensure!(i8::try_from(entry.arity).is_ok(), "{} has an arity of {}", entry.name, entry.arity);
-    let rule = rule(entry, top)?;
-    Ok(format!("Command::new({:?}, {}, {rule})", entry.name, entry.arity))
+    let rule = rule(entry)?;
+    let made = if rules::creates(entry) { "creating" } else { "new" };
+    let name = entry.name.rsplit('|').next().unwrap_or_default();
+    Ok(format!("Command::{made}({name:?}, {}, {rule})", entry.arity))
 }
 
-fn rule(entry: &Entry, top: bool) -> Result<String> {
-    // A subcommand may share its name with a command.
-    let by_hand = rules::BY_NAME.iter().find(|(name, _)| top && *name == entry.name);
+fn rule(entry: &Entry) -> Result<String> {
+    let by_hand = rules::BY_NAME.iter().find(|(name, _)| *name == entry.name);
     if let Some(rule) = by_hand.map(|(_, rule)| *rule).or_else(|| rules::refused(entry)) {
         return Ok(rule.to_owned());
     }
@@ -108,8 +110,7 @@ fn rule(entry: &Entry, top: bool) -> Result<String> {
 
 /// A command with subcommands; where one reason refuses them all, that is the rule.
 fn within(entry: &Entry) -> Result<String> {
-    let rules: Vec<_> =
-        entry.subcommands.iter().map(|command| rule(command, false)).collect::<Result<_>>()?;
+    let rules: Vec<_> = entry.subcommands.iter().map(rule).collect::<Result<_>>()?;
     if let [first, rest @ ..] = &rules[..]
         && first.starts_with("Rule::Refuse")
         && rest.iter().all(|rule| rule == first)
@@ -118,7 +119,7 @@ fn within(entry: &Entry) -> Result<String> {
     }
     let mut list = "Rule::Within(&[\n".to_owned();
     for subcommand in &entry.subcommands {
-        writeln!(list, "        {},", command(subcommand, false)?)?;
+        writeln!(list, "        {},", command(subcommand)?)?;
     }
     list.push_str("    ])");
     Ok(list)

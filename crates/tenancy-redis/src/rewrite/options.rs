@@ -1,6 +1,7 @@
 //! Keys among options.
 
-use super::{Arguments, Mode, Out};
+use super::{Arguments, Out};
+use crate::confines::Mode;
 use crate::grammar::{Grammar, Operand};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -24,7 +25,7 @@ pub(super) fn rewrite<'a>(
     match patterns {
         0 if grammar.matches => {
             out.plain(b"MATCH");
-            out.key(b"*")?;
+            out.key(b"*");
         }
         0 | 1 => {}
         _ => return Err(Refusal::BadArguments),
@@ -39,13 +40,13 @@ fn operands<'a>(
 ) -> Result<(), Refusal> {
     for kind in kinds {
         match kind {
-            Operand::Key => out.key(next(arguments)?)?,
+            Operand::Key => out.key(next(arguments)?),
             Operand::KeyOrElement => match next(arguments)? {
                 b"#" => out.plain(b"#"),
-                pattern => out.key(pattern)?,
+                pattern => out.key(pattern),
             },
             Operand::Streams => streams(arguments, out)?,
-            Operand::Wait if out.scope.mode == Mode::Shared => return Err(Refusal::Blocking),
+            Operand::Wait if out.confines.mode == Mode::Shared => return Err(Refusal::Blocking),
             Operand::Plain | Operand::Wait => out.plain(next(arguments)?),
         }
     }
@@ -59,7 +60,7 @@ fn streams<'a>(arguments: &mut impl Arguments<'a>, out: &mut Out<'_>) -> Result<
         return Err(Refusal::BadArguments);
     }
     for _ in 0..rest / 2 {
-        out.key(next(arguments)?)?;
+        out.key(next(arguments)?);
     }
     for id in arguments {
         out.plain(id);

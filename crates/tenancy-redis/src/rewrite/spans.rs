@@ -30,7 +30,7 @@ pub(super) fn rewrite<'a>(
     }
     for (at, argument) in arguments.enumerate() {
         if found.iter().flatten().any(|keys| keys.hold(at)) {
-            out.key(argument)?;
+            out.key(argument);
         } else {
             out.plain(argument);
         }

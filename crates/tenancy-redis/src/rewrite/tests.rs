@@ -1,23 +1,33 @@
 //! What is sent for a command.
 
-use redis::Cmd;
+use std::time::Duration;
 
-use super::{Mode, Scope, rewrite_arguments};
+use tenancy::TenantId;
+
+use super::{Confines, Mode, Scratch, rewrite_arguments};
 use crate::packed::Packed;
+use crate::policy::RedisPolicy;
 use crate::refusal::Refusal;
+use crate::scripts::TrustedScripts;
 
-/// What is sent for a command of one tenant, whose prefix is `P:`.
+/// What is sent for a command of one tenant, with `P:` for its prefix.
 fn sent(command: &str) -> Result<String, Refusal> {
     sent_in(Mode::Shared, command)
 }
 
 fn sent_in(mode: Mode, command: &str) -> Result<String, Refusal> {
+    let confines = Confines::new(TenantId::PLATFORM, mode);
+    sent_within(&confines, command)
+}
+
+fn sent_within(confines: &Confines, command: &str) -> Result<String, Refusal> {
     let arguments: Vec<_> = command.split(' ').map(str::as_bytes).collect();
-    let mut scratch = Cmd::new();
-    rewrite_arguments(arguments.into_iter(), Scope { prefix: b"P:", mode }, &mut scratch)?;
-    let sent = scratch.get_packed_command();
+    let mut scratch = Scratch::default();
+    rewrite_arguments(arguments.into_iter(), confines, &mut scratch)?;
+    let sent = scratch.cmd.get_packed_command();
     let arguments = Packed::only(&sent)?;
-    Ok(arguments.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect::<Vec<_>>().join(" "))
+    let words: Vec<_> = arguments.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    Ok(words.join(" ").replace("t:00000000000000000000000000000001:", "P:"))
 }
 
 #[test]
@@ -198,4 +208,141 @@ fn what_a_dedicated_connection_may() {
     ] {
         assert_eq!(sent_in(Mode::Dedicated, command), Err(refusal), "{command}");
     }
+}
+
+const SCRIPT: &str = "return{KEYS[1],ARGV[1]}";
+static SCRIPTS: std::sync::LazyLock<TrustedScripts> =
+    std::sync::LazyLock::new(|| TrustedScripts::new([SCRIPT]));
+
+#[test]
+fn a_trusted_script_and_no_other() {
+    let hash = redis::Script::new(SCRIPT).get_hash().to_owned();
+    let confines = Confines { scripts: Some(&SCRIPTS), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
+    for (command, expected) in [
+        ("EVAL CODE 1 k v", "EVAL CODE 1 P:k v"),
+        ("EVALSHA HASH 2 k l v", "EVALSHA HASH 2 P:k P:l v"),
+        ("EVALSHA_RO HASH 1 k", "EVALSHA_RO HASH 1 P:k"),
+        ("EVAL_RO CODE 0 v", "EVAL_RO CODE 0 v"),
+        ("SCRIPT LOAD CODE", "SCRIPT LOAD CODE"),
+    ] {
+        let [command, expected] =
+            [command, expected].map(|text| text.replace("CODE", SCRIPT).replace("HASH", &hash));
+        assert_eq!(sent_within(&confines, &command), Ok(expected));
+        assert_eq!(sent(&command), Err(Refusal::UntrustedScript), "{command}");
+    }
+    for (command, refusal) in [
+        ("EVAL HASH 1 k", Refusal::UntrustedScript),
+        ("EVALSHA CODE 1 k", Refusal::UntrustedScript),
+        ("EVAL CODE; 1 k", Refusal::UntrustedScript),
+        ("SCRIPT LOAD HASH", Refusal::UntrustedScript),
+        ("SCRIPT FLUSH", Refusal::UntrustedScript),
+        ("FCALL CODE 1 k", Refusal::UntrustedScript),
+        ("EVAL CODE 2 k", Refusal::BadArguments),
+        ("EVAL CODE -1 k", Refusal::BadArguments),
+        ("EVAL CODE 00 k", Refusal::BadArguments),
+        ("EVAL CODE", Refusal::BadArguments),
+    ] {
+        let command = command.replace("CODE", SCRIPT).replace("HASH", &hash);
+        assert_eq!(sent_within(&confines, &command), Err(refusal), "{command}");
+    }
+}
+
+fn under(policy: RedisPolicy, command: &str) -> Result<String, Refusal> {
+    sent_within(&Confines { policy, ..Confines::new(TenantId::PLATFORM, Mode::Shared) }, command)
+}
+
+#[test]
+fn sizes_that_the_policy_allows() {
+    let policy = RedisPolicy::new().max_value_len(5).max_args(3);
+    for command in ["SET k 12345", "MGET a b c", "DEL a"] {
+        assert!(under(policy, command).is_ok(), "{command}");
+    }
+    assert_eq!(under(policy, "SET k 123456"), Err(Refusal::TooLarge));
+    assert_eq!(under(policy, "GET 123456"), Err(Refusal::TooLarge));
+    assert_eq!(under(policy, "MGET a b c d"), Err(Refusal::TooManyArguments));
+    assert_eq!(under(policy, "FLUSHALL a b c d"), Err(Refusal::AdminCommand));
+}
+
+#[test]
+fn times_to_live_that_the_policy_allows() {
+    let minute = Duration::from_mins(1);
+    let (default, longest) = (RedisPolicy::new().default_ttl(minute), RedisPolicy::new().max_ttl(minute));
+    for (command, expected) in [
+        ("SET k v", "SET P:k v PX 60000"),
+        ("set k v NX GET", "set P:k v NX GET PX 60000"),
+        ("SET k v EX 90", "SET P:k v EX 90"),
+        ("SET k v KEEPTTL", "SET P:k v KEEPTTL"),
+        ("SETNX k v", "SETNX P:k v"),
+        ("GETEX k", "GETEX P:k"),
+        ("GET k", "GET P:k"),
+    ] {
+        assert_eq!(under(default, command).as_deref(), Ok(expected));
+    }
+    assert_eq!(under(default.max_ttl(minute / 2), "SET k v").as_deref(), Ok("SET P:k v PX 30000"));
+    assert_eq!(
+        under(RedisPolicy::new().default_ttl(Duration::ZERO), "SET k v").as_deref(),
+        Ok("SET P:k v PX 1")
+    );
+    for command in [
+        "SET k v EX 60",
+        "SET k v px 60000 NX",
+        "SETEX k 60 v",
+        "PSETEX k 60000 v",
+        "EXPIRE k 60",
+        "EXPIRE k -1",
+        "PEXPIRE k 60000 NX",
+        "EXPIREAT k 1",
+        "PEXPIREAT k 1",
+        "SET k v EXAT 1",
+        "GETEX k",
+        "GETEX k EX 60",
+        "GET k",
+        "DEL k",
+        "RENAME a b",
+        "COPY a b",
+        "SORT k BY w GET #",
+        "LPOP k",
+    ] {
+        assert!(under(longest, command).is_ok(), "{command}");
+    }
+    let (long, none) = (Refusal::TtlTooLong, Refusal::TtlRequired);
+    for (command, refusal) in [
+        ("SET k v EX 61", long),
+        ("SET k v EX 1 PX 60001", long),
+        ("SET k v PXAT 99999999999999", long),
+        ("SET k v EXAT 18446744073709551615", long),
+        ("SETEX k 61 v", long),
+        ("PSETEX k 60001 v", long),
+        ("EXPIRE k 61", long),
+        ("PEXPIRE k 60001", long),
+        ("EXPIREAT k 99999999999", long),
+        ("PEXPIREAT k 99999999999999", long),
+        ("GETEX k EX 61", long),
+        ("SET k v", none),
+        ("SET k v NX", none),
+        ("SET k v EX 1 KEEPTTL", none),
+        ("GETEX k PERSIST", none),
+        ("PERSIST k", none),
+        ("SETNX k v", none),
+        ("GETSET k v", none),
+        ("MSET k v", none),
+        ("APPEND k v", none),
+        ("INCR k", none),
+        ("HSET k f v", none),
+        ("RPUSH k v", none),
+        ("SMOVE a b v", none),
+        ("LMOVE a b LEFT LEFT", none),
+        ("SORT k STORE d", none),
+        ("GEORADIUS k 0 0 1 m STOREDIST d", none),
+        ("XGROUP CREATE k g $ MKSTREAM", none),
+        ("SET k v EX", Refusal::BadArguments),
+        ("SET k v EX x", Refusal::BadArguments),
+        ("SET k v IFEQ EX", Refusal::BadArguments),
+    ] {
+        assert_eq!(under(longest, command), Err(refusal), "{command}");
+    }
+    assert_eq!(
+        under(RedisPolicy::new().require_ttl(), "SET k v EX 999999999").as_deref(),
+        Ok("SET P:k v EX 999999999")
+    );
 }

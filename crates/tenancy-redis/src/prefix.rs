@@ -1,0 +1,87 @@
+//! What each key of a connection begins with.
+
+use tenancy::{TenantId, TenantPrefix};
+
+use crate::refusal::Refusal;
+
+/// A tenant's prefix, and the namespaces in it, in fixed memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefix {
+    tenant: TenantId,
+    bytes: [u8; Self::MOST],
+    length: usize,
+}
+
+impl Prefix {
+    /// The tenant's prefix and two namespaces of the longest names.
+    const MOST: usize = TenantPrefix::<b':'>::LEN + 2 * (Self::LONGEST_NAME + 1);
+
+    const LONGEST_NAME: usize = 32;
+
+    pub(crate) fn new(tenant: TenantId) -> Self {
+        let mut bytes = [0; Self::MOST];
+        let prefix = TenantPrefix::<b':'>::new(tenant);
+        let length = TenantPrefix::<b':'>::LEN;
+        bytes[..length].copy_from_slice(prefix.as_bytes());
+        Self { tenant, bytes, length }
+    }
+
+    /// The same for a namespace. Its name can't end early, be read as a pattern, or steer a cluster's slot.
+    pub(crate) fn namespace(mut self, name: &str) -> Self {
+        let name = name.as_bytes();
+        let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        assert!(
+            is_plain && (1..=Self::LONGEST_NAME).contains(&name.len()),
+            "a namespace has 1 to {} letters, digits, `-` or `_`",
+            Self::LONGEST_NAME
+        );
+        let end = self.length + name.len() + 1;
+        assert!(end <= Self::MOST, "a namespace in a namespace in a namespace");
+        self.bytes[self.length..end - 1].copy_from_slice(name);
+        self.bytes[end - 1] = b':';
+        Self { length: end, ..self }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The name that the connection's user knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Reply`] where the key is another's.
+    pub(crate) fn strip<'k>(&self, full: &'k [u8]) -> Result<&'k [u8], Refusal> {
+        full.strip_prefix(self.as_bytes()).ok_or(Refusal::Reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_follow_the_tenant() {
+        let prefix = Prefix::new(TenantId::PLATFORM).namespace("cache").namespace("v-2");
+        assert_eq!(prefix.as_bytes(), b"t:00000000000000000000000000000001:cache:v-2:");
+        assert_eq!(prefix.strip(b"t:00000000000000000000000000000001:cache:v-2:k"), Ok(&b"k"[..]));
+        assert_eq!(prefix.strip(b"t:00000000000000000000000000000001:cache:k"), Err(Refusal::Reply));
+        let longest = "n".repeat(Prefix::LONGEST_NAME);
+        assert_eq!(
+            Prefix::new(TenantId::PLATFORM).namespace(&longest).namespace(&longest).length,
+            Prefix::MOST
+        );
+    }
+
+    #[test]
+    fn a_name_that_could_be_read_otherwise_is_a_panic() {
+        for name in ["", "a:b", "*", "a b", "{a}", "\u{e9}", "a\0", &"n".repeat(33)] {
+            let made = std::panic::catch_unwind(|| Prefix::new(TenantId::PLATFORM).namespace(name));
+            assert!(made.is_err(), "{name:?}");
+        }
+    }
+}
