@@ -83,7 +83,7 @@ impl<C> TenantRedis<C> {
     /// What the tenant may send, and how long it is kept.
     #[must_use]
     pub fn policy(mut self, policy: RedisPolicy) -> Self {
-        self.confines.policy = policy;
+        self.confines.policy = Some(policy);
         self
     }
 

@@ -20,12 +20,13 @@ pub(crate) enum Mode {
 pub(crate) struct Confines {
     pub(crate) prefix: Prefix,
     pub(crate) mode: Mode,
-    pub(crate) policy: RedisPolicy,
+    /// None: no limits.
+    pub(crate) policy: Option<RedisPolicy>,
     pub(crate) scripts: Option<&'static TrustedScripts>,
 }
 
 impl Confines {
     pub(crate) fn new(tenant: TenantId, mode: Mode) -> Self {
-        Self { prefix: Prefix::new(tenant), mode, policy: RedisPolicy::new(), scripts: None }
+        Self { prefix: Prefix::new(tenant), mode, policy: None, scripts: None }
     }
 }

@@ -26,7 +26,12 @@ impl Reply {
     /// # Errors
     ///
     /// [`Refusal::Reply`] where a key is not the tenant's, or the shape not the command's.
-    pub(crate) fn strip(self, mut value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
+    #[inline]
+    pub(crate) fn strip(self, value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
+        if self == Self::Plain { Ok(value) } else { self.strip_keys(value, prefix) }
+    }
+
+    fn strip_keys(self, mut value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
         match (self, &mut value) {
             (Self::Plain, _)
             // An error holds no value.
@@ -62,25 +67,22 @@ pub(crate) fn strip_pipeline(
     mut values: Vec<Value>,
     prefix: &Prefix,
 ) -> Result<Vec<Value>, Refusal> {
-    if transaction {
-        return match &mut values[..] {
-            [Value::Array(results)] => {
-                *results = strip_each(kinds, std::mem::take(results), prefix)?;
-                Ok(values)
-            }
-            // Not run, or an error.
-            [Value::Nil | Value::ServerError(_)] => Ok(values),
-            _ => Err(Refusal::Reply),
-        };
-    }
-    strip_each(kinds, values, prefix)
-}
-
-fn strip_each(kinds: &[Reply], values: Vec<Value>, prefix: &Prefix) -> Result<Vec<Value>, Refusal> {
-    if kinds.len() != values.len() {
+    let results = match (transaction, &mut values[..]) {
+        (false, values) => values,
+        (true, [Value::Array(results)]) => results,
+        // Not run, or an error.
+        (true, [Value::Nil | Value::ServerError(_)]) => return Ok(values),
+        (true, _) => return Err(Refusal::Reply),
+    };
+    if kinds.len() != results.len() {
         return Err(Refusal::Reply);
     }
-    kinds.iter().zip(values).map(|(kind, value)| kind.strip(value, prefix)).collect()
+    for (kind, value) in kinds.iter().zip(results) {
+        if *kind != Reply::Plain {
+            *value = kind.strip(std::mem::replace(value, Value::Nil), prefix)?;
+        }
+    }
+    Ok(values)
 }
 
 fn strip_pairs(pairs: &mut [Value], prefix: &Prefix) -> Result<(), Refusal> {

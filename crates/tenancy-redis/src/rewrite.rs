@@ -19,12 +19,18 @@ pub(crate) trait Arguments<'a>: Iterator<Item = &'a [u8]> + ExactSizeIterator + 
 impl<'a, I: Iterator<Item = &'a [u8]> + ExactSizeIterator + Clone> Arguments<'a> for I {}
 
 /// What is built, kept for its memory.
-#[derive(Default)]
 pub(crate) struct Scratch {
     /// The command that is sent.
     pub(crate) cmd: Cmd,
     /// A key: put together here, for a command takes an argument faster in one piece.
     key: Vec<u8>,
+}
+
+/// Room for most commands, so that the first one doesn't grow its way there.
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { cmd: Cmd::with_capacity(8, 128), key: Vec::with_capacity(96) }
+    }
 }
 
 /// The command that is built.
@@ -40,8 +46,13 @@ impl Out<'_> {
 
     fn key(&mut self, key: &[u8]) {
         let Scratch { cmd, key: whole } = self.scratch;
-        whole.clear();
-        whole.extend_from_slice(self.confines.prefix.as_bytes());
+        let prefix = self.confines.prefix.as_bytes();
+        // The last key's, if there was one: a connection's prefix stays what it is.
+        whole.truncate(prefix.len());
+        if whole.len() < prefix.len() {
+            whole.clear();
+            whole.extend_from_slice(prefix);
+        }
         whole.extend_from_slice(key);
         cmd.write_arg(whole);
     }
@@ -93,7 +104,10 @@ pub(crate) fn rewrite_arguments<'a>(
     if !command.takes(arguments.len()) {
         return Err(Refusal::BadArguments);
     }
-    let ttl = confines.policy.check(command, &arguments)?;
+    let ttl = match &confines.policy {
+        None => None,
+        Some(policy) => policy.check(command, &arguments)?,
+    };
     let reply = apply(rule, arguments, Out { scratch, confines })?;
     if let Some(milliseconds) = ttl {
         scratch.cmd.arg("PX").arg(milliseconds);
@@ -111,6 +125,7 @@ fn find<'a>(mut names: impl Arguments<'a>) -> Result<&'static Command, Refusal> 
 
 fn apply<'a>(rule: &'static Rule, arguments: impl Arguments<'a>, out: Out<'_>) -> Result<Reply, Refusal> {
     match rule {
+        Rule::First => first(arguments, out).map(|()| Reply::Plain),
         Rule::Keys(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Plain),
         Rule::Pop(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Popped),
         Rule::List(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Keys),
@@ -120,6 +135,16 @@ fn apply<'a>(rule: &'static Rule, arguments: impl Arguments<'a>, out: Out<'_>) -
         Rule::Refuse(refusal) | Rule::Alone(refusal, _) => Err(*refusal),
         Rule::Within(_) => Err(Refusal::UnknownCommand),
     }
+}
+
+fn first<'a>(mut arguments: impl Arguments<'a>, mut out: Out<'_>) -> Result<(), Refusal> {
+    let (Some(name), Some(key)) = (arguments.next(), arguments.next()) else {
+        return Err(Refusal::BadArguments);
+    };
+    out.plain(name);
+    out.key(key);
+    arguments.for_each(|argument| out.plain(argument));
+    Ok(())
 }
 
 /// Its keys may be none: the table's spans have one at least.

@@ -31,9 +31,10 @@ impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
         let Self { connection, confines, scratch } = self;
-        let reply = rewrite(cmd, confines, scratch)?;
-        let value = connection.req_command(&scratch.cmd)?;
-        Ok(reply.strip(value, &confines.prefix)?)
+        match rewrite(cmd, confines, scratch)? {
+            Reply::Plain => connection.req_command(&scratch.cmd),
+            reply => Ok(reply.strip(connection.req_command(&scratch.cmd)?, &confines.prefix)?),
+        }
     }
 
     fn get_db(&self) -> i64 {

@@ -11,6 +11,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Command {
     /// How its name begins: numbers are compared faster than names.
     start: u64,
+    /// Whether that is all of it, and letters alone.
+    is_short: bool,
     /// In lower case.
     pub(crate) name: &'static str,
     /// As the server has it: how many arguments with the name, or below zero, how many at least.
@@ -24,6 +26,8 @@ pub(crate) struct Command {
 #[derive(Debug)]
 pub(crate) enum Rule {
     Refuse(Refusal),
+    /// The first argument is the only key.
+    First,
     /// The keys stand where the spans are.
     Keys(&'static [Span]),
     /// The same, and the reply begins with one of them.
@@ -108,20 +112,41 @@ pub(crate) fn within(commands: &'static [Command], name: &[u8]) -> Option<&'stat
     commands.iter().find(|command| command.is(start, name))
 }
 
-/// The first eight bytes, in lower case.
+/// The first eight bytes, letters in lower case. The bit that tells the cases apart is set in all bytes: what is no
+/// letter may meet another here.
 const fn start(name: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let bytes = match name {
+        // Two halves that overlap, where there are four to eight.
+        [_, _, _, _, ..] if name.len() < 8 => (word(name, 0) << 32) | word(name, name.len() - 4),
+        [_, _, _, _, ..] => (word(name, 0) << 32) | word(name, 4),
+        [a, b, c] => u64::from_be_bytes([0, 0, 0, 0, 0, *a, *b, *c]),
+        _ => 0,
+    };
+    bytes | LOWER
+}
+
+/// Whether no other name of this length, but for the cases, has the same start.
+const fn is_short(name: &[u8]) -> bool {
     let mut at = 0;
-    while at < name.len() && at < bytes.len() {
-        bytes[at] = name[at].to_ascii_lowercase();
+    while at < name.len() {
+        if !name[at].is_ascii_alphabetic() {
+            return false;
+        }
         at += 1;
     }
-    u64::from_be_bytes(bytes)
+    name.len() >= 3 && name.len() <= 8
+}
+
+/// Four bytes from a place on.
+const fn word(name: &[u8], at: usize) -> u64 {
+    u32::from_be_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]) as u64
 }
 
 impl Command {
     const fn new(name: &'static str, arity: i8, rule: Rule) -> Self {
-        Self { start: start(name.as_bytes()), name, arity, creates: false, rule }
+        let is_short = is_short(name.as_bytes());
+        Self { start: start(name.as_bytes()), is_short, name, arity, creates: false, rule }
     }
 
     /// One that can make a key.
@@ -130,7 +155,9 @@ impl Command {
     }
 
     fn is(&self, start: u64, name: &[u8]) -> bool {
-        self.start == start && name.eq_ignore_ascii_case(self.name.as_bytes())
+        self.start == start
+            && self.name.len() == name.len()
+            && (self.is_short || name.eq_ignore_ascii_case(self.name.as_bytes()))
     }
 
     pub(crate) fn takes(&self, arguments: usize) -> bool {
@@ -166,7 +193,20 @@ mod tests {
         for name in ["get", "GET", "GeT"] {
             assert_eq!(find(name.as_bytes()).expect("a command").name, "get");
         }
-        for name in ["", "GET ", " GET", "GET\0", "GET\r\n", "memory|usage", "GETT", "ge"] {
+        for name in [
+            "",
+            "GET ",
+            " GET",
+            "\x07ET",
+            "bitfield\x7fro",
+            "GET\x20",
+            "ge\x14",
+            "GET\0",
+            "GET\r\n",
+            "memory|usage",
+            "GETT",
+            "ge",
+        ] {
             assert!(find(name.as_bytes()).is_none(), "{name:?}");
         }
         assert!(find(&[b'a'; 1000]).is_none());

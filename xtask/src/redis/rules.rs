@@ -56,7 +56,7 @@ pub(super) const BY_NAME: [(&str, &str); 39] = [
     ("info", ADMIN),
 ];
 
-const FIRST: &str = "Rule::Keys(&[Span::Range { first: 1, last: 0, step: 1 }])";
+const FIRST: &str = "Rule::First";
 const POP_OF_COUNTED: &str = "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])";
 const BLOCKING_POP: &str =
     "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))";

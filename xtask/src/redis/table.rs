@@ -14,6 +14,9 @@ const FILE: &str = "crates/tenancy-redis/src/table/commands.rs";
 /// The most spans that the crate keeps of one command.
 const SPANS: usize = 2;
 
+/// Most commands have their only key there.
+const FIRST: &str = "Span::Range { first: 1, last: 0, step: 1 }";
+
 /// A command or subcommand, as the server tells it.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -101,6 +104,7 @@ fn rule(entry: &Entry) -> Result<String> {
     if entry.subcommands.is_empty() {
         let spans: Option<Vec<_>> = entry.specs.iter().map(span).collect();
         return Ok(match spans {
+            Some(spans) if spans == [FIRST] => "Rule::First".to_owned(),
             Some(spans) if spans.len() <= SPANS => format!("Rule::Keys(&[{}])", spans.join(", ")),
             _ => rules::UNCLEAR.to_owned(),
         });

@@ -6,35 +6,39 @@ use crate::refusal::Refusal;
 use crate::table::Span;
 
 /// A span in one command's arguments.
-#[derive(Debug)]
 struct Keys {
     first: usize,
     end: usize,
     step: usize,
 }
 
-impl Keys {
-    fn hold(&self, at: usize) -> bool {
-        (self.first..self.end).contains(&at) && (at - self.first).is_multiple_of(self.step)
-    }
-}
-
+/// The table has the spans in the order of their places.
 pub(super) fn rewrite<'a>(
     spans: &'static [Span],
-    arguments: impl Arguments<'a>,
+    mut arguments: impl Arguments<'a>,
     mut out: Out<'_>,
 ) -> Result<(), Refusal> {
-    let mut found = [const { None }; 2];
-    for (place, span) in found.iter_mut().zip(spans) {
-        *place = Some(locate(*span, &arguments)?);
-    }
-    for (at, argument) in arguments.enumerate() {
-        if found.iter().flatten().any(|keys| keys.hold(at)) {
-            out.key(argument);
-        } else {
-            out.plain(argument);
+    let all = arguments.clone();
+    let mut at = 0;
+    for span in spans {
+        let keys = locate(*span, &all)?;
+        while at < keys.first {
+            out.plain(arguments.next().ok_or(Refusal::BadArguments)?);
+            at += 1;
+        }
+        let mut next_key = at;
+        while at < keys.end {
+            let argument = arguments.next().ok_or(Refusal::BadArguments)?;
+            if at == next_key {
+                out.key(argument);
+                next_key += keys.step;
+            } else {
+                out.plain(argument);
+            }
+            at += 1;
         }
     }
+    arguments.for_each(|argument| out.plain(argument));
     Ok(())
 }
 
@@ -53,6 +57,6 @@ fn locate<'a>(span: Span, arguments: &impl Arguments<'a>) -> Result<Keys, Refusa
         }
     };
     keys.filter(|keys| keys.first < keys.end && keys.end <= arguments.len())
-        .filter(|keys| (keys.end - keys.first).is_multiple_of(keys.step))
+        .filter(|keys| keys.step == 1 || (keys.end - keys.first).is_multiple_of(keys.step))
         .ok_or(Refusal::BadArguments)
 }

@@ -248,7 +248,10 @@ fn a_trusted_script_and_no_other() {
 }
 
 fn under(policy: RedisPolicy, command: &str) -> Result<String, Refusal> {
-    sent_within(&Confines { policy, ..Confines::new(TenantId::PLATFORM, Mode::Shared) }, command)
+    sent_within(
+        &Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) },
+        command,
+    )
 }
 
 #[test]
