@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, command};
 use redis::{Cmd, Connection, ConnectionLike, RedisResult, Value};
@@ -93,7 +94,12 @@ fn a_command_that_the_table_lacks_is_refused() {
         })
         .collect();
     if !unknown.is_empty() {
-        println!("unknown, and refused: {unknown:?}; `cargo xtask redis-table` takes them in");
+        // Not by `println!`, which is shown of failing tests alone: that a server is newer is no failure.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nthe table of commands lacks, and tenancy-redis refuses: {unknown:?}; \
+             `cargo xtask redis-table` takes them in"
+        );
     }
     assert!(names.len() - unknown.len() > 300, "{} of {}", unknown.len(), names.len());
     assert_eq!(sent(&["FUTURECMD", "k"]), Err(Refusal::UnknownCommand));
@@ -196,31 +202,54 @@ fn random_command(name: &str, rng: &mut Rng) -> Vec<String> {
     words
 }
 
-/// What two tenants do at random stays theirs: nothing else comes to be, and neither changes the other's.
+/// What is on the server: the hash of all keys and values of a tenant, and how many keys are nobody's.
+const CENSUS: &str = r"
+    local all, others, nobodys = {}, 0, 0
+    for _, key in ipairs(redis.call('KEYS', '*')) do
+        if key:sub(1, #ARGV[1]) == ARGV[1] then
+            all[#all + 1] = key .. redis.call('DUMP', key)
+        elseif key:sub(1, #ARGV[2]) == ARGV[2] then
+            others = others + 1
+        else
+            nobodys = nobodys + 1
+        end
+    end
+    table.sort(all)
+    return {redis.sha1hex(table.concat(all)), #all, others, nobodys}";
+
+/// What two tenants do at random stays theirs, as is seen after each command: no key is anybody else's, and neither
+/// changes what the other has.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 fn random_commands_leave_the_other_tenants_data_as_it_was() {
-    const ROUNDS: usize = 60;
     let (server, mut rng) = (Server::start(), Rng(setting("SEED", 7)));
-    let names = names(&mut server.raw());
-    let mut executed = 0;
-    for round in 0..ROUNDS {
-        let (actor, other) = if round % 2 == 0 { (A, PREFIX_B) } else { (B, PREFIX_A) };
+    let executed = setting("EXECUTED", 20_000);
+    let mut raw = server.raw();
+    let names = names(&mut raw);
+    let census = redis::Script::new(CENSUS);
+    let mut tenants = [server.tenant(A), server.tenant(B)];
+    let (mut done, mut had, mut round) = (0, [0; 2], 0);
+    while done < executed {
+        let (actor, other) = if round % 2 == 0 { (0, PREFIX_B) } else { (1, PREFIX_A) };
+        round += 1;
+        // A time to live of an earlier round would end some of it.
         server.persist(other);
-        let before = server.dump(other);
-        let mut tenant = server.tenant(actor);
+        let mut count = || -> (String, usize, usize, usize) {
+            census.arg(other).arg([PREFIX_A, PREFIX_B][actor]).invoke(&mut raw).expect("a census")
+        };
+        let before = count();
         for _ in 0..500 {
+            let words = random_command(&names[rng.below(names.len())], &mut rng);
             let mut cmd = Cmd::new();
-            cmd.arg(random_command(&names[rng.below(names.len())], &mut rng));
-            executed += usize::from(cmd.query::<Value>(&mut tenant).is_ok());
-        }
-        assert_eq!(server.dump(other), before, "changed by another tenant's commands");
-        for key in server.keys() {
-            let own = [PREFIX_A, PREFIX_B].iter().any(|prefix| key.starts_with(prefix.as_bytes()));
-            assert!(own, "{}", key.escape_ascii());
+            if cmd.arg(&words).query::<Value>(&mut tenants[actor]).is_err() {
+                continue;
+            }
+            done += 1;
+            let after = count();
+            assert_eq!((&after.0, after.1, after.3), (&before.0, before.1, 0), "after {words:?}");
+            had[actor] = had[actor].max(after.2);
         }
     }
-    println!("{executed} commands executed, {} keys left", server.keys().len());
-    assert!(executed > ROUNDS * 20, "{executed}");
-    assert!(!server.dump(PREFIX_A).is_empty() && !server.dump(PREFIX_B).is_empty());
+    println!("{done} commands executed; the tenants had up to {had:?} keys");
+    assert!(had.iter().all(|keys| *keys > 5), "{had:?}");
 }
