@@ -28,6 +28,8 @@ usage: cargo xtask COMMAND
 
   test [--ci] [PART...]       runs everything, or the parts named:
                               host, features, docs, gateway, redis, qemu
+  nightly                     what takes too long for `test`: 1,000,000 random commands against a redis-server, and
+                              200,000 executed ones, from a seed that it prints
   gateway [OPTION...]         builds the gateway and runs it; `--help` among the options tells them
   firmware [PROGRAM] [--port N]
                               runs a program in QEMU and shows its log:
@@ -78,10 +80,15 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
             Some(ExitCode::SUCCESS)
         }
         ["bench", rest @ ..] => {
-            for package in ["peers", "bench-http"] {
+            redis::set_up()?;
+            for package in ["peers", "bench-http", "bench-redis"] {
                 process::cargo(&[&["bench", "--quiet", "-p", package, "--benches", "--"], rest].concat())
                     .run()?;
             }
+            Some(ExitCode::SUCCESS)
+        }
+        ["nightly"] => {
+            test::nightly()?;
             Some(ExitCode::SUCCESS)
         }
         ["redis-table"] => {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -117,8 +117,20 @@ fn features(verdict: &mut Verdict) {
         Ok(())
     });
     verdict.step("the benchmarks' peers build", || {
-        cargo(&["build", "--quiet", "--release", "-p", "peers", "-p", "bench-http", "--benches", "--bins"])
-            .run()
+        cargo(&[
+            "build",
+            "--quiet",
+            "--release",
+            "-p",
+            "peers",
+            "-p",
+            "bench-http",
+            "-p",
+            "bench-redis",
+            "--benches",
+            "--bins",
+        ])
+        .run()
     });
     features_of(verdict, "tenancy", "Cargo.toml");
     features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml");
@@ -192,6 +204,20 @@ fn against_redis(verdict: &mut Verdict) {
         redis::set_up()?;
         cargo(&["test", "--quiet", "-p", "tenancy-redis", "--all-features", "--", "--ignored"]).run()
     });
+}
+
+/// The same, longer, and not the same each time.
+pub(crate) fn nightly() -> Result<()> {
+    redis::set_up()?;
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
+    println!("==> tenancy-redis: 1,000,000 random commands, and 200,000 executed ones, from SEED={seed}");
+    let build = ["test", "-p", "tenancy-redis", "--release", "--all-features", "--test", "table"];
+    let tests = ["--", "--ignored", "--nocapture", "--test-threads", "1"];
+    cargo(&[&build[..], &tests[..]].concat())
+        .env("SEED", &seed)
+        .env("COMMANDS", "1000000")
+        .env("EXECUTED", "200000")
+        .run()
 }
 
 fn devices(verdict: &mut Verdict) {

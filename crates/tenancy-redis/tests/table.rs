@@ -137,7 +137,7 @@ fn check(raw: &mut Connection, before: &[String], sent: &[String]) -> Option<usi
     }
     let keys = keys_of(raw, before)?;
     assert_eq!(before.len(), sent.len(), "{before:?} is sent as {sent:?}");
-    let found = keys_of(raw, sent).expect("keys, as before");
+    let found = keys_of(raw, sent).unwrap_or_else(|| panic!("{before:?} is sent as {sent:?}: no keys"));
     if ["sort", "sort_ro", "georadius", "georadiusbymember"].contains(&&*before[0]) {
         // Patterns are no keys for COMMAND GETKEYS, and of several STORE it finds one: not always the same.
         let own = found.iter().all(|key| key.starts_with(PREFIX_A)) && found.len() == keys.len();

@@ -1,4 +1,4 @@
-//! The core on a device: parse, set, get, scope, clear.
+//! The core on a device: parse, set, get, scope, clear; and keys for a store that several tenants share.
 
 #![no_std]
 #![no_main]
@@ -6,7 +6,7 @@
 use cortex_m as _;
 use cortex_m_rt::entry;
 use firmware_kit as _;
-use tenancy::{TenantContext, TenantId, tenant_id};
+use tenancy::{TenantContext, TenantId, TenantKey, TenantTopic, tenant_id};
 
 const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
 
@@ -44,5 +44,27 @@ fn main() -> ! {
             Err(error) => defmt::info!("refused: {}", error),
         }
     }
+    wrong += TenantContext::scope(ACME, keys);
     firmware_kit::exit(wrong)
+}
+
+/// For a store in flash, and for a broker.
+fn keys() -> u32 {
+    let mut wrong = 0;
+    match TenantKey::<48>::current(b"boot-count") {
+        Ok(key) => {
+            defmt::info!("{}: {=[u8]:a}", key, key.as_bytes());
+            wrong += u32::from(TenantKey::<48>::strip(ACME, key.as_bytes()) != Ok(b"boot-count"));
+            let foreign = TenantKey::<48>::strip(TenantId::PLATFORM, key.as_bytes());
+            defmt::info!("for another tenant: {}", foreign.err());
+            wrong += u32::from(foreign.is_ok());
+        }
+        Err(_) => wrong += 1,
+    }
+    match TenantTopic::<48>::current(b"doors/+") {
+        Ok(topic) => defmt::info!("topic: {=[u8]:a}", topic.as_bytes()),
+        Err(_) => wrong += 1,
+    }
+    defmt::info!("48 bytes: {}", TenantKey::<48>::current(b"calibration-of-axis-2").err());
+    wrong
 }
