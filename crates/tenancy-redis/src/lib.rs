@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "acl")]
+mod acl;
 #[cfg(feature = "tokio")]
 mod aio;
 mod client;
@@ -15,6 +17,8 @@ mod scripts;
 mod sync;
 mod table;
 
+#[cfg(feature = "acl")]
+pub use acl::TenantAcl;
 pub use client::TenantRedis;
 pub use policy::RedisPolicy;
 pub use refusal::{Refusal, refusal};

@@ -2,7 +2,11 @@
 
 #[rustfmt::skip]
 mod commands;
+#[cfg(feature = "acl")]
+mod grants;
 
+#[cfg(feature = "acl")]
+pub(crate) use self::grants::grants;
 use crate::grammar::Grammar;
 use crate::refusal::Refusal;
 

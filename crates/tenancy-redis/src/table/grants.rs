@@ -1,0 +1,68 @@
+//! What of the table a Redis user of a tenant's own may run.
+
+use super::{Command, Rule, commands};
+
+/// The commands, as an ACL names them: `get`, `object|encoding`.
+pub(crate) fn grants(scripts: bool) -> impl Iterator<Item = String> {
+    commands::COMMANDS.iter().flat_map(move |command| granted(command, scripts))
+}
+
+fn granted(command: &Command, scripts: bool) -> Vec<String> {
+    let Rule::Within(subcommands) = command.rule else {
+        return if is_confined(&command.rule, scripts) { vec![command.name.to_owned()] } else { Vec::new() };
+    };
+    let confined = subcommands.iter().filter(|subcommand| is_confined(&subcommand.rule, scripts));
+    confined.map(|subcommand| format!("{}|{}", command.name, subcommand.name)).collect()
+}
+
+/// Whether the patterns of an ACL hold a command: those of keys don't hold KEYS and SCAN (redis/redis#8152).
+fn is_confined(rule: &Rule, scripts: bool) -> bool {
+    match rule {
+        Rule::Keys(_) | Rule::Pop(_) => true,
+        Rule::Options(grammar) => !grammar.matches,
+        Rule::Alone(_, rule) => is_confined(rule, scripts),
+        Rule::Script(_) | Rule::LoadScript => scripts,
+        Rule::Refuse(_) | Rule::List(_) | Rule::Within(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pattern_does_not_hold_is_not_granted() {
+        let granted: Vec<_> = grants(false).collect();
+        for name in ["get", "sort", "xread", "hscan", "blpop", "watch", "object|encoding", "xgroup|create"] {
+            assert!(granted.iter().any(|granted| granted == name), "{name}");
+        }
+        for name in [
+            "keys",
+            "scan",
+            "randomkey",
+            "dbsize",
+            "flushall",
+            "flushdb",
+            "swapdb",
+            "move",
+            "migrate",
+            "config",
+            "acl",
+            "object",
+            "object|help",
+            "script|flush",
+            "eval",
+            "fcall",
+            "client|kill",
+        ] {
+            assert!(!granted.iter().any(|granted| granted == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn scripts_are_granted_where_they_are_asked_for() {
+        let without: Vec<_> = grants(false).collect();
+        let added: Vec<_> = grants(true).filter(|name| !without.contains(name)).collect();
+        assert_eq!(added, ["eval", "eval_ro", "evalsha", "evalsha_ro", "script|load"]);
+    }
+}

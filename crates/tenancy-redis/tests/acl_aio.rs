@@ -1,0 +1,122 @@
+//! A tenant's user on async connections.
+
+#![cfg(all(feature = "acl", feature = "tokio"))]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{A, B, Server, command};
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::{AsyncCommands, ErrorKind, RedisResult, ServerErrorKind, Value};
+use tenancy::TenantId;
+use tenancy_redis::{TenantAcl, TenantRedis};
+
+fn acl() -> TenantAcl {
+    TenantAcl::new(b"thirty-two bytes, for these test", 1)
+}
+
+async fn admin(server: &Server, resp: u8) -> RedisResult<MultiplexedConnection> {
+    server.client(resp).get_multiplexed_async_connection().await
+}
+
+async fn provisioned(acl: &TenantAcl, resp: u8) -> RedisResult<Server> {
+    let server = Server::start();
+    let mut admin = admin(&server, resp).await?;
+    for tenant in [A, B] {
+        acl.provision_async(&mut admin, tenant).await?;
+    }
+    Ok(server)
+}
+
+async fn works<C: redis::aio::ConnectionLike + Send + Sync>(
+    connection: C,
+    tenant: TenantId,
+) -> RedisResult<()> {
+    let mut redis = TenantRedis::dedicated(connection, tenant);
+    let () = redis.set("k", 1).await?;
+    for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
+        let (value,): (u8,) = pipeline.incr("k", 1).ignore().get("k").query_async(&mut redis).await?;
+        assert!(value > 1);
+    }
+    let () = redis.rpush("l", 1).await?;
+    assert_eq!(redis.blpop::<_, (String, u8)>("l", 1.0).await?, ("l".to_owned(), 1));
+    let () = command("XADD x 1-1 f v").query_async(&mut redis).await?;
+    let _: Value = command("XREAD BLOCK 10 STREAMS x 0").query_async(&mut redis).await?;
+    let error = redis.keys::<_, Vec<String>>("*").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm));
+    redis.del(&["k", "l", "x"]).await
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn multiplexed_and_managed_connections_are_the_users() -> RedisResult<()> {
+    let acl = acl();
+    for resp in [2, 3] {
+        let server = provisioned(&acl, resp).await?;
+        for tenant in [A, B] {
+            let client = acl.client(&server.client(resp), tenant)?;
+            works(client.get_multiplexed_async_connection().await?, tenant).await?;
+            works(ConnectionManager::new(client).await?, tenant).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What connects again by itself is the user again, not `default`.
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_managed_connection_comes_back_as_the_user() -> RedisResult<()> {
+    let acl = acl();
+    for resp in [2, 3] {
+        let server = provisioned(&acl, resp).await?;
+        let mut managed = ConnectionManager::new(acl.client(&server.client(resp), A)?).await?;
+        let mut killed = redis::cmd("CLIENT");
+        killed.arg("KILL").arg("USER").arg(acl.username(A));
+        assert_eq!(killed.query_async::<u8>(&mut admin(&server, resp).await?).await?, 1);
+        let name = tokio::time::timeout(Duration::from_secs(20), async {
+            loop {
+                if let Ok(name) = command("ACL WHOAMI").query_async::<String>(&mut managed).await {
+                    return name;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert_eq!(name.await.expect("connected within 20 s"), acl.username(A));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn checkout_and_revocation() -> RedisResult<()> {
+    let acl = acl();
+    for resp in [2, 3] {
+        let server = provisioned(&acl, resp).await?;
+        let pooled = admin(&server, resp).await?;
+        for tenant in [A, B] {
+            let mut redis = acl.checkout_async(pooled.clone(), tenant).await?;
+            let () = redis.set("k", 1).await?;
+            let name: String = command("ACL WHOAMI").query_async(&mut pooled.clone()).await?;
+            assert_eq!(name, acl.username(tenant));
+        }
+        let error = TenantAcl::new(&[7; 32], 1).checkout_async(pooled.clone(), A).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(&acl.password(A)));
+        acl.revoke_async(&mut admin(&server, resp).await?, A).await?;
+        assert!(acl.checkout_async(pooled, A).await.is_err());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn the_default_user_is_closed_by_another() -> RedisResult<()> {
+    let server = provisioned(&acl(), 3).await?;
+    let mut operator = admin(&server, 3).await?;
+    assert!(TenantAcl::close_default_async(&mut operator).await.is_err());
+    let () = command("ACL SETUSER operator on >password ~* &* +@all").query_async(&mut operator).await?;
+    let () = command("AUTH operator password").query_async(&mut operator).await?;
+    TenantAcl::close_default_async(&mut operator).await?;
+    assert!(admin(&server, 3).await.is_err());
+    acl().provision_async(&mut operator, TenantId::PLATFORM).await
+}
