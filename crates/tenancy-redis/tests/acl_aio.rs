@@ -7,8 +7,8 @@ mod common;
 use std::time::Duration;
 
 use common::{A, B, Server, command};
-use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{AsyncCommands, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
+use redis::{AsyncCommands, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tenancy::TenantId;
 use tenancy_redis::{TenantAcl, TenantRedis};
 
@@ -29,10 +29,7 @@ async fn provisioned(acl: &TenantAcl, resp: u8) -> RedisResult<Server> {
     Ok(server)
 }
 
-async fn works<C: redis::aio::ConnectionLike + Send + Sync>(
-    connection: C,
-    tenant: TenantId,
-) -> RedisResult<()> {
+async fn works<C: ConnectionLike + Send + Sync>(connection: C, tenant: TenantId) -> RedisResult<()> {
     let mut redis = TenantRedis::dedicated(connection, tenant);
     let () = redis.set("k", 1).await?;
     for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
@@ -119,4 +116,80 @@ async fn the_default_user_is_closed_by_another() -> RedisResult<()> {
     TenantAcl::close_default_async(&mut operator).await?;
     assert!(admin(&server, 3).await.is_err());
     acl().provision_async(&mut operator, TenantId::PLATFORM).await
+}
+
+/// An operator's connection on which each user that is made gets one rule more.
+struct Wider(MultiplexedConnection, &'static str);
+
+impl ConnectionLike for Wider {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let value = self.0.req_packed_command(cmd).await?;
+            if String::from_utf8_lossy(&cmd.get_packed_command()).contains("SETUSER") {
+                let mut wider = redis::cmd("ACL");
+                wider.arg("SETUSER").arg(acl().username(A)).arg(self.1);
+                let () = wider.query_async(&mut self.0).await?;
+            }
+            Ok(value)
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.0.req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_user_that_is_not_as_asked_is_an_error_and_deleted() -> RedisResult<()> {
+    for resp in [2, 3] {
+        let server = Server::start();
+        for rule in ["nopass", "~*", "&*", "+flushall", "off", "(~* +get)"] {
+            let mut admin = admin(&server, resp).await?;
+            assert!(acl().provision_async(&mut Wider(admin.clone(), rule), A).await.is_err(), "{rule}");
+            let mut user = redis::cmd("ACL");
+            user.arg("GETUSER").arg(acl().username(A));
+            assert_eq!(user.query_async::<Value>(&mut admin).await?, Value::Nil, "{rule}");
+        }
+    }
+    Ok(())
+}
+
+/// A server, or a proxy, that says yes to everything, and that the connection is another's.
+struct Yes;
+
+impl ConnectionLike for Yes {
+    fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async { Ok(Value::Okay) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _: &'a Pipeline,
+        _: usize,
+        _: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async { Ok(vec![Value::Okay, Value::BulkString(b"default".to_vec())]) })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+#[tokio::test]
+async fn an_ok_is_not_believed() {
+    let error = acl().checkout_async(Yes, A).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AuthenticationFailed, "{error}");
+    assert!(acl().provision_async(&mut Yes, A).await.is_err());
+    assert!(TenantAcl::close_default_async(&mut Yes).await.is_err());
 }
