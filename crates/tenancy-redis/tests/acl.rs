@@ -468,6 +468,9 @@ fn a_connection_that_is_not_the_tenants_is_an_error() -> RedisResult<()> {
                 assert_eq!(refusal(&error), None);
             }
         }
+        // It is the tenant's already, by a password that is no longer asked for.
+        let already = connect(&server, &acl, A, resp)?;
+        assert!(next.checkout(already, A).is_err());
         // A connection for each request: that of AUTH is not that of the commands.
         let error = acl.checkout(server.client(resp), A).expect_err("another connection");
         assert_eq!(error.kind(), ErrorKind::AuthenticationFailed, "{error}");
@@ -711,6 +714,12 @@ fn the_default_user_is_closed_by_another() -> RedisResult<()> {
     let _: Value = ask(&mut open, "ACL SETUSER operator on >password ~* &* +@all");
     let _: Value = ask(&mut operator, "AUTH operator password");
     let mut a = connect(&server, &acl, A, 2)?;
+    let mut raw = server.raw();
+    let _: Value = ask(&mut raw, "AUTH operator password");
+    let unseen = |cmd: &str, reply| if cmd.contains("GETUSER") { Value::Nil } else { reply };
+    let error =
+        TenantAcl::close_default(&mut Altered { raw, alter: &unseen }).expect_err("not seen to be off");
+    assert!(error.to_string().contains("not off"), "{error}");
     TenantAcl::close_default(&mut operator)?;
     assert!(command("PING").query::<Value>(&mut open).is_err(), "its connections are ended");
     assert!(command("PING").query::<Value>(&mut server.client(2).get_connection()?).is_err());
