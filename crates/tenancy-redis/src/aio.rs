@@ -5,6 +5,7 @@ use redis::{Cmd, Pipeline, RedisFuture, Value};
 
 use crate::client::TenantRedis;
 use crate::confines::Confines;
+use crate::errors::strip;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, strip_pipeline};
 use crate::rewrite::{Scratch, rewrite, simple};
@@ -14,10 +15,14 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
         let Self { connection, confines, scratch } = self;
         match rewrite(cmd, confines, scratch) {
             Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
-            Ok(Reply::Plain) => connection.req_packed_command(&scratch.cmd),
+            Ok(Reply::Plain) if !names_keys_in_errors(&scratch.cmd) => {
+                connection.req_packed_command(&scratch.cmd)
+            }
             Ok(reply) => Box::pin(async move {
-                let value = connection.req_packed_command(&scratch.cmd).await?;
-                Ok(reply.strip(value, &confines.prefix)?)
+                let value = connection.req_packed_command(&scratch.cmd).await;
+                let mut value = value.map_err(|error| strip(error, &confines.prefix))?;
+                reply.strip(&mut value, &confines.prefix)?;
+                Ok(value)
             }),
         }
     }
@@ -32,14 +37,22 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
         let rewritten = rewrite_pipeline(pipeline, (offset, count), confines, scratch);
         Box::pin(async move {
             let (sent, replies) = rewritten?;
-            let values = connection.req_packed_commands(&sent, offset, count).await?;
-            Ok(strip_pipeline(&replies, sent.is_transaction(), values, &confines.prefix)?)
+            let values = connection.req_packed_commands(&sent, offset, count).await;
+            let mut values = values.map_err(|error| strip(error, &confines.prefix))?;
+            strip_pipeline(&replies, sent.is_transaction(), &mut values, &confines.prefix)?;
+            Ok(values)
         })
     }
 
     fn get_db(&self) -> i64 {
         self.connection.get_db()
     }
+}
+
+/// Commands of streams, and scripts. The others are spared a future around the connection's own.
+fn names_keys_in_errors(cmd: &Cmd) -> bool {
+    let name = simple(cmd).next().unwrap_or_default();
+    matches!(name, [b'x' | b'X', ..] | [b'e' | b'E', b'v' | b'V', ..])
 }
 
 /// All of it or nothing.

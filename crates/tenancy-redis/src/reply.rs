@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use crate::errors::strip_server_error;
 use crate::prefix::Prefix;
 use crate::refusal::Refusal;
 
@@ -27,16 +28,21 @@ impl Reply {
     ///
     /// [`Refusal::Reply`] where a key is not the tenant's, or the shape not the command's.
     #[inline]
-    pub(crate) fn strip(self, value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
-        if self == Self::Plain { Ok(value) } else { self.strip_keys(value, prefix) }
+    pub(crate) fn strip(self, value: &mut Value, prefix: &Prefix) -> Result<(), Refusal> {
+        match (self, value) {
+            (_, Value::ServerError(error)) => strip_server_error(error, prefix),
+            (Self::Plain, _) => {}
+            (_, value) => self.strip_keys(value, prefix)?,
+        }
+        Ok(())
     }
 
-    fn strip_keys(self, mut value: Value, prefix: &Prefix) -> Result<Value, Refusal> {
-        match (self, &mut value) {
-            (Self::Plain, _)
+    fn strip_keys(self, value: &mut Value, prefix: &Prefix) -> Result<(), Refusal> {
+        without_attributes(value);
+        match (self, value) {
             // An error holds no value.
-            | (_, Value::ServerError(_))
-            | (Self::Popped | Self::Streams, Value::Nil) => {}
+            (_, Value::ServerError(error)) => strip_server_error(error, prefix),
+            (Self::Plain, _) | (Self::Popped | Self::Streams, Value::Nil) => {}
             (Self::Keys, Value::Array(keys) | Value::Set(keys)) => strip_all(keys, prefix)?,
             (Self::Scan, Value::Array(parts)) => match &mut parts[..] {
                 [_, Value::Array(keys) | Value::Set(keys)] => strip_all(keys, prefix)?,
@@ -52,7 +58,7 @@ impl Reply {
             }
             _ => return Err(Refusal::Reply),
         }
-        Ok(value)
+        Ok(())
     }
 }
 
@@ -64,25 +70,31 @@ impl Reply {
 pub(crate) fn strip_pipeline(
     kinds: &[Reply],
     transaction: bool,
-    mut values: Vec<Value>,
+    values: &mut [Value],
     prefix: &Prefix,
-) -> Result<Vec<Value>, Refusal> {
-    let results = match (transaction, &mut values[..]) {
+) -> Result<(), Refusal> {
+    let results = match (transaction, values) {
         (false, values) => values,
         (true, [Value::Array(results)]) => results,
-        // Not run, or an error.
-        (true, [Value::Nil | Value::ServerError(_)]) => return Ok(values),
+        (true, [Value::ServerError(error)]) => {
+            strip_server_error(error, prefix);
+            return Ok(());
+        }
+        // Not run.
+        (true, [Value::Nil]) => return Ok(()),
         (true, _) => return Err(Refusal::Reply),
     };
     if kinds.len() != results.len() {
         return Err(Refusal::Reply);
     }
-    for (kind, value) in kinds.iter().zip(results) {
-        if *kind != Reply::Plain {
-            *value = kind.strip(std::mem::replace(value, Value::Nil), prefix)?;
-        }
+    kinds.iter().zip(results).try_for_each(|(kind, value)| kind.strip(value, prefix))
+}
+
+/// What is said about a reply may name keys, and redis-rs reads none of it.
+fn without_attributes(value: &mut Value) {
+    while let Value::Attribute { data, .. } = value {
+        *value = std::mem::replace(&mut **data, Value::Nil);
     }
-    Ok(values)
 }
 
 fn strip_pairs(pairs: &mut [Value], prefix: &Prefix) -> Result<(), Refusal> {
@@ -138,10 +150,14 @@ mod tests {
         Prefix::new(TenantId::PLATFORM)
     }
 
+    fn stripped(kind: Reply, mut value: Value) -> Result<Value, Refusal> {
+        kind.strip(&mut value, &prefix()).map(|()| value)
+    }
+
     #[test]
     fn own_keys_lose_their_prefix() {
         for ((kind, with), (_, without)) in replies(OWN).into_iter().zip(replies(b"k")) {
-            assert_eq!(kind.strip(with, &prefix()), Ok(without));
+            assert_eq!(stripped(kind, with), Ok(without));
         }
     }
 
@@ -149,7 +165,7 @@ mod tests {
     fn a_foreign_or_bare_key_is_an_error() {
         for key in [FOREIGN, b"k", b"", &OWN[..34]] {
             for (kind, value) in replies(key) {
-                assert_eq!(kind.strip(value, &prefix()), Err(Refusal::Reply));
+                assert_eq!(stripped(kind, value), Err(Refusal::Reply));
             }
         }
     }
@@ -158,9 +174,8 @@ mod tests {
     fn another_shape_is_an_error() {
         let mut shapes: Vec<_> = replies(OWN).into_iter().map(|(_, value)| value).collect();
         shapes.extend([bulk(OWN), Value::Okay, Value::Int(1), Value::SimpleString("k".into()), Value::Nil]);
-        let accepted = |kind: Reply| {
-            shapes.iter().filter(|value| kind.strip((*value).clone(), &prefix()).is_ok()).count()
-        };
+        let accepted =
+            |kind: Reply| shapes.iter().filter(|value| stripped(kind, (*value).clone()).is_ok()).count();
         assert_eq!(accepted(Reply::Plain), shapes.len());
         assert_eq!(accepted(Reply::Keys), 2);
         assert_eq!(accepted(Reply::Scan), 1);
@@ -173,7 +188,9 @@ mod tests {
         let kinds = [Reply::Plain, Reply::Keys];
         let values = || vec![Value::Okay, Value::Array(vec![bulk(OWN)])];
         let stripped = vec![Value::Okay, Value::Array(vec![bulk(b"k")])];
-        let strip = |transaction, values| strip_pipeline(&kinds, transaction, values, &prefix());
+        let strip = |transaction, mut values: Vec<Value>| {
+            strip_pipeline(&kinds, transaction, &mut values, &prefix()).map(|()| values)
+        };
         assert_eq!(strip(false, values()), Ok(stripped.clone()));
         assert_eq!(strip(true, vec![Value::Array(values())]), Ok(vec![Value::Array(stripped)]));
         assert_eq!(strip(true, vec![Value::Nil]), Ok(vec![Value::Nil]));

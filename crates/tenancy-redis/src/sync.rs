@@ -4,6 +4,7 @@ use redis::{Cmd, ConnectionLike, RedisResult, Value};
 
 use crate::client::TenantRedis;
 use crate::confines::Confines;
+use crate::errors::strip;
 use crate::packed::Packed;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, strip_pipeline};
@@ -13,8 +14,10 @@ impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
         let Self { connection, confines, scratch } = self;
         let reply = rewrite_arguments(Packed::only(packed)?, confines, scratch)?;
-        let value = connection.req_command(&scratch.cmd)?;
-        Ok(reply.strip(value, &confines.prefix)?)
+        let mut value =
+            connection.req_command(&scratch.cmd).map_err(|error| strip(error, &confines.prefix))?;
+        reply.strip(&mut value, &confines.prefix)?;
+        Ok(value)
     }
 
     fn req_packed_commands(&mut self, packed: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
@@ -25,16 +28,20 @@ impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
         } else {
             rewrite_pipeline(packed, count, confines, scratch)?
         };
-        let values = connection.req_packed_commands(&sent, offset, count)?;
-        Ok(strip_pipeline(&replies, transaction, values, &confines.prefix)?)
+        let mut values = connection
+            .req_packed_commands(&sent, offset, count)
+            .map_err(|error| strip(error, &confines.prefix))?;
+        strip_pipeline(&replies, transaction, &mut values, &confines.prefix)?;
+        Ok(values)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
         let Self { connection, confines, scratch } = self;
-        match rewrite(cmd, confines, scratch)? {
-            Reply::Plain => connection.req_command(&scratch.cmd),
-            reply => Ok(reply.strip(connection.req_command(&scratch.cmd)?, &confines.prefix)?),
-        }
+        let reply = rewrite(cmd, confines, scratch)?;
+        let mut value =
+            connection.req_command(&scratch.cmd).map_err(|error| strip(error, &confines.prefix))?;
+        reply.strip(&mut value, &confines.prefix)?;
+        Ok(value)
     }
 
     fn get_db(&self) -> i64 {

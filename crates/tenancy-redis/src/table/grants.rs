@@ -18,7 +18,7 @@ fn granted(command: &Command, scripts: bool) -> Vec<String> {
 /// Whether the patterns of an ACL hold a command: those of keys don't hold KEYS and SCAN (redis/redis#8152).
 fn is_confined(rule: &Rule, scripts: bool) -> bool {
     match rule {
-        Rule::Keys(_) | Rule::Pop(_) => true,
+        Rule::First | Rule::Keys(_) | Rule::Pop(_) => true,
         Rule::Options(grammar) => !grammar.matches,
         Rule::Alone(_, rule) => is_confined(rule, scripts),
         Rule::Script(_) | Rule::LoadScript => scripts,
