@@ -230,7 +230,10 @@ fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()> {
             let error = a.get_message().unwrap_err();
             assert_eq!(refusal(&error), Some(Refusal::Reply));
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains("news") && !shown.contains("secret") && !shown.contains("t:0"), "{shown}");
+            assert!(
+                !shown.contains("news") && !shown.contains("secret") && !shown.contains("t:0"),
+                "{shown}"
+            );
             assert_eq!(a.get_message()?.payload(), b"own");
         }
     }

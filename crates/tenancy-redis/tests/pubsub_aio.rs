@@ -142,7 +142,10 @@ async fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()
             let error = next(a.on_message()).await.unwrap_err();
             assert_eq!(refusal(&error), Some(Refusal::Reply));
             let shown = format!("{error} {error:?} {a:?}");
-            assert!(!shown.contains("news") && !shown.contains("secret") && !shown.contains("t:0"), "{shown}");
+            assert!(
+                !shown.contains("news") && !shown.contains("secret") && !shown.contains("t:0"),
+                "{shown}"
+            );
             assert_eq!(next(a.on_message()).await?.payload(), b"own", "the stream goes on");
         }
     }

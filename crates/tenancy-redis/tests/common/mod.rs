@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 pub(crate) mod liar;
+pub(crate) mod outage;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
