@@ -1,0 +1,468 @@
+//! Replies of a server, or a proxy, that answers what it likes.
+
+#![cfg(feature = "tokio")]
+
+mod common;
+
+use common::{A, PREFIX_A, PREFIX_B, Rng, Server, ask, command};
+use redis::{Cmd, ConnectionLike, Pipeline, PushKind, RedisFuture, RedisResult, Value, VerbatimFormat};
+use redis::{RedisError, ServerError, ServerErrorKind, parse_redis_value};
+use tenancy_redis::{Refusal, TenantRedis, refusal};
+
+/// What it answers, whatever it is asked.
+#[derive(Clone)]
+struct Hostile(RedisResult<Value>);
+
+impl Hostile {
+    fn all(&self) -> RedisResult<Vec<Value>> {
+        match self.0.clone()? {
+            Value::Array(values) => Ok(values),
+            value => Ok(vec![value]),
+        }
+    }
+}
+
+impl ConnectionLike for Hostile {
+    fn req_packed_command(&mut self, _: &[u8]) -> RedisResult<Value> {
+        self.0.clone()
+    }
+
+    fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
+        self.all()
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+
+    fn check_connection(&mut self) -> bool {
+        true
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+}
+
+impl redis::aio::ConnectionLike for Hostile {
+    fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async { self.0.clone() })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _: &'a Pipeline,
+        _: usize,
+        _: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async { self.all() })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+/// Where the keys are in the replies to these commands.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Kind {
+    Keys,
+    Scan,
+    Popped,
+    Streams,
+}
+
+const COMMANDS: [(&str, Kind); 8] = [
+    ("KEYS *", Kind::Keys),
+    ("SCAN 0", Kind::Scan),
+    ("BLPOP k 0", Kind::Popped),
+    ("BZPOPMIN k 0", Kind::Popped),
+    ("LMPOP 1 k LEFT", Kind::Popped),
+    ("ZMPOP 1 k MIN", Kind::Popped),
+    ("XREAD STREAMS k 0", Kind::Streams),
+    ("XREADGROUP GROUP g c STREAMS k >", Kind::Streams),
+];
+
+/// The same reply through both kinds of connection.
+fn reply(line: &str, answer: &RedisResult<Value>) -> RedisResult<Value> {
+    let cmd = command(line);
+    let mut redis = TenantRedis::dedicated(Hostile(answer.clone()), A);
+    let sync = redis.req_command(&cmd);
+    assert_eq!(redis.req_packed_command(&cmd.get_packed_command()), sync, "{line}");
+    let aio = ready(redis::aio::ConnectionLike::req_packed_command(&mut redis, &cmd));
+    assert_eq!(aio, sync, "{line}");
+    sync
+}
+
+/// The replies to these commands in one pipeline.
+fn replies(lines: &[&str], atomic: bool, answer: &Value) -> RedisResult<Vec<Value>> {
+    let mut pipeline = redis::pipe();
+    for line in lines {
+        pipeline.add_command(command(line));
+    }
+    let (offset, count) = if atomic { (lines.len() + 1, 1) } else { (0, lines.len()) };
+    if atomic {
+        pipeline.atomic();
+    }
+    let mut redis = TenantRedis::dedicated(Hostile(Ok(answer.clone())), A);
+    let sync = redis.req_packed_commands(&pipeline.get_packed_pipeline(), offset, count);
+    let aio = ready(redis::aio::ConnectionLike::req_packed_commands(&mut redis, &pipeline, offset, count));
+    assert_eq!(aio, sync, "{lines:?}");
+    sync
+}
+
+/// Of a future that waits for nothing.
+fn ready<T>(future: RedisFuture<'_, T>) -> RedisResult<T> {
+    futures_util::FutureExt::now_or_never(future).expect("at once")
+}
+
+fn assert_shows_nothing(error: &RedisError) {
+    assert_eq!(refusal(error), Some(Refusal::Reply), "{error}");
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("secret") && !shown.contains("t:0") && !shown.contains("T:0"), "{shown}");
+}
+
+fn bulk(bytes: impl AsRef<[u8]>) -> Value {
+    Value::BulkString(bytes.as_ref().to_vec())
+}
+
+fn server_error(text: &str) -> ServerError {
+    match parse_redis_value(format!("-{text}\r\n").as_bytes()) {
+        Ok(Value::ServerError(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn with_attributes(data: Value) -> Value {
+    let attributes = vec![(bulk("key-popularity"), bulk(format!("{PREFIX_B}secret")))];
+    Value::Attribute { data: Box::new(data), attributes }
+}
+
+/// A reply of each shape that a command has, of these keys.
+fn proper(kind: Kind, key: &Value) -> Vec<Value> {
+    let entry = || Value::Array(vec![bulk("1-1"), Value::Array(vec![bulk("f"), bulk("v")])]);
+    let pair = || Value::Array(vec![key.clone(), Value::Array(vec![entry()])]);
+    match kind {
+        Kind::Keys => vec![Value::Array(vec![key.clone(); 2]), Value::Set(vec![key.clone()])],
+        Kind::Scan => vec![Value::Array(vec![bulk("0"), Value::Array(vec![key.clone(); 2])])],
+        Kind::Popped => vec![pair(), Value::Array(vec![key.clone(), bulk("m"), Value::Double(1.0)])],
+        Kind::Streams => vec![
+            Value::Array(vec![pair(), pair()]),
+            Value::Map(vec![(key.clone(), Value::Array(vec![entry()]))]),
+        ],
+    }
+}
+
+/// What stands where a key should, and is none of the tenant's.
+fn hostile_keys() -> Vec<Value> {
+    let own = format!("{PREFIX_A}secret");
+    vec![
+        bulk(format!("{PREFIX_B}secret")),
+        bulk("secret"),
+        bulk(""),
+        bulk(&own[..34]),
+        bulk(&own[1..]),
+        bulk(own.to_uppercase()),
+        bulk(format!(" {own}")),
+        bulk(format!("{PREFIX_B}{own}")),
+        Value::Array(vec![bulk(&own)]),
+        Value::Set(vec![bulk(&own)]),
+        Value::Map(vec![(bulk(&own), bulk(&own))]),
+        Value::Push { kind: PushKind::Message, data: vec![bulk(&own)] },
+        with_attributes(bulk(format!("{PREFIX_B}secret"))),
+        Value::VerbatimString { format: VerbatimFormat::Text, text: own.clone() },
+        Value::SimpleString(own.clone()),
+        Value::ServerError(server_error("ERR secret")),
+        parse_redis_value(b"(3492890328409238509324850943850943825024385\r\n").expect("a number"),
+        Value::Nil,
+        Value::Okay,
+        Value::Int(1),
+        Value::Double(1.0),
+        Value::Boolean(true),
+    ]
+}
+
+#[test]
+fn the_tenants_keys_lose_their_prefix() {
+    for (line, kind) in COMMANDS {
+        for name in ["k", "", &format!("{PREFIX_B}k"), PREFIX_A] {
+            let own = bulk(format!("{PREFIX_A}{name}"));
+            for (answer, expected) in proper(kind, &own).into_iter().zip(proper(kind, &bulk(name))) {
+                assert_eq!(reply(line, &Ok(answer.clone())), Ok(expected.clone()), "{line}");
+                // What redis-rs would look into, and what it would leave out.
+                let told = with_attributes(with_attributes(answer));
+                assert_eq!(reply(line, &Ok(told)), Ok(expected), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_of_nobody_or_another_is_not_given() {
+    for (line, kind) in COMMANDS {
+        for key in hostile_keys() {
+            for answer in proper(kind, &key) {
+                assert_shows_nothing(&reply(line, &Ok(answer.clone())).unwrap_err());
+                assert_shows_nothing(&reply(line, &Ok(with_attributes(answer.clone()))).unwrap_err());
+                let both = Value::Array(vec![Value::Okay, answer]);
+                assert_shows_nothing(&replies(&["SET k v", line], false, &both).unwrap_err());
+                let both = Value::Array(vec![both]);
+                assert_shows_nothing(&replies(&["SET k v", line], true, &both).unwrap_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn another_shape_is_not_given() {
+    let own = bulk(format!("{PREFIX_A}secret"));
+    let mut deep = own.clone();
+    for _ in 0..200 {
+        deep = Value::Array(vec![deep]);
+    }
+    for (line, kind) in COMMANDS {
+        let mut shapes = hostile_keys();
+        shapes.retain(|shape| !matches!(shape, Value::ServerError(_)));
+        shapes.retain(|shape| *shape != Value::Nil || !matches!(kind, Kind::Popped | Kind::Streams));
+        // These are the shape of a reply, with an own key.
+        let keys = [Value::Array(vec![own.clone()]), Value::Set(vec![own.clone()])];
+        shapes.retain(|shape| kind != Kind::Keys || !keys.contains(shape));
+        shapes.retain(|shape| kind != Kind::Streams || !matches!(shape, Value::Map(_)));
+        shapes.push(deep.clone());
+        shapes.push(Value::Array(vec![own.clone(); 4]));
+        shapes.retain(|shape| kind != Kind::Keys || *shape != Value::Array(vec![own.clone(); 4]));
+        for shape in shapes {
+            assert_shows_nothing(&reply(line, &Ok(shape)).unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_has_a_reply_to_each_command() {
+    let (own, foreign) = (bulk(format!("{PREFIX_A}k")), bulk(format!("{PREFIX_B}secret")));
+    let keys = Value::Array(vec![own]);
+    let lines = ["GET k", "KEYS *"];
+    let good = vec![bulk("v"), keys.clone()];
+    let expected = vec![bulk("v"), Value::Array(vec![bulk("k")])];
+    assert_eq!(replies(&lines, false, &Value::Array(good.clone())), Ok(expected.clone()));
+    let run = Value::Array(vec![Value::Array(good.clone())]);
+    assert_eq!(replies(&lines, true, &run), Ok(vec![Value::Array(expected)]));
+    assert_eq!(replies(&lines, true, &Value::Array(vec![Value::Nil])), Ok(vec![Value::Nil]), "not run");
+
+    let more = [&good[..], &[foreign.clone()]].concat();
+    for values in [&good[..1], &more, &[], &[keys.clone(), bulk("v")]] {
+        let values = Value::Array(values.to_vec());
+        assert_shows_nothing(&replies(&lines, false, &values).unwrap_err());
+        assert_shows_nothing(&replies(&lines, true, &Value::Array(vec![values])).unwrap_err());
+    }
+    for values in [good, vec![foreign], vec![], vec![Value::Array(vec![]), Value::Array(vec![])]] {
+        assert_shows_nothing(&replies(&lines, true, &Value::Array(values)).unwrap_err());
+    }
+    let error = Value::ServerError(server_error("WRONGTYPE Operation against a key"));
+    let failed = Value::Array(vec![error.clone(), keys]);
+    assert_eq!(replies(&lines, false, &failed).expect("a reply to each")[0], error);
+}
+
+/// A tree of anything, with names of the tenant and of others in it.
+fn any(rng: &mut Rng, depth: usize) -> Value {
+    let many = |rng: &mut Rng| (0..rng.below(4)).map(|_| any(rng, depth + 1)).collect::<Vec<_>>();
+    match rng.below(if depth < 4 { 18 } else { 12 }) {
+        0..=5 => bulk(any_name(rng)),
+        6 => Value::Nil,
+        7 => Value::Int(7),
+        8 => Value::SimpleString(any_name(rng)),
+        9 => Value::ServerError(server_error("ERR no")),
+        10 => Value::VerbatimString { format: VerbatimFormat::Text, text: any_name(rng) },
+        11 => Value::Double(1.5),
+        12..=14 => Value::Array(many(rng)),
+        15 => Value::Set(many(rng)),
+        16 => Value::Map(many(rng).into_iter().map(|key| (key, Value::Array(vec![]))).collect()),
+        _ => with_attributes(any(rng, depth + 1)),
+    }
+}
+
+fn any_name(rng: &mut Rng) -> String {
+    let prefix = rng.pick(&[PREFIX_A, PREFIX_A, PREFIX_A, PREFIX_B, "", &PREFIX_A[..33], "T:0A0A"]);
+    format!("{prefix}{}", rng.pick(&["secret", "", "k", PREFIX_A, PREFIX_B]))
+}
+
+/// A proper reply, in which something may stand where it should not.
+fn almost_proper(kind: Kind, rng: &mut Rng) -> Value {
+    let own = bulk(format!("{PREFIX_A}{}", rng.below(100)));
+    let mut shapes = proper(kind, &own);
+    let mut value = shapes.swap_remove(rng.below(shapes.len()));
+    if rng.below(3) > 0 {
+        spoil(&mut value, rng);
+    }
+    value
+}
+
+/// Replaces a part of it, takes one away, or adds one.
+fn spoil(value: &mut Value, rng: &mut Rng) {
+    let further = rng.below(3) > 0;
+    match value {
+        Value::Array(parts) | Value::Set(parts) if further && !parts.is_empty() => {
+            let at = rng.below(parts.len());
+            match rng.below(6) {
+                0 => drop(parts.remove(at)),
+                1 => parts.insert(at, any(rng, 3)),
+                _ => spoil(&mut parts[at], rng),
+            }
+        }
+        Value::Map(pairs) if further && !pairs.is_empty() => spoil(&mut pairs[0].0, rng),
+        value => *value = any(rng, 1),
+    }
+}
+
+/// The prefix put back at each place of a key: what the server must have said.
+fn put_back(kind: Kind, value: &mut Value) {
+    let key = |key: &mut Value| match key {
+        Value::BulkString(bytes) => drop(bytes.splice(..0, PREFIX_A.bytes())),
+        other => panic!("no key: {other:?}"),
+    };
+    match (kind, value) {
+        (Kind::Keys, Value::Array(keys) | Value::Set(keys)) => keys.iter_mut().for_each(key),
+        (Kind::Scan, Value::Array(parts)) => put_back(Kind::Keys, &mut parts[1]),
+        (Kind::Popped, Value::Array(parts)) => key(&mut parts[0]),
+        (Kind::Streams, Value::Array(pairs)) => {
+            pairs.iter_mut().for_each(|pair| put_back(Kind::Popped, pair));
+        }
+        (Kind::Streams, Value::Map(pairs)) => pairs.iter_mut().for_each(|(name, _)| key(name)),
+        (Kind::Popped | Kind::Streams, Value::Nil) | (_, Value::ServerError(_)) => {}
+        (kind, other) => panic!("{kind:?}: {other:?}"),
+    }
+}
+
+fn without_attributes(value: Value) -> Value {
+    match value {
+        Value::Attribute { data, .. } => without_attributes(*data),
+        value => value,
+    }
+}
+
+/// Whether what came out is what went in, less the prefix; or else nothing of it came out.
+fn check(kind: Kind, answer: &Value, given: RedisResult<Value>) -> bool {
+    match given {
+        Ok(mut value) => {
+            put_back(kind, &mut value);
+            assert_eq!(value, without_attributes(answer.clone()));
+            true
+        }
+        Err(error) => {
+            assert_shows_nothing(&error);
+            false
+        }
+    }
+}
+
+#[test]
+fn whatever_is_answered_a_key_that_is_given_was_the_tenants() {
+    const SEED: u64 = 0x7465_6e61_6e63_7921;
+    println!("seed {SEED:#x}");
+    let mut rng = Rng(SEED);
+    for kind in [Kind::Keys, Kind::Scan, Kind::Popped, Kind::Streams] {
+        let lines: Vec<_> = COMMANDS.iter().filter(|(_, of)| *of == kind).map(|(line, _)| *line).collect();
+        let mut given = 0;
+        for _ in 0..100_000 {
+            let answer = if rng.below(4) == 0 { any(&mut rng, 0) } else { almost_proper(kind, &mut rng) };
+            given += usize::from(check(kind, &answer, reply(rng.pick(&lines), &Ok(answer.clone()))));
+        }
+        assert!((10_000..90_000).contains(&given), "{kind:?}: {given} of 100,000 were given");
+    }
+}
+
+#[test]
+fn whatever_a_pipeline_is_answered_each_key_was_the_tenants() {
+    const SEED: u64 = 0x7069_7065_6c69_6e65;
+    println!("seed {SEED:#x}");
+    let mut rng = Rng(SEED);
+    for atomic in [false, true] {
+        let mut given = 0;
+        for _ in 0..100_000 {
+            let commands = [COMMANDS[rng.below(8)], COMMANDS[rng.below(8)]];
+            let mut answers: Vec<_> =
+                commands.iter().map(|(_, kind)| almost_proper(*kind, &mut rng)).collect();
+            if rng.below(10) == 0 {
+                answers.push(any(&mut rng, 2));
+            }
+            let sent = Value::Array(answers.clone());
+            let sent = if atomic { Value::Array(vec![sent]) } else { sent };
+            let lines = commands.map(|(line, _)| line);
+            let values = match replies(&lines, atomic, &sent) {
+                Ok(mut values) if atomic => match values.pop() {
+                    Some(Value::Array(values)) => values,
+                    other => panic!("{other:?}"),
+                },
+                Ok(values) => values,
+                Err(error) => {
+                    assert_shows_nothing(&error);
+                    continue;
+                }
+            };
+            given += 1;
+            assert_eq!(values.len(), 2);
+            for (((_, kind), answer), value) in commands.iter().zip(&answers).zip(values) {
+                assert!(check(*kind, answer, Ok(value)));
+            }
+        }
+        assert!((5_000..90_000).contains(&given), "{given} of 100,000 were given");
+    }
+}
+
+#[test]
+fn an_error_names_keys_as_the_tenant_does() {
+    let text = format!("NOGROUP No such key '{PREFIX_A}s' or '{PREFIX_A}{PREFIX_B}s'");
+    let stripped = format!("No such key 's' or '{PREFIX_B}s'");
+    for line in ["XACK s g 1-1", "xreadgroup GROUP g c STREAMS s >", "KEYS *"] {
+        // A reply, and an error as the connection of a cluster makes it.
+        let said = reply(line, &Ok(Value::ServerError(server_error(&text))));
+        let Ok(Value::ServerError(said)) = said else { panic!("{said:?}") };
+        assert_eq!((said.code(), said.details()), ("NOGROUP", Some(&stripped[..])), "{line}");
+        let thrown = reply(line, &Err(server_error(&text).into())).unwrap_err();
+        assert_eq!((thrown.code(), thrown.detail()), (Some("NOGROUP"), Some(&stripped[..])), "{line}");
+    }
+    for atomic in [false, true] {
+        let failed = Value::Array(vec![Value::Okay, Value::ServerError(server_error(&text))]);
+        let sent = if atomic { Value::Array(vec![failed]) } else { failed };
+        let values = replies(&["SET k v", "GET s"], atomic, &sent).expect("a reply to each");
+        assert!(!format!("{values:?}").contains(PREFIX_A), "{values:?}");
+        assert!(format!("{values:?}").contains(&stripped), "{values:?}");
+    }
+    let aborted = server_error(&format!("EXECABORT for '{PREFIX_A}s'"));
+    let values = replies(&["GET k"], true, &Value::ServerError(aborted)).expect("a reply");
+    let [Value::ServerError(aborted)] = &values[..] else { panic!("{values:?}") };
+    assert_eq!((aborted.kind(), aborted.details()), (Some(ServerErrorKind::ExecAbort), Some("for 's'")));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
+    let server = Server::start();
+    for resp in [2, 3] {
+        let mut sync = TenantRedis::new(server.client(resp).get_connection()?, A);
+        let shared = server.client(resp).get_multiplexed_async_connection().await?;
+        let mut aio = TenantRedis::new(shared, A).namespace("jobs");
+        let _: Value = ask(&mut TenantRedis::new(server.raw(), A).namespace("jobs"), "XADD x * f v");
+        let _: Value = ask(&mut sync, "XADD x * f v");
+        for line in
+            ["XREADGROUP GROUP g c STREAMS x >", "XPENDING x g", "XCLAIM x g c 0 1-1", "XGROUP SETID x g 0"]
+        {
+            let errors = [
+                command(line).exec(&mut sync).unwrap_err(),
+                command(line).exec_async(&mut aio).await.unwrap_err(),
+                redis::pipe().add_command(command(line)).exec(&mut sync).unwrap_err(),
+                redis::pipe().add_command(command(line)).exec_async(&mut aio).await.unwrap_err(),
+                redis::pipe().atomic().add_command(command(line)).exec(&mut sync).unwrap_err(),
+                redis::pipe().atomic().add_command(command(line)).exec_async(&mut aio).await.unwrap_err(),
+            ];
+            for error in errors {
+                let shown = format!("{error} {error:?}");
+                assert!(shown.contains("NOGROUP") && shown.contains("'x'"), "{line}: {shown}");
+                assert!(!shown.contains(PREFIX_A), "{line}: {shown}");
+                let errors = error.into_server_errors().expect("the server's");
+                assert_eq!(errors[0].1.code(), "NOGROUP");
+            }
+        }
+    }
+    Ok(())
+}
