@@ -49,6 +49,7 @@ use crate::refusal::Refusal;
 /// ```compile_fail,E0614
 /// fn raw(redis: tenancy_redis::TenantPubSub<redis::PubSub<'_>>) -> redis::PubSub<'_> { *redis }
 /// ```
+#[derive(Clone)]
 pub struct TenantPubSub<P> {
     pubsub: P,
     prefix: Prefix,

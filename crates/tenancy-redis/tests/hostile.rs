@@ -249,7 +249,7 @@ fn a_pipeline_has_a_reply_to_each_command() {
     assert_eq!(replies(&lines, true, &run), Ok(vec![Value::Array(expected)]));
     assert_eq!(replies(&lines, true, &Value::Array(vec![Value::Nil])), Ok(vec![Value::Nil]), "not run");
 
-    let more = [&good[..], &[foreign.clone()]].concat();
+    let more = [&good[..], std::slice::from_ref(&foreign)].concat();
     for values in [&good[..1], &more, &[], &[keys.clone(), bulk("v")]] {
         let values = Value::Array(values.to_vec());
         assert_shows_nothing(&replies(&lines, false, &values).unwrap_err());
@@ -325,7 +325,9 @@ fn put_back(kind: Kind, value: &mut Value) {
         (Kind::Scan, Value::Array(parts)) => put_back(Kind::Keys, &mut parts[1]),
         (Kind::Popped, Value::Array(parts)) => key(&mut parts[0]),
         (Kind::Streams, Value::Array(pairs)) => {
-            pairs.iter_mut().for_each(|pair| put_back(Kind::Popped, pair));
+            for pair in pairs {
+                put_back(Kind::Popped, pair);
+            }
         }
         (Kind::Streams, Value::Map(pairs)) => pairs.iter_mut().for_each(|(name, _)| key(name)),
         (Kind::Popped | Kind::Streams, Value::Nil) | (_, Value::ServerError(_)) => {}

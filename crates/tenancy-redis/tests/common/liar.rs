@@ -48,9 +48,7 @@ fn reply(command: &Value, resp: u8, bytes: &[u8]) -> Vec<u8> {
 
 /// A message as the server sends it, of any words.
 pub(crate) fn message(resp: u8, words: &[&str]) -> Vec<u8> {
-    let mut sent = format!("{}{}\r\n", if resp == 3 { '>' } else { '*' }, words.len());
-    for word in words {
-        sent.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
-    sent.into_bytes()
+    let start = format!("{}{}\r\n", if resp == 3 { '>' } else { '*' }, words.len());
+    let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    [start].into_iter().chain(words).collect::<String>().into_bytes()
 }
