@@ -4,6 +4,8 @@
 mod acl;
 #[cfg(feature = "tokio")]
 mod aio;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod client;
 mod confines;
 mod errors;
@@ -21,6 +23,8 @@ mod table;
 
 #[cfg(feature = "acl")]
 pub use acl::TenantAcl;
+#[cfg(feature = "cache")]
+pub use cache::TenantCache;
 pub use client::TenantRedis;
 pub use policy::RedisPolicy;
 pub use pubsub::{TenantMsg, TenantPubSub};

@@ -1,0 +1,282 @@
+//! What is kept, whose it is, and what happens where Redis fails.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tenancy::{TenantContext, TenantContextNotSetError, TenantFutureExt};
+use tenancy_redis::cache::{CacheError, Lookup};
+use tenancy_redis::{Refusal, TenantCache};
+
+use crate::common::{A, B, PREFIX_A, PREFIX_B};
+use crate::memory::{Memory, within};
+use crate::{Cache, Source, answer, ask, cache, key, loaded, settle};
+
+#[tokio::test]
+async fn a_hit_is_one_command_and_a_miss_two() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    for _ in 0..2 {
+        assert_eq!(loaded(ask(&cache, A, &source, 7)).await, Some(7));
+    }
+    let key = key();
+    assert_eq!(memory.log(), [format!("GET {key}"), format!("SET {key} PX 300000"), format!("GET {key}")]);
+    assert_eq!(source.loads(), 1);
+}
+
+#[tokio::test]
+async fn that_there_is_none_is_kept_and_is_neither_a_miss_nor_null() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    let get = || TenantContext::scope(A, || cache.get::<Option<u8>>("k"));
+    assert_eq!(get().await.expect("a reply"), Lookup::Miss);
+    for _ in 0..2 {
+        assert_eq!(loaded(ask::<String>(&cache, A, &source, None)).await, None);
+    }
+    assert_eq!(source.loads(), 1);
+    assert!(memory.log().contains(&format!("SET {PREFIX_A}cache:k PX 10000")), "{:?}", memory.log());
+    assert_eq!(get().await.expect("a reply"), Lookup::Negative);
+    TenantContext::scope(A, || cache.set("k", &None::<u8>)).await.expect("set");
+    assert_eq!(get().await.expect("a reply"), Lookup::Hit(None));
+    TenantContext::scope(A, || cache.set_negative("k")).await.expect("set");
+    assert_eq!(get().await.expect("a reply"), Lookup::Negative);
+    TenantContext::scope(A, || cache.remove("k")).await.expect("removed");
+    assert_eq!(get().await.expect("a reply"), Lookup::Miss);
+}
+
+/// The tenant is that of the call, wherever the future is polled.
+#[tokio::test]
+async fn the_tenant_is_read_at_the_call() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    let loads = || source.load::<_, String>(Ok(Some(7)));
+    let nobodys = (
+        cache.get_or_set("k", loads),
+        cache.get::<u8>("k"),
+        cache.set("k", &7),
+        cache.set_negative("k"),
+        cache.remove("k"),
+    );
+    let nobody = |error| matches!(error, CacheError::NoTenant(TenantContextNotSetError));
+    assert!(matches!(nobodys.0.in_tenant(B).await, Err(CacheError::NoTenant(_))));
+    assert!(nobodys.1.in_tenant(B).await.is_err_and(nobody));
+    for write in [nobodys.2.in_tenant(B).await, nobodys.3.in_tenant(B).await, nobodys.4.in_tenant(B).await] {
+        assert!(write.is_err_and(nobody));
+    }
+    assert_eq!((memory.log().len(), source.loads()), (0, 0));
+    let of_a = TenantContext::scope(A, || cache.get_or_set("k", loads));
+    assert_eq!(of_a.in_tenant(B).await.expect("loaded"), Some(7));
+    assert!(memory.log().iter().all(|line| line.contains(PREFIX_A)), "{:?}", memory.log());
+}
+
+/// Another's tenant may come into the task while Redis answers; the loader must not load for that one.
+#[tokio::test]
+async fn the_loader_is_in_the_tenant_of_the_call_and_in_the_callers_task() {
+    let (_, cache) = cache();
+    let task = tokio::spawn(async move {
+        TenantContext::set(A);
+        let load = async || {
+            let seen = TenantContext::get().expect("a tenant").to_string();
+            settle().await;
+            assert_eq!(TenantContext::get(), Ok(A));
+            Ok::<_, String>(Some((seen, tokio::task::id().to_string())))
+        };
+        let (loaded, ()) = tokio::join!(cache.get_or_set("k", load), async { TenantContext::set(B) });
+        assert_eq!(TenantContext::get(), Ok(B));
+        (loaded.expect("loaded").expect("some"), tokio::task::id().to_string())
+    });
+    let ((tenant, loaders), callers) = answer(task).await;
+    assert_eq!((tenant, loaders), (A.to_string(), callers));
+}
+
+#[tokio::test]
+async fn a_tenant_never_gets_anothers_value() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    TenantContext::scope(B, || cache.set("k", "secret")).await.expect("set");
+    let get = |key: String| {
+        let cache = &cache;
+        async move { TenantContext::scope(A, || cache.get::<String>(&key)).await.expect("a reply") }
+    };
+    assert_eq!(get("k".into()).await, Lookup::Miss);
+    assert_eq!(get(format!("{PREFIX_B}cache:k")).await, Lookup::Miss);
+    assert_eq!(loaded(ask(&cache, A, &source, String::new())).await, Some(String::new()));
+    assert_eq!(memory.entry(&format!("{PREFIX_B}cache:k")), Some(b"j\"secret\"".to_vec()));
+}
+
+#[tokio::test]
+async fn where_redis_fails_it_is_loaded_and_counted() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    memory.fail(true);
+    for load in 1..=2 {
+        assert_eq!(loaded(ask(&cache, A, &source, 7)).await, Some(7));
+        assert_eq!((source.loads(), cache.failures()), (load, load as u64));
+    }
+    assert_eq!(memory.sent("SET"), 0, "it does not answer");
+    let get = || TenantContext::scope(A, || cache.get::<u8>("k"));
+    assert_eq!(get().await.expect("a miss"), Lookup::Miss);
+    // Who writes is told: the old value may be there yet.
+    let removed = TenantContext::scope(A, || cache.remove("k")).await;
+    assert!(matches!(removed, Err(CacheError::Redis(_))), "{removed:?}");
+    let set = TenantContext::scope(A, || cache.set("k", &8)).await;
+    assert!(matches!(set, Err(CacheError::Redis(_))), "{set:?}");
+    assert_eq!(cache.failures(), 5);
+    memory.fail(false);
+    assert_eq!(get().await.expect("a reply"), Lookup::Miss);
+    assert_eq!(cache.failures(), 5);
+}
+
+#[tokio::test]
+async fn where_it_fails_to_store_it_is_given() {
+    let ((memory, cache), source) = (cache(), Source::held_back());
+    let asked = ask(&cache, A, &source, 7);
+    source.began().await;
+    memory.fail(true);
+    source.release(1);
+    assert_eq!(loaded(asked).await, Some(7));
+    assert_eq!(cache.failures(), 1);
+}
+
+#[tokio::test]
+async fn where_redis_hangs_it_has_failed() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    let cache = cache.timeout(Duration::from_millis(10));
+    memory.hang();
+    assert_eq!(loaded(ask(&cache, A, &source, 7)).await, Some(7));
+    let removed = within(TenantContext::scope(A, || cache.remove("k"))).await;
+    assert!(matches!(removed, Err(CacheError::Redis(error)) if error.is_timeout()));
+    assert_eq!(cache.failures(), 2);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_an_error_for_all() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    memory.refuse();
+    let tasks = [(); 3].map(|()| ask(&cache, A, &source, 7));
+    for task in tasks {
+        assert!(matches!(answer(task).await, Err(CacheError::Refused(Refusal::Reply))));
+    }
+    let got = TenantContext::scope(A, || cache.get::<u8>("k")).await;
+    assert!(matches!(got, Err(CacheError::Refused(Refusal::Reply))), "{got:?}");
+    let removed = TenantContext::scope(A, || cache.remove("k")).await;
+    assert!(matches!(removed, Err(CacheError::Refused(Refusal::Reply))), "{removed:?}");
+    assert_eq!((source.loads(), cache.failures()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_refused_when_it_is_stored_is_an_error() {
+    let ((memory, cache), source) = (cache(), Source::held_back());
+    let asked = ask(&cache, A, &source, 7);
+    source.began().await;
+    memory.refuse();
+    source.release(1);
+    assert!(matches!(answer(asked).await, Err(CacheError::Refused(Refusal::Reply))));
+}
+
+#[tokio::test]
+async fn what_cant_be_read_is_a_miss_and_overwritten() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    let key = key();
+    for entry in [&b""[..], b"7", b"j", b"j\"seven\"", b"p\x07", b"-7", b"\xff\xff"] {
+        memory.put(&key, entry);
+        let got = TenantContext::scope(A, || cache.get::<u8>("k")).await;
+        assert_eq!(got.expect("a reply"), Lookup::Miss);
+        assert_eq!(loaded(ask(&cache, A, &source, 7)).await, Some(7));
+        assert_eq!(memory.entry(&key), Some(b"j7".to_vec()), "{}", entry.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn what_cant_be_written_is_an_error_for_all() {
+    let ((memory, cache), source) = (cache(), Source::held_back());
+    // The keys of an object are text.
+    let odd = || HashMap::from([((1, 2), 3)]);
+    let tasks = [(); 2].map(|()| ask(&cache, A, &source, odd()));
+    source.began().await;
+    settle().await;
+    source.release(1);
+    for task in tasks {
+        assert!(matches!(answer(task).await, Err(CacheError::Encode(_))));
+    }
+    let set = TenantContext::scope(A, || cache.set("k", &odd())).await;
+    assert!(matches!(set, Err(CacheError::Encode(_))), "{set:?}");
+    assert_eq!((source.loads(), memory.sent("SET"), memory.sent("UNLINK")), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn namespaces_are_apart_and_clones_are_not() {
+    let (memory, cache) = cache();
+    let users = cache.clone().namespace("users");
+    TenantContext::scope(A, || users.set("k", &7)).await.expect("set");
+    assert_eq!(memory.entry(&format!("{PREFIX_A}cache:users:k")), Some(b"j7".to_vec()));
+    let get = |cache: Cache| async move {
+        TenantContext::scope(A, || cache.get::<u8>("k")).await.expect("a reply")
+    };
+    assert_eq!(get(cache.clone()).await, Lookup::Miss);
+    assert_eq!(get(users.clone()).await, Lookup::Hit(7));
+    memory.fail(true);
+    get(users.clone()).await;
+    assert_eq!((users.failures(), cache.failures()), (1, 0));
+}
+
+#[cfg(feature = "postcard")]
+#[tokio::test]
+async fn a_form_takes_the_other_for_a_miss() {
+    use tenancy_redis::cache::Postcard;
+
+    let (memory, json) = cache();
+    let postcard = json.clone().codec(Postcard);
+    let (key, value) = (key(), vec![(7_u32, "seven".to_owned())]);
+    let load = async || Ok::<_, String>(Some(value.clone()));
+    for _ in 0..2 {
+        let got = TenantContext::scope(A, || postcard.get_or_set("k", load)).await.expect("loaded");
+        assert_eq!(got.as_ref(), Some(&value));
+        assert_eq!(memory.entry(&key), Some(b"p\x01\x07\x05seven".to_vec()));
+    }
+    let got = TenantContext::scope(A, || json.get::<Vec<(u32, String)>>("k")).await;
+    assert_eq!(got.expect("a reply"), Lookup::Miss);
+    memory.put(&key, b"p\x01\x07\x05seven!");
+    let got = TenantContext::scope(A, || postcard.get::<Vec<(u32, String)>>("k")).await;
+    assert_eq!(got.expect("a reply"), Lookup::Miss, "more than the value");
+}
+
+#[test]
+fn a_jitter_is_a_fraction() {
+    for jitter in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+        let made = std::panic::catch_unwind(|| TenantCache::new(()).jitter(jitter));
+        assert!(made.is_err(), "{jitter}");
+    }
+    let made = std::panic::catch_unwind(|| TenantCache::new(()).namespace("a:b"));
+    assert!(made.is_err());
+    let _ = TenantCache::new(()).jitter(0.0).jitter(1.0).namespace("a").namespace("b");
+}
+
+#[tokio::test]
+async fn debug_shows_neither_the_connection_nor_a_key() {
+    let cache = TenantCache::new("redis://:password@host").namespace("users");
+    assert_eq!(
+        format!("{cache:?}"),
+        "TenantCache { namespace: Some(\"users\"), lifetime: Lifetime { ttl: 300s, jitter: 0.0 }, \
+         negative: Lifetime { ttl: 10s, jitter: 0.0 }, loading: 0, failures: 0, .. }"
+    );
+    let (_, cache) = crate::cache();
+    let source = Source::held_back();
+    let asked = ask(&cache, A, &source, "secret".to_owned());
+    source.began().await;
+    let shown = format!("{cache:?}");
+    assert!(shown.contains("loading: 1") && !shown.contains("k\""), "{shown}");
+    source.release(1);
+    loaded(asked).await;
+}
+
+/// In a handler the future has to be `Send`, of a closure and of an async one.
+#[test]
+fn futures_are_send() {
+    fn check(future: impl Future + Send) {
+        drop(future);
+    }
+    let cache = TenantCache::new(Memory::default());
+    let user = "user".to_owned();
+    check(cache.get_or_set("k", || async { Ok::<_, String>(Some(7)) }));
+    check(cache.get_or_set("k", async || Ok::<_, String>(Some(user.clone()))));
+    check(cache.get_or_set(&user, async move || Ok::<_, std::io::Error>(Some(7))));
+    check(cache.get::<String>("k"));
+    check(cache.set("k", "text"));
+    check(cache.set("k", &[7][..]));
+    check(cache.remove("k"));
+}
