@@ -24,32 +24,32 @@
 //! # }
 //! ```
 
+mod builder;
 mod codec;
 mod entry;
 mod error;
 mod flights;
 mod lifetime;
+mod place;
 #[cfg(feature = "postcard")]
 mod postcard;
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use std::{fmt, io};
 
 use redis::aio::ConnectionLike;
-use redis::{AsyncCommands, RedisError, RedisResult, SetExpiry, SetOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tenancy::{TenantContext, TenantContextNotSetError, TenantFutureExt, TenantId};
+use tenancy::{TenantContext, TenantContextNotSetError, TenantFutureExt};
 
 use self::entry::{Bytes, decode, encode};
-use self::flights::{Flight, Flights, Id, Joined};
+use self::flights::{Flight, Flights, Joined, Outcome};
 use self::lifetime::Lifetime;
+use self::place::{Place, Read, forgive};
 use crate::client::TenantRedis;
-use crate::prefix::Prefix;
-use crate::refusal::refusal;
 
 pub use self::codec::{Codec, Json};
 pub use self::entry::Lookup;
@@ -62,7 +62,8 @@ const NAMESPACE: &str = "cache";
 /// Values that are kept for the tenant of the context, at keys of that tenant.
 ///
 /// The tenant is read when a method is called, not when its future is polled. The key `user:7` is
-/// `t:{tenant}:cache:user:7` on the server, with a [namespace](Self::namespace) `t:{tenant}:cache:{namespace}:user:7`.
+/// `t:{tenant}:cache:user:7` on the server, with a [namespace](Self::namespace)
+/// `t:{tenant}:cache:{namespace}:user:7`.
 ///
 /// # Who loads
 ///
@@ -87,8 +88,11 @@ const NAMESPACE: &str = "cache";
 ///
 /// # What it can't do
 ///
-/// A `remove` stops what this cache and its clones have under way, not what another process has: a value that
-/// was loaded there before and stored after is read for up to its time to live.
+/// A `remove` stops what this cache and its clones have under way, not what another process has: a value that was
+/// loaded there before and stored after is read for up to its time to live. So is one that Redis was too slow to
+/// store, where it gets to it after the removal, by a connection that was lost meanwhile.
+///
+/// The futures need tokio's timer, as redis-rs's connections do.
 pub struct TenantCache<C, K = Json> {
     connection: C,
     namespace: Option<&'static str>,
@@ -105,12 +109,6 @@ pub struct TenantCache<C, K = Json> {
 struct Shared {
     flights: Flights,
     failures: AtomicU64,
-}
-
-/// One key of one tenant.
-struct Place<C> {
-    redis: TenantRedis<C>,
-    id: Id,
 }
 
 /// What there is at a key.
@@ -139,69 +137,6 @@ impl<C> TenantCache<C> {
 }
 
 impl<C, K> TenantCache<C, K> {
-    /// Keeps values in another form. A cache in one form takes what is kept in another for a miss.
-    #[must_use]
-    pub fn codec<L: Codec>(self, _: L) -> TenantCache<C, L> {
-        let Self { connection, namespace, lifetime, negative, timeout, max_value_len, .. } = self;
-        let (shared, codec) = (Arc::default(), PhantomData);
-        TenantCache { connection, namespace, lifetime, negative, timeout, max_value_len, shared, codec }
-    }
-
-    /// Keys apart from those of other caches: for each kind of values, and for each version of their type.
-    ///
-    /// # Panics
-    ///
-    /// Where the name is not 1 to 32 letters, digits, `-` or `_`.
-    #[must_use]
-    pub fn namespace(self, name: &'static str) -> Self {
-        // A panic here, not in a request.
-        let _ = Prefix::new(TenantId::PLATFORM).namespace(name);
-        Self { namespace: Some(name), shared: Arc::default(), ..self }
-    }
-
-    /// How long a value is kept, in milliseconds, at least one.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.lifetime.ttl = ttl;
-        self
-    }
-
-    /// How long it is kept that there is no value, in milliseconds, at least one.
-    #[must_use]
-    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
-        self.negative.ttl = ttl;
-        self
-    }
-
-    /// Shortens each time to live at random by up to this fraction, so that what was loaded together does not run
-    /// out together.
-    ///
-    /// # Panics
-    ///
-    /// Where it is not from 0 to 1.
-    #[must_use]
-    pub fn jitter(mut self, fraction: f64) -> Self {
-        assert!((0.0..=1.0).contains(&fraction), "the jitter is a fraction from 0 to 1");
-        self.lifetime.jitter = fraction;
-        self.negative.jitter = fraction;
-        self
-    }
-
-    /// How long Redis may take to answer; 500 ms by default. After that it has failed.
-    ///
-    /// A `ConnectionManager` that connects anew makes its callers wait for it, longer than its response timeout.
-    #[must_use]
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
-    /// The most bytes of an encoded value; by default any number. A larger one is given to those who asked, and not
-    /// kept.
-    #[must_use]
-    pub fn max_value_len(self, bytes: usize) -> Self {
-        Self { max_value_len: bytes, ..self }
-    }
-
     /// How often Redis has failed, or not answered in [time](Self::timeout), since the cache was made.
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(Ordering::Relaxed)
@@ -234,15 +169,18 @@ impl<C: ConnectionLike + Clone + Send + Sync, K: Codec> TenantCache<C, K> {
         async move {
             let place = place?;
             loop {
-                let mut watch = match self.shared.flights.join(&place.id) {
+                let mut other = match self.shared.flights.join(&place.id) {
                     Joined::First(flight) => return self.lead(place, flight, load).await,
-                    Joined::Waits(watch) => watch,
+                    Joined::Forgotten(other) => other,
+                    Joined::Waits(mut other) => {
+                        if let Some(found) = other.outcome().await.and_then(shared_with_me::<K, T, E>) {
+                            return found;
+                        }
+                        // It came to nothing, or to something of other types.
+                        other
+                    }
                 };
-                if let Some(found) = watch.outcome().await.and_then(shared_with_me::<K, T, E>) {
-                    return found;
-                }
-                // It came to nothing, or to something of other types.
-                watch.ended().await;
+                other.ended().await;
             }
         }
     }
@@ -252,11 +190,16 @@ impl<C: ConnectionLike + Clone + Send + Sync, K: Codec> TenantCache<C, K> {
     /// # Errors
     ///
     /// [`CacheError::NoTenant`] where the context has none. Where Redis fails, it is a miss.
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> impl Future<Output = Result<Lookup<T>, CacheError>> {
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Lookup<T>, CacheError>> + use<'_, T, C, K> {
         let place = self.place(key);
         async move {
-            let bytes = self.read(&mut place?).await?.flatten();
-            Ok(bytes.map_or(Lookup::Miss, |bytes| decode::<K, T>(&bytes)))
+            Ok(match place?.read().await? {
+                Read::Bytes(bytes) => decode::<K, T>(&bytes),
+                Read::Nothing | Read::Failed => Lookup::Miss,
+            })
         }
     }
 
@@ -305,19 +248,20 @@ impl<C: ConnectionLike + Clone + Send + Sync, K: Codec> TenantCache<C, K> {
         async move { self.replace(place?, None).await }
     }
 
-    fn place(&self, key: &str) -> Result<Place<C>, TenantContextNotSetError> {
+    fn place(&self, key: &str) -> Result<Place<'_, C>, TenantContextNotSetError> {
         let tenant = TenantContext::get()?;
         let redis = TenantRedis::new(self.connection.clone(), tenant).namespace(NAMESPACE);
         let redis = match self.namespace {
             Some(name) => redis.namespace(name),
             None => redis,
         };
-        Ok(Place { redis, id: (tenant, key.into()) })
+        let (id, failures) = ((tenant, key.into()), &self.shared.failures);
+        Ok(Place { redis, id, timeout: self.timeout, failures })
     }
 
     async fn lead<T, E, F>(
         &self,
-        mut place: Place<C>,
+        mut place: Place<'_, C>,
         flight: Flight<'_>,
         load: impl FnOnce() -> F,
     ) -> Result<Option<T>, CacheError<E>>
@@ -326,98 +270,64 @@ impl<C: ConnectionLike + Clone + Send + Sync, K: Codec> TenantCache<C, K> {
         E: Send + Sync + 'static,
         F: Future<Output = Result<Option<T>, E>>,
     {
-        let found = self.find(&mut place, load).await;
+        let found = find::<K, _, _, _, _>(&mut place, load).await;
         let outcome = found.as_ref().map(|found| Arc::clone(&found.bytes)).map_err(CacheError::share);
         let is_wanted = flight.land(outcome);
         let Found { value, bytes, is_to_store } = found?;
         if is_to_store && is_wanted && bytes.len() <= self.max_value_len {
             let lifetime = if value.is_some() { self.lifetime } else { self.negative };
-            let stored = self.ask(store(&mut place, &bytes, lifetime)).await;
-            forgive(stored)?;
+            forgive(place.store(&bytes, lifetime).await)?;
         }
         Ok(value)
     }
 
-    async fn find<T, E, F>(
-        &self,
-        place: &mut Place<C>,
-        load: impl FnOnce() -> F,
-    ) -> Result<Found<T>, CacheError<E>>
-    where
-        T: Serialize + DeserializeOwned,
-        F: Future<Output = Result<Option<T>, E>>,
-    {
-        let read = self.read(place).await?;
-        let answers = read.is_some();
-        if let Some(bytes) = read.flatten()
-            && let Some(value) = decode::<K, T>(&bytes).known()
-        {
-            return Ok(Found { value, bytes: Arc::new(bytes), is_to_store: false });
-        }
-        let loaded = async { load().await }.in_tenant(place.redis.tenant()).await;
-        let value = loaded.map_err(|error| CacheError::Load(Arc::new(error)))?;
-        let bytes = encode::<K, T>(value.as_ref())?;
-        Ok(Found { value, bytes, is_to_store: answers })
-    }
-
-    /// What is kept at the key, if Redis answers.
-    async fn read<E>(&self, place: &mut Place<C>) -> Result<Option<Option<Vec<u8>>>, CacheError<E>> {
-        let Place { redis, id } = place;
-        let read = async {
-            match redis.get(&*id.1).await {
-                // What is no string is none of the cache's, and is overwritten.
-                Err(error) if RedisError::code(&error) == Some("WRONGTYPE") => Ok(None),
-                read => read,
-            }
-        };
-        forgive(self.ask(read).await)
-    }
-
     /// Puts something in the place of what is kept and of what is being loaded.
-    async fn replace(&self, mut place: Place<C>, by: Option<(Bytes, Lifetime)>) -> Result<(), CacheError> {
+    async fn replace(
+        &self,
+        mut place: Place<'_, C>,
+        by: Option<(Bytes, Lifetime)>,
+    ) -> Result<(), CacheError> {
         // What was loaded before must not be stored after.
         if let Some(mut storing) = self.shared.flights.forget(&place.id) {
             storing.ended().await;
         }
         let replaced = match by {
-            Some((bytes, lifetime)) => self.ask(store(&mut place, &bytes, lifetime)).await,
-            None => self.ask(place.redis.unlink(&*place.id.1)).await,
+            Some((bytes, lifetime)) => place.store(&bytes, lifetime).await,
+            None => place.remove().await,
         };
         // What was read in between is not for those who ask from now on.
         self.shared.flights.forget(&place.id);
         Ok(replaced?)
     }
-
-    async fn ask<V>(&self, call: impl Future<Output = RedisResult<V>>) -> RedisResult<V> {
-        let reply = tokio::time::timeout(self.timeout, call).await;
-        let reply = reply.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        if reply.as_ref().is_err_and(|error| refusal(error).is_none()) {
-            self.shared.failures.fetch_add(1, Ordering::Relaxed);
-        }
-        reply
-    }
 }
 
-async fn store<C: ConnectionLike + Send + Sync>(
-    place: &mut Place<C>,
-    bytes: &[u8],
-    lifetime: Lifetime,
-) -> RedisResult<()> {
-    let options = SetOptions::default().with_expiration(SetExpiry::PX(lifetime.milliseconds()));
-    place.redis.set_options(&*place.id.1, bytes, options).await
-}
-
-/// Nothing where Redis failed. What was refused stays an error.
-fn forgive<V, E>(reply: RedisResult<V>) -> Result<Option<V>, CacheError<E>> {
-    match reply {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => refusal(&error).map_or(Ok(None), |refusal| Err(CacheError::Refused(refusal))),
+async fn find<K, C, T, E, F>(
+    place: &mut Place<'_, C>,
+    load: impl FnOnce() -> F,
+) -> Result<Found<T>, CacheError<E>>
+where
+    K: Codec,
+    C: ConnectionLike + Send + Sync,
+    T: Serialize + DeserializeOwned,
+    F: Future<Output = Result<Option<T>, E>>,
+{
+    let read = place.read().await?;
+    let answers = !matches!(read, Read::Failed);
+    if let Read::Bytes(bytes) = read
+        && let Some(value) = decode::<K, T>(&bytes).known()
+    {
+        return Ok(Found { value, bytes: Arc::new(bytes), is_to_store: false });
     }
+    // The task's own tenant may be another by now.
+    let loaded = async { load().await }.in_tenant(place.redis.tenant()).await;
+    let value = loaded.map_err(|error| CacheError::Load(Arc::new(error)))?;
+    let bytes = encode::<K, T>(value.as_ref())?;
+    Ok(Found { value, bytes, is_to_store: answers })
 }
 
 /// What another's load came to, if it is of the same types.
 fn shared_with_me<K: Codec, T: DeserializeOwned, E: Send + Sync + 'static>(
-    outcome: flights::Outcome,
+    outcome: Outcome,
 ) -> Option<Result<Option<T>, CacheError<E>>> {
     match outcome {
         Ok(bytes) => decode::<K, T>(&bytes).known().map(Ok),

@@ -105,6 +105,12 @@ impl<E: ?Sized> From<EncodeError> for CacheError<E> {
     }
 }
 
+impl<E: ?Sized> From<Refusal> for CacheError<E> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl<E: ?Sized> From<RedisError> for CacheError<E> {
     fn from(error: RedisError) -> Self {
         match refusal(&error) {
@@ -133,5 +139,29 @@ impl fmt::Display for EncodeError {
 impl Error for EncodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_is_the_same_error_for_those_of_its_type() {
+        let error = CacheError::Load(Arc::new("down".to_owned()));
+        assert_eq!(error.to_string(), "down");
+        assert!(error.share().downcast::<&str>().is_none());
+        let Some(CacheError::Load(shared)) = error.share().downcast::<String>() else { panic!("another") };
+        assert!(matches!(error, CacheError::Load(error) if Arc::ptr_eq(&error, &shared)));
+        let refused = CacheError::<String>::Refused(Refusal::Reply).share().downcast::<u8>();
+        assert!(matches!(refused, Some(CacheError::Refused(Refusal::Reply))));
+    }
+
+    #[test]
+    fn a_refusal_in_an_error_of_redis_is_a_refusal() {
+        let refused = CacheError::<Infallible>::from(RedisError::from(Refusal::Blocking));
+        assert!(matches!(refused, CacheError::Refused(Refusal::Blocking)));
+        let failed = CacheError::<Infallible>::from(RedisError::from(std::io::Error::other("reset")));
+        assert!(matches!(failed, CacheError::Redis(_)));
     }
 }

@@ -18,11 +18,16 @@ pub(super) type Outcome = Result<Bytes, Shared>;
 
 /// The loads that are under way.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Id, Watch>>);
+pub(super) struct Flights(Mutex<Known>);
+
+type Known = HashMap<Id, Watch>;
 
 /// Another's load.
 #[derive(Clone)]
-pub(super) struct Watch(watch::Receiver<Option<Outcome>>);
+pub(super) struct Watch {
+    outcome: watch::Receiver<Option<Outcome>>,
+    is_forgotten: bool,
+}
 
 /// The caller's own load. Its end is its drop: after it was stored, or where it was cancelled.
 pub(super) struct Flight<'f> {
@@ -34,32 +39,44 @@ pub(super) struct Flight<'f> {
 pub(super) enum Joined<'f> {
     /// The caller loads.
     First(Flight<'f>),
+    /// Another loads, for the caller too.
     Waits(Watch),
+    /// Another stores what is not for the caller. Until it has ended nobody is the first again.
+    Forgotten(Watch),
 }
 
 impl Flights {
     pub(super) fn join(&self, id: &Id) -> Joined<'_> {
         match self.lock().entry(id.clone()) {
+            Entry::Occupied(known) if known.get().is_forgotten => Joined::Forgotten(known.get().clone()),
             Entry::Occupied(known) => Joined::Waits(known.get().clone()),
             Entry::Vacant(place) => {
-                let (outcome, watch) = watch::channel(None);
-                place.insert(Watch(watch));
-                Joined::First(Flight { flights: self, id: id.clone(), outcome })
+                let (sender, outcome) = watch::channel(None);
+                place.insert(Watch { outcome, is_forgotten: false });
+                Joined::First(Flight { flights: self, id: id.clone(), outcome: sender })
             }
         }
     }
 
-    /// No one joins what is under way, and it is not stored; except where it is being stored already: then it is
-    /// given back, to be waited for.
+    /// Nobody gets any more what is under way, and it is not stored; except where it is being stored already: then
+    /// it is given back, to be waited for.
     pub(super) fn forget(&self, id: &Id) -> Option<Watch> {
-        self.lock().remove(id).filter(Watch::has_landed)
+        let mut known = self.lock();
+        let watch = known.get_mut(id)?;
+        if watch.has_landed() {
+            // It stays, so that whoever else forgets it waits as well.
+            watch.is_forgotten = true;
+            return Some(watch.clone());
+        }
+        known.remove(id);
+        None
     }
 
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Watch>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,15 +84,15 @@ impl Flights {
 impl Watch {
     /// What it came to; `None` where it ended without.
     pub(super) async fn outcome(&mut self) -> Option<Outcome> {
-        self.0.wait_for(Option::is_some).await.ok()?.clone()
+        self.outcome.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     pub(super) async fn ended(&mut self) {
-        while self.0.changed().await.is_ok() {}
+        while self.outcome.changed().await.is_ok() {}
     }
 
     fn has_landed(&self) -> bool {
-        self.0.borrow().is_some()
+        self.outcome.borrow().is_some()
     }
 }
 
@@ -88,8 +105,8 @@ impl Flight<'_> {
     }
 
     /// Whether it is not forgotten: another may have its place.
-    fn is_in(&self, known: &HashMap<Id, Watch>) -> bool {
-        known.get(&self.id).is_some_and(|watch| self.outcome.subscribe().same_channel(&watch.0))
+    fn is_in(&self, known: &Known) -> bool {
+        known.get(&self.id).is_some_and(|watch| self.outcome.subscribe().same_channel(&watch.outcome))
     }
 }
 
@@ -113,7 +130,7 @@ mod tests {
     fn first<'f>(flights: &'f Flights, id: &Id) -> Option<Flight<'f>> {
         match flights.join(id) {
             Joined::First(flight) => Some(flight),
-            Joined::Waits(_) => None,
+            Joined::Waits(_) | Joined::Forgotten(_) => None,
         }
     }
 
@@ -140,7 +157,17 @@ mod tests {
         drop(old);
         assert_eq!(flights.len(), 1);
         assert!(new.land(Ok(Bytes::default())));
-        assert!(flights.forget(&id("k")).is_some(), "it is being stored");
+    }
+
+    #[test]
+    fn what_is_being_stored_is_waited_for_by_all_who_forget_it() {
+        let flights = Flights::default();
+        let flight = first(&flights, &id("k")).expect("first");
+        assert!(flight.land(Ok(Bytes::default())));
+        assert!(matches!(flights.join(&id("k")), Joined::Waits(_)));
+        assert!(flights.forget(&id("k")).is_some() && flights.forget(&id("k")).is_some());
+        assert!(matches!(flights.join(&id("k")), Joined::Forgotten(_)));
+        drop(flight);
         assert_eq!(flights.len(), 0);
     }
 }

@@ -55,6 +55,29 @@ async fn what_is_being_stored_is_removed_after_it() {
     assert_eq!(memory.entry(&key()), None);
 }
 
+/// The first removal is cancelled while it waits; the second must not overtake `SET` either, and who asks meanwhile
+/// gets nothing old.
+#[tokio::test]
+async fn what_is_being_stored_is_removed_after_it_by_whoever_is_left() {
+    let ((memory, cache), source) = (cache(), Source::new());
+    let set = memory.hold("SET", Part::Command);
+    let old = ask(&cache, A, &source, "old".to_owned());
+    set.came().await;
+    let (first, second) = (remove(&cache), remove(&cache));
+    settle().await;
+    first.abort();
+    let after = ask(&cache, A, &source, "new".to_owned());
+    settle().await;
+    assert_eq!((memory.sent("UNLINK"), memory.sent("GET")), (0, 1));
+    set.release();
+    answer(second).await;
+    assert_eq!(memory.sent("UNLINK"), 1);
+    assert_eq!(loaded(old).await, Some("old".into()));
+    drop(after);
+    let after = loaded(ask(&cache, A, &source, "new".to_owned())).await;
+    assert_eq!(after, Some("new".into()));
+}
+
 /// Who stores is cancelled: nobody waits for it.
 #[tokio::test]
 async fn what_is_no_more_being_stored_is_not_waited_for() {
