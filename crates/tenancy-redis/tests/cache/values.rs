@@ -71,18 +71,21 @@ async fn the_loader_is_in_the_tenant_of_the_call_and_in_the_callers_task() {
     let (_, cache) = cache();
     let task = tokio::spawn(async move {
         TenantContext::set(A);
-        let load = async || {
-            let seen = TenantContext::get().expect("a tenant").to_string();
-            settle().await;
-            assert_eq!(TenantContext::get(), Ok(A));
-            Ok::<_, String>(Some((seen, tokio::task::id().to_string())))
+        let load = || {
+            let called = TenantContext::get();
+            async move {
+                settle().await;
+                let seen = (called, TenantContext::get());
+                Ok::<_, String>(Some((seen == (Ok(A), Ok(A)), tokio::task::id().to_string())))
+            }
         };
         let (loaded, ()) = tokio::join!(cache.get_or_set("k", load), async { TenantContext::set(B) });
         assert_eq!(TenantContext::get(), Ok(B));
         (loaded.expect("loaded").expect("some"), tokio::task::id().to_string())
     });
-    let ((tenant, loaders), callers) = answer(task).await;
-    assert_eq!((tenant, loaders), (A.to_string(), callers));
+    let ((is_of_a, loaders), callers) = answer(task).await;
+    assert!(is_of_a, "it is called and polled in A");
+    assert_eq!(loaders, callers);
 }
 
 #[tokio::test]
@@ -212,6 +215,15 @@ async fn namespaces_are_apart_and_clones_are_not() {
     memory.fail(true);
     get(users.clone()).await;
     assert_eq!((users.failures(), cache.failures()), (1, 0));
+    // Neither waits for the other's load.
+    let source = Source::held_back();
+    let tasks = [ask(&users, A, &source, 1), ask(&cache, A, &source, 2)];
+    source.began().await;
+    source.began().await;
+    source.release(2);
+    for (task, value) in tasks.into_iter().zip([1, 2]) {
+        assert_eq!(loaded(task).await, Some(value));
+    }
 }
 
 #[cfg(feature = "postcard")]
