@@ -10,6 +10,8 @@ pub(crate) struct Grammar {
     pub(crate) operands: &'static [Operand],
     /// Names in lower case, and what follows each.
     pub(crate) options: &'static [(&'static str, &'static [Operand])],
+    /// The option without which the server knows no command of this name.
+    pub(crate) required: Option<&'static str>,
     pub(crate) reply: Reply,
     /// A pattern is put in where there is none, and two are refused: the server takes the last.
     pub(crate) matches: bool,
@@ -18,6 +20,8 @@ pub(crate) struct Grammar {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Operand {
     Plain,
+    /// A number: what is none may be an option to a reader who counts otherwise.
+    Number,
     /// A key, or a pattern of keys.
     Key,
     /// A pattern of keys, or `#`: the element itself.
@@ -28,21 +32,27 @@ pub(crate) enum Operand {
     Wait,
 }
 
-use Operand::{Key, KeyOrElement, Plain, Streams, Wait};
+use Operand::{Key, KeyOrElement, Number, Plain, Streams, Wait};
 
-pub(crate) static COPY: Grammar =
-    Grammar { operands: &[Key, Key], options: &[("replace", &[])], reply: Reply::Plain, matches: false };
+pub(crate) static COPY: Grammar = Grammar {
+    operands: &[Key, Key],
+    options: &[("replace", &[])],
+    required: None,
+    reply: Reply::Plain,
+    matches: false,
+};
 
 pub(crate) static SCAN: Grammar = Grammar {
     operands: &[Plain],
-    options: &[("match", &[Key]), ("count", &[Plain]), ("type", &[Plain])],
+    options: &[("match", &[Key]), ("count", &[Number]), ("type", &[Plain])],
+    required: None,
     reply: Reply::Scan,
     matches: true,
 };
 
 const SORTING: &[(&str, &[Operand]); 7] = &[
     ("by", &[Key]),
-    ("limit", &[Plain, Plain]),
+    ("limit", &[Number, Number]),
     ("get", &[KeyOrElement]),
     ("asc", &[]),
     ("desc", &[]),
@@ -57,17 +67,22 @@ const SORTING_READ_ONLY: &[(&str, &[Operand])] = {
 };
 
 pub(crate) static SORT: Grammar =
-    Grammar { operands: &[Key], options: SORTING, reply: Reply::Plain, matches: false };
+    Grammar { operands: &[Key], options: SORTING, required: None, reply: Reply::Plain, matches: false };
 
-pub(crate) static SORT_RO: Grammar =
-    Grammar { operands: &[Key], options: SORTING_READ_ONLY, reply: Reply::Plain, matches: false };
+pub(crate) static SORT_RO: Grammar = Grammar {
+    operands: &[Key],
+    options: SORTING_READ_ONLY,
+    required: None,
+    reply: Reply::Plain,
+    matches: false,
+};
 
 const GEO: &[(&str, &[Operand])] = &[
     ("withcoord", &[]),
     ("withdist", &[]),
     ("withhash", &[]),
     ("any", &[]),
-    ("count", &[Plain]),
+    ("count", &[Number]),
     ("asc", &[]),
     ("desc", &[]),
     ("store", &[Key]),
@@ -77,16 +92,23 @@ const GEO: &[(&str, &[Operand])] = &[
 pub(crate) static GEORADIUS: Grammar = Grammar {
     operands: &[Key, Plain, Plain, Plain, Plain],
     options: GEO,
+    required: None,
     reply: Reply::Plain,
     matches: false,
 };
 
-pub(crate) static GEORADIUSBYMEMBER: Grammar =
-    Grammar { operands: &[Key, Plain, Plain, Plain], options: GEO, reply: Reply::Plain, matches: false };
+pub(crate) static GEORADIUSBYMEMBER: Grammar = Grammar {
+    operands: &[Key, Plain, Plain, Plain],
+    options: GEO,
+    required: None,
+    reply: Reply::Plain,
+    matches: false,
+};
 
 pub(crate) static XREAD: Grammar = Grammar {
     operands: &[],
-    options: &[("count", &[Plain]), ("block", &[Wait]), ("streams", &[Streams])],
+    options: &[("count", &[Number]), ("block", &[Wait]), ("streams", &[Streams])],
+    required: None,
     reply: Reply::Streams,
     matches: false,
 };
@@ -95,11 +117,12 @@ pub(crate) static XREADGROUP: Grammar = Grammar {
     operands: &[],
     options: &[
         ("group", &[Plain, Plain]),
-        ("count", &[Plain]),
+        ("count", &[Number]),
         ("block", &[Wait]),
         ("noack", &[]),
         ("streams", &[Streams]),
     ],
+    required: Some("group"),
     reply: Reply::Streams,
     matches: false,
 };

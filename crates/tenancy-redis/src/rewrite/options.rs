@@ -3,6 +3,7 @@
 use super::{Arguments, Out};
 use crate::confines::Mode;
 use crate::grammar::{Grammar, Operand};
+use crate::packed::number;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 
@@ -14,6 +15,7 @@ pub(super) fn rewrite<'a>(
     out.plain(next(&mut arguments)?);
     operands(grammar.operands, &mut arguments, &mut out)?;
     let mut patterns = 0;
+    let mut is_missing = grammar.required.is_some();
     while let Some(option) = arguments.next() {
         let (name, following) = (grammar.options.iter())
             .find(|(name, _)| option.eq_ignore_ascii_case(name.as_bytes()))
@@ -21,6 +23,10 @@ pub(super) fn rewrite<'a>(
         out.plain(option);
         operands(following, &mut arguments, &mut out)?;
         patterns += usize::from(*name == "match");
+        is_missing &= grammar.required != Some(name);
+    }
+    if is_missing {
+        return Err(Refusal::BadArguments);
     }
     match patterns {
         0 if grammar.matches => {
@@ -47,7 +53,12 @@ fn operands<'a>(
             },
             Operand::Streams => streams(arguments, out)?,
             Operand::Wait if out.confines.mode == Mode::Shared => return Err(Refusal::Blocking),
-            Operand::Plain | Operand::Wait => out.plain(next(arguments)?),
+            Operand::Plain => out.plain(next(arguments)?),
+            Operand::Number | Operand::Wait => {
+                let argument = next(arguments)?;
+                number(argument.strip_prefix(b"-").unwrap_or(argument)).ok_or(Refusal::BadArguments)?;
+                out.plain(argument);
+            }
         }
     }
     Ok(())
