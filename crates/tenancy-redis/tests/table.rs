@@ -158,11 +158,14 @@ fn is_misread(words: &[String]) -> bool {
     let streams = words.iter().filter(|word| word.eq_ignore_ascii_case("streams")).count();
     match &*words[0] {
         "xreadgroup" => streams > 1,
-        "georadius" | "georadiusbymember" => {
-            words[4..6].iter().any(|word| word.to_lowercase().starts_with("store"))
-        }
+        "georadius" => words[2..6].iter().any(|word| is_store(word)),
+        "georadiusbymember" => words[2..5].iter().any(|word| is_store(word)),
         _ => false,
     }
+}
+
+fn is_store(word: &str) -> bool {
+    word.to_lowercase().starts_with("store")
 }
 
 const WORDS: [&str; 34] = [
