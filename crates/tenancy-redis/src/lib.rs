@@ -9,7 +9,11 @@ pub mod cache;
 mod client;
 mod confines;
 mod errors;
+#[cfg(feature = "tokio")]
+mod flush;
 mod grammar;
+#[cfg(feature = "tokio")]
+mod nodes;
 mod packed;
 mod policy;
 mod prefix;
@@ -20,13 +24,19 @@ mod rewrite;
 mod scripts;
 mod sync;
 mod table;
+#[cfg(feature = "tokio")]
+mod usage;
 
 #[cfg(feature = "acl")]
 pub use acl::TenantAcl;
 #[cfg(feature = "cache")]
 pub use cache::TenantCache;
 pub use client::TenantRedis;
+#[cfg(feature = "tokio")]
+pub use flush::FlushReport;
 pub use policy::RedisPolicy;
 pub use pubsub::{TenantMsg, TenantPubSub};
 pub use refusal::{Refusal, refusal};
 pub use scripts::TrustedScripts;
+#[cfg(feature = "tokio")]
+pub use usage::Usage;

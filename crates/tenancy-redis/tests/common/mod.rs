@@ -2,16 +2,19 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod liar;
 pub(crate) mod outage;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-use redis::{Client, Cmd, Connection, ConnectionLike, FromRedisValue};
+use redis::{Client, Cmd, Connection, ConnectionLike, FromRedisValue, Value};
 use tenancy::{TenantId, tenant_id};
 use tenancy_redis::TenantRedis;
 
@@ -94,6 +97,24 @@ impl Drop for Server {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Every key of a server, with its value and its time to live in milliseconds (-1: for ever).
+pub(crate) fn dump_all(raw: &mut Connection) -> BTreeMap<Vec<u8>, (Vec<u8>, i64)> {
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(raw).expect("keys");
+    let mut all = BTreeMap::new();
+    for keys in keys.chunks(1000) {
+        let mut pipeline = redis::pipe();
+        for key in keys {
+            pipeline.cmd("DUMP").arg(key).pttl(key);
+        }
+        let values: Vec<Value> = pipeline.query(raw).expect("values");
+        for (key, pair) in keys.iter().zip(values.chunks(2)) {
+            let pair = Value::Array(pair.to_vec());
+            all.insert(key.clone(), redis::from_redis_value(pair).expect("a value and its time to live"));
+        }
+    }
+    all
 }
 
 /// A command of words.
