@@ -75,7 +75,7 @@ impl Cluster {
     }
 
     fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while !is_so() {
             assert!(Instant::now() < end, "within 60 s, not so: {what} {self:?}");
             thread::sleep(Duration::from_millis(50));
@@ -108,8 +108,7 @@ impl Master {
     }
 
     fn try_start(folder: &Path) -> Option<Self> {
-        let [(port, _first), (bus, _second)] = [free_port(), free_port()];
-        drop((_first, _second));
+        let [port, bus] = free_ports();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--cluster-port", &bus.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes", "--dir"])
@@ -147,9 +146,10 @@ impl Master {
     }
 }
 
-fn free_port() -> (u16, TcpListener) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    (listener.local_addr().expect("an address").port(), listener)
+fn free_ports() -> [u16; 2] {
+    // Both are held, so that they are two.
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 impl Drop for Master {
