@@ -57,8 +57,9 @@ impl<'r, C: ConnectionLike + Send + 'static> Walk<'r, C> {
         }
         let mut scan = redis::cmd("SCAN");
         scan.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(PAGE);
-        let reply = self.nodes.ask(node, scan).await?.extract_error()?;
-        let (cursor, names) = redis::from_redis_value(Reply::Scan.strip(reply, &self.prefix)?)?;
+        let mut reply = self.nodes.ask(node, scan).await?.extract_error()?;
+        Reply::Scan.strip(&mut reply, &self.prefix)?;
+        let (cursor, names) = redis::from_redis_value(reply)?;
         self.cursor = cursor;
         self.node += usize::from(cursor == 0);
         Ok(Some(Page { node, names }))
