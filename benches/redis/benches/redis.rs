@@ -120,7 +120,7 @@ impl EndToEnd {
             subject(|_| self.all(|| tenant.clone(), |mut redis| async move { redis.get("k").await })),
             [
                 contender("raw", |_| {
-                    self.all(|| raw.clone(), |mut redis| async move { redis.get("k").await })
+                    self.all(|| raw.clone(), |mut redis| async move { redis.get("k").await });
                 }),
                 contender("`format!` of the key", |_| {
                     self.all(
