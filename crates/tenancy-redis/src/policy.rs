@@ -111,7 +111,7 @@ impl RedisPolicy {
 }
 
 /// The server refuses a time of 0, and one that overflows its clock.
-fn milliseconds(ttl: Duration) -> u64 {
+pub(crate) fn milliseconds(ttl: Duration) -> u64 {
     const A_CENTURY: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
     u64::try_from(ttl.as_millis()).unwrap_or(A_CENTURY).clamp(1, A_CENTURY)
 }

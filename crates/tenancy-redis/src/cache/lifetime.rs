@@ -3,8 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// The server refuses a time that overflows its clock.
-const A_CENTURY: Duration = Duration::from_hours(100 * 366 * 24);
+use crate::policy::milliseconds;
 
 /// A time to live, and the fraction of it that chance may take.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +17,10 @@ impl Lifetime {
         Self { ttl, jitter: 0.0 }
     }
 
-    /// At least one: the server refuses 0.
     pub(super) fn milliseconds(self) -> u64 {
-        let ttl = self.ttl.min(A_CENTURY).mul_f64(1.0 - self.jitter * random());
-        u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+        // A longer one would overflow in the product.
+        let ttl = Duration::from_millis(milliseconds(self.ttl));
+        milliseconds(ttl.mul_f64(1.0 - self.jitter * random()))
     }
 }
 
