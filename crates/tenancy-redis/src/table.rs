@@ -203,6 +203,7 @@ mod tests {
             " GET",
             "\x07ET",
             "bitfield\x7fro",
+            "sort\x7fro",
             "GET\x20",
             "ge\x14",
             "GET\0",

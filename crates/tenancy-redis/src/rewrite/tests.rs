@@ -177,6 +177,7 @@ fn arguments_that_do_not_say_where_the_keys_are() {
         "OBJECT",
         "XREAD COUNT STREAMS a 0",
         "XREADGROUP STREAMS a 0",
+        "XREADGROUP COUNT 1 STREAMS a b 0 0",
         "XREAD COUNT x STREAMS a 0",
         "XREADGROUP COUNT STREAMS GROUP g c STREAMS a >",
         "GEORADIUS k 0 0 1 m COUNT STORE STORE a",
