@@ -31,16 +31,21 @@ pub struct TrustedScripts {
 
 #[derive(Debug)]
 struct Trusted {
-    code: &'static str,
+    code: Box<str>,
     /// Forty digits, in lower case.
     hash: String,
 }
 
+impl Trusted {
+    fn new(code: &str) -> Self {
+        Self { code: code.into(), hash: Script::new(code).get_hash().to_owned() }
+    }
+}
+
 impl TrustedScripts {
     /// The scripts, by their text.
-    pub fn new(scripts: impl IntoIterator<Item = &'static str>) -> Self {
-        let trusted = |code| Trusted { code, hash: Script::new(code).get_hash().to_owned() };
-        Self { scripts: scripts.into_iter().map(trusted).collect() }
+    pub fn new(scripts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { scripts: scripts.into_iter().map(|code| Trusted::new(code.as_ref())).collect() }
     }
 
     pub(crate) fn has_code(&self, code: &[u8]) -> bool {
