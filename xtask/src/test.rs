@@ -190,10 +190,11 @@ fn docs(verdict: &mut Verdict) {
     }
 }
 
-/// What plain `cargo test` leaves out, because it needs a client that this project did not write.
+/// What plain `cargo test` leaves out, because it needs a client that this project did not write, or a server.
 fn gateway(verdict: &mut Verdict) {
-    verdict.step("the gateway's printed lines, by curl", || {
+    verdict.step("the gateway's printed lines, by curl; and several instances on one Redis", || {
         packages::need("curl", &["curl"], "a client that this project did not write")?;
+        redis::set_up()?;
         cargo(&["test", "--quiet", "-p", "gateway", "--", "--ignored"]).run()
     });
 }

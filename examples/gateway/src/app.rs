@@ -10,17 +10,19 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use redis::aio::ConnectionManager;
 use serde_json::{Value, json};
 use tenancy::TenantContext;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::events::{self, Events};
 use crate::limit::{RateLimit, limit};
-use crate::notes::{self, MemoryNotes, Notes};
+use crate::notes::{self, CachedNotes, MemoryNotes, Notes};
 use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::tenants::{self, Tenants};
@@ -53,12 +55,26 @@ pub struct Gate {
 }
 
 /// The service that a configuration and a census make.
-pub fn service(config: &Config, census: Census, closing: CancellationToken) -> impl HttpService {
+pub fn service(
+    config: &Config,
+    census: Census,
+    redis: Option<ConnectionManager>,
+    closing: CancellationToken,
+) -> impl HttpService {
     let tenants = Arc::new(Tenants::new(census.tenants));
-    let limit = RateLimit::new(config.rate, config.burst);
+    let limit = RateLimit::shared(config.rate, config.burst, redis.clone());
     let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
-    let notes = Arc::new(MemoryNotes::with_limit(config.max_notes));
+    let notes = notes(config, redis);
     gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
+}
+
+fn notes(config: &Config, redis: Option<ConnectionManager>) -> Arc<dyn Notes> {
+    let memory = Arc::new(MemoryNotes::with_limit(config.max_notes));
+    match redis {
+        // Of this process alone, so the cache is for no other.
+        Some(connection) => Arc::new(CachedNotes::new(memory, Uuid::new_v4(), connection)),
+        None => memory,
+    }
 }
 
 /// The routes.

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use crate::principals::Census;
+use crate::redis::RedisUrl;
 use crate::serve::Limits;
 
 /// As many as a process may have files open, where nobody said otherwise.
@@ -37,6 +38,11 @@ pub struct Config {
     /// Requests of a tenant at once, before the rate is felt
     #[arg(long, env = "GATEWAY_BURST", value_name = "NUMBER", default_value = "200")]
     pub burst: NonZeroU32,
+
+    /// A Redis that several instances share: one limit for all of them, and a cache,
+    /// as `redis://HOST:PORT` [default: none, and each instance for itself]
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<RedisUrl>,
 
     /// Notes that a tenant may have
     #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000)]

@@ -31,12 +31,20 @@ async fn run(config: &Config) -> Result<ExitCode> {
         None => Census::demo()?,
     };
     config.check(&census)?;
+    let redis = match &config.redis_url {
+        Some(url) => {
+            let connection = url.connect().await?;
+            tracing::info!("limits are shared, and notes cached, by Redis");
+            Some(connection)
+        }
+        None => None,
+    };
     let listener = listen(config).await?;
     let closing = CancellationToken::new();
     // Before anybody is told that it is there: a signal that comes then is not lost.
     signal::close_on_signal(closing.clone()).context("signals")?;
     greet(config, &census, &listener)?;
-    let service = app::service(config, census, closing.clone());
+    let service = app::service(config, census, redis, closing.clone());
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {

@@ -1,5 +1,6 @@
 //! Notes: what a tenant keeps here.
 
+mod cached;
 pub mod http;
 mod memory;
 
@@ -7,14 +8,15 @@ use std::fmt;
 use std::pin::Pin;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tenancy::TenantContextNotSetError;
 use uuid::Uuid;
 
+pub use cached::CachedNotes;
 pub use memory::MemoryNotes;
 
 /// A note. Its tenant is not in it: who has it, has it from its tenant's notes.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Note {
     /// Grows with time.
     pub id: Uuid,

@@ -59,6 +59,7 @@ fn prepared(mut command: Command) -> Command {
     {
         command.env_remove(format!("GATEWAY_{name}"));
     }
+    command.env_remove("REDIS_URL");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
