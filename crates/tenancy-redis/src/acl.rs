@@ -46,11 +46,13 @@ use crate::table;
 ///
 /// The server must be of version 7.0 or later. It refuses such a user more than isolation needs:
 ///
+/// - `GEORADIUS`, `GEORADIUSBYMEMBER` (`GEOSEARCH` and the forms with `_RO` do the same) and `PFMERGE`: in some of
+///   their forms the server writes a key that it has not held against the user's pattern.
 /// - `SORT` with `BY` a pattern or with `GET`: for these it wants a user who may read every key.
 /// - `PSUBSCRIBE` with any pattern but the one of all the tenant's channels, to the letter.
 ///
-/// `RESET` makes any connection one of the user `default` again, who may do everything as long as nobody changes
-/// it: [`close_default`](Self::close_default). And an ACL that version 7.0 has saved names categories of commands:
+/// `RESET` makes any connection one of the user `default` again, and so does `AUTH`, who may do everything as long as
+/// nobody changes it: [`close_default`](Self::close_default). And an ACL that version 7.0 has saved names categories of commands:
 /// after an upgrade of the server they may have more in them, so provision again.
 ///
 /// [redis/redis#8152]: https://github.com/redis/redis/issues/8152

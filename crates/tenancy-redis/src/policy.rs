@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::ttl::Found;
 use crate::refusal::Refusal;
 use crate::rewrite::Arguments;
-use crate::table::Command;
+use crate::table::{Command, Rule};
 
 /// What a tenant may send, and how long it is kept; by default anything, for ever.
 ///
@@ -64,7 +64,8 @@ impl RedisPolicy {
         Self { requires_ttl: true, ..self }
     }
 
-    /// The most bytes of any one argument: key, field or value.
+    /// The most bytes of any one argument: key, field or value. What is there may grow beyond it: by `APPEND`, by
+    /// `SETRANGE` and `SETBIT` at an offset, by elements of a collection.
     pub const fn max_value_len(self, bytes: usize) -> Self {
         Self { max_value_len: Some(bytes), ..self }
     }
@@ -84,7 +85,14 @@ impl RedisPolicy {
         if self.max_args.is_some_and(|most| arguments.len() - 1 > most) {
             return Err(Refusal::TooManyArguments);
         }
-        if self.max_value_len.is_some_and(|most| arguments.clone().any(|argument| argument.len() > most)) {
+        // The program's own text is as long as it is.
+        let code = match command.rule {
+            Rule::Script(_) => 2,
+            Rule::LoadScript => 3,
+            _ => 0,
+        };
+        let mut sent = arguments.clone().skip(code);
+        if self.max_value_len.is_some_and(|most| sent.any(|argument| argument.len() > most)) {
             return Err(Refusal::TooLarge);
         }
         if self.requires_ttl || self.default_ttl.is_some() {

@@ -55,10 +55,10 @@ impl Refusal {
         match self {
             Self::UnknownCommand => "the command is not in the table of commands",
             Self::AdminCommand => "the command is the operator's",
-            Self::ConnectionState => "the command is about a connection that others share",
-            Self::Blocking => "the command would block a connection that others share",
+            Self::ConnectionState => "the command is about the state of the connection",
+            Self::Blocking => "the command would block the connection",
             Self::UntrustedScript => "a script may use keys that it does not declare",
-            Self::BadArguments => "the arguments do not say where the keys are",
+            Self::BadArguments => "the arguments are not those that the table has for the command",
             Self::TtlRequired => "the policy requires a time to live",
             Self::TtlTooLong => "the time to live is longer than the policy allows",
             Self::TooLarge => "an argument is larger than the policy allows",

@@ -92,9 +92,10 @@ pub(super) fn refused(entry: &Entry) -> Option<&'static str> {
 /// What stands for a command whose keys the server does not tell whole.
 pub(super) const UNCLEAR: &str = ADMIN;
 
-/// Whether a command can make a key that lives for ever: where the server needs memory for it, and that doesn't make
-/// a copy, which lives as long as its model; and where it moves an element to a key of its own.
+/// Whether a command can make a key that lives for ever: where the server needs memory for it, and where it moves an
+/// element to a key of its own. A copy lives as long as its model, and the others change what is there.
 pub(super) fn creates(entry: &Entry) -> bool {
     let needs_memory = entry.flags.iter().any(|flag| flag == "denyoom");
-    (needs_memory && entry.name != "copy") || entry.name == "smove"
+    let changes = ["copy", "linsert", "lpushx", "lset", "rpushx", "xsetid"];
+    (needs_memory && !changes.contains(&&*entry.name)) || entry.name == "smove"
 }

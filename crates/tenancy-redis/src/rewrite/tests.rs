@@ -274,6 +274,13 @@ fn sizes_that_the_policy_allows() {
     assert_eq!(under(policy, "GET 123456"), Err(Refusal::TooLarge));
     assert_eq!(under(policy, "MGET a b c d"), Err(Refusal::TooManyArguments));
     assert_eq!(under(policy, "FLUSHALL a b c d"), Err(Refusal::AdminCommand));
+    let confines = Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
+    let trusting = Confines { scripts: Some(&SCRIPTS), ..confines };
+    for command in ["EVAL CODE 1 k", "SCRIPT LOAD CODE"] {
+        assert!(sent_within(&trusting, &command.replace("CODE", SCRIPT)).is_ok(), "{command}");
+    }
+    let long = "EVAL CODE 1 123456".replace("CODE", SCRIPT);
+    assert_eq!(sent_within(&trusting, &long), Err(Refusal::TooLarge));
 }
 
 #[test]
@@ -314,6 +321,8 @@ fn times_to_live_that_the_policy_allows() {
         "RENAME a b",
         "COPY a b",
         "SORT k BY w GET #",
+        "LPUSHX k v",
+        "LSET k 0 v",
         "LPOP k",
     ] {
         assert!(under(longest, command).is_ok(), "{command}");
