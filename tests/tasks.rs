@@ -111,13 +111,17 @@ fn ten_thousand_tasks_of_a_hundred_tenants() {
 #[test]
 fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
     const ROUNDS: u64 = 2_000;
+    const LONGEST: u64 = 100 * ROUNDS;
+    const RETURNS: u64 = 20;
     let runtime = runtime(1);
     let returns = runtime.block_on(async {
         let sets = tokio::spawn(async move {
             let mut visited = Vec::new();
             let mut returns = 0;
             let mut last = None;
-            for round in 0..ROUNDS {
+            let mut rounds = 0..LONGEST;
+            // A busy machine moves it seldom.
+            while let Some(round) = rounds.next().filter(|round| *round < ROUNDS || returns <= RETURNS) {
                 let here = thread::current().id();
                 if visited.last() != Some(&here) {
                     returns += u64::from(visited.contains(&here));
@@ -149,7 +153,7 @@ fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
         });
         sets.await.expect("no task sees a stale tenant")
     });
-    assert!(returns > 20, "the task came back {returns} times: nothing was shown");
+    assert!(returns > RETURNS, "the task came back {returns} times: nothing was shown");
 }
 
 #[test]
