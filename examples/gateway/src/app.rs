@@ -10,14 +10,12 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use redis::aio::ConnectionManager;
 use serde_json::{Value, json};
 use tenancy::TenantContext;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
-use uuid::Uuid;
 
 use crate::config::Config;
 use crate::events::{self, Events};
@@ -25,6 +23,7 @@ use crate::limit::{RateLimit, limit};
 use crate::notes::{self, CachedNotes, MemoryNotes, Notes};
 use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
+use crate::shared::SharedRedis;
 use crate::tenants::{self, Tenants};
 use crate::{access_log, auth, deadline};
 
@@ -54,27 +53,24 @@ pub struct Gate {
     limit: Arc<RateLimit>,
 }
 
-/// The service that a configuration and a census make.
+/// The service that a configuration and a census make, with the Redis that it shares with other instances.
 pub fn service(
     config: &Config,
     census: Census,
-    redis: Option<ConnectionManager>,
+    redis: Option<SharedRedis>,
     closing: CancellationToken,
-) -> impl HttpService {
+) -> impl HttpService + use<> {
     let tenants = Arc::new(Tenants::new(census.tenants));
-    let limit = RateLimit::shared(config.rate, config.burst, redis.clone());
+    let (rate, burst) = (config.rate, config.burst);
+    let notes = MemoryNotes::with_limit(config.max_notes);
+    let (limit, notes): (_, Arc<dyn Notes>) = match redis {
+        None => (RateLimit::new(rate, burst), Arc::new(notes)),
+        Some(redis) => {
+            (RateLimit::shared(rate, burst, redis.clone()), Arc::new(CachedNotes::new(notes, redis)))
+        }
+    };
     let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
-    let notes = notes(config, redis);
     gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
-}
-
-fn notes(config: &Config, redis: Option<ConnectionManager>) -> Arc<dyn Notes> {
-    let memory = Arc::new(MemoryNotes::with_limit(config.max_notes));
-    match redis {
-        // Of this process alone, so the cache is for no other.
-        Some(connection) => Arc::new(CachedNotes::new(memory, Uuid::new_v4(), connection)),
-        None => memory,
-    }
 }
 
 /// The routes.

@@ -9,8 +9,8 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use crate::principals::Census;
-use crate::redis::RedisUrl;
 use crate::serve::Limits;
+use crate::shared::RedisUrl;
 
 /// As many as a process may have files open, where nobody said otherwise.
 const MOST_CONNECTIONS: usize = 1024;
@@ -39,14 +39,14 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_BURST", value_name = "NUMBER", default_value = "200")]
     pub burst: NonZeroU32,
 
-    /// A Redis that several instances share: one limit for all of them, and a cache,
-    /// as `redis://HOST:PORT` [default: none, and each instance for itself]
-    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
-    pub redis_url: Option<RedisUrl>,
-
     /// Notes that a tenant may have
     #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000)]
     pub max_notes: usize,
+
+    /// A Redis that instances share: redis://[user:password@]host[:port][/database], without TLS. It counts each
+    /// tenant's requests to all of them, and caches notes. On the command line others can read its password
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
+    pub redis_url: Option<RedisUrl>,
 
     /// Seconds that the requests in flight have to finish after Ctrl-C or SIGTERM
     #[arg(long, env = "GATEWAY_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]

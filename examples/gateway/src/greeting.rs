@@ -112,6 +112,14 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
     lines(address, &tries, &format!("with the token of a member of {} in TOKEN:\n", tenant.slug()))
 }
 
+/// What Redis is for.
+pub fn redis(rate: u32) -> &'static str {
+    match rate {
+        0 => "Redis caches notes",
+        _ => "Redis counts each tenant's requests to all instances, and caches notes",
+    }
+}
+
 fn lines(address: SocketAddr, tries: &[Try<'_>], before: &str) -> String {
     let base = format!("http://{}", reachable(address));
     let lines: Vec<_> = tries.iter().map(|attempt| attempt.line(&base)).collect();

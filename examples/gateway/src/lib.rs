@@ -13,7 +13,7 @@ pub mod logging;
 pub mod notes;
 pub mod principals;
 pub mod problem;
-pub mod redis;
 pub mod serve;
+pub mod shared;
 pub mod signal;
 pub mod tenants;

@@ -11,20 +11,21 @@ use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use redis::aio::ConnectionManager;
-use tenancy::{Quota, TenantContext, TenantId, TenantLimiter};
+use tenancy::{Quota, TenantContext, TenantLimiter};
 use tenancy_tower::Refusal;
 
-use self::shared::SharedLimit;
+use crate::shared::SharedRedis;
 use crate::tenants::MOST_TENANTS;
 
-/// A bucket for each tenant: of this instance's own, or one for all instances.
+pub use shared::SharedLimit;
+
+/// A bucket for each tenant.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// Where there is one, the others are for when it fails.
-    shared: Option<SharedLimit>,
     /// None where there is no limit.
     buckets: Option<Mutex<Box<TenantLimiter<MOST_TENANTS>>>>,
+    /// Those of all instances. Where they can't be asked, this one's own are there still.
+    shared: Option<SharedLimit<SharedRedis>>,
     start: Instant,
 }
 
@@ -35,36 +36,29 @@ impl RateLimit {
             let quota = Quota::per_second(rate).burst(burst);
             Mutex::new(Box::new(TenantLimiter::new(quota)))
         });
-        Self { shared: None, buckets, start: Instant::now() }
+        Self { buckets, shared: None, start: Instant::now() }
     }
 
-    /// The same for all instances that share a Redis. Where it fails, each has its own buckets.
-    pub fn shared(rate: u32, burst: NonZeroU32, redis: Option<ConnectionManager>) -> Self {
-        let shared = NonZeroU32::new(rate)
-            .zip(redis)
-            .map(|(rate, connection)| SharedLimit::new(connection, rate, burst));
+    /// The same for all instances together. While Redis fails, each one has it by itself.
+    pub fn shared(rate: u32, burst: NonZeroU32, redis: SharedRedis) -> Self {
+        let shared = NonZeroU32::new(rate).map(|rate| SharedLimit::new(rate, burst, redis));
         Self { shared, ..Self::new(rate, burst) }
     }
 
-    /// Takes a token of the current tenant's: how many seconds to wait, where there is none. Where there is no
-    /// tenant, nothing is done for one.
+    /// Takes a token of the current tenant's, or tells in how many seconds there is one. Where there is no tenant,
+    /// nothing is done for one.
     async fn take(&self) -> Result<(), u64> {
-        let Some(tenant) = TenantContext::get_optional() else { return Ok(()) };
-        let shared = match &self.shared {
-            Some(shared) => shared.take(tenant).await,
-            None => None,
+        let (Some(buckets), Some(tenant)) = (&self.buckets, TenantContext::get_optional()) else {
+            return Ok(());
         };
-        match shared {
-            Some(0) => Ok(()),
-            Some(microseconds) => Err(microseconds.div_ceil(1_000_000)),
-            None => self.take_own(tenant),
+        // Boxed, so that who has no Redis carries no future for it.
+        if let Some(shared) = &self.shared
+            && let Ok(taken) = Box::pin(shared.take(tenant)).await
+        {
+            return taken.map_err(|nanoseconds| nanoseconds.div_ceil(1_000_000_000));
         }
-    }
-
-    fn take_own(&self, tenant: TenantId) -> Result<(), u64> {
-        let Some(buckets) = &self.buckets else { return Ok(()) };
-        let taken = buckets.lock().unwrap_or_else(PoisonError::into_inner).take(tenant, self.start.elapsed());
-        taken.map_err(|error| error.retry_after_seconds())
+        let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.take(tenant, self.start.elapsed()).map_err(|error| error.retry_after_seconds())
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Parser;
 use gateway::config::Config;
 use gateway::principals::Census;
 use gateway::serve::serve;
+use gateway::shared::SharedRedis;
 use gateway::{app, greeting, logging, signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,11 +33,7 @@ async fn run(config: &Config) -> Result<ExitCode> {
     };
     config.check(&census)?;
     let redis = match &config.redis_url {
-        Some(url) => {
-            let connection = url.connect().await?;
-            tracing::info!("limits are shared, and notes cached, by Redis");
-            Some(connection)
-        }
+        Some(url) => Some(SharedRedis::connect(url).await?),
         None => None,
     };
     let listener = listen(config).await?;
@@ -73,6 +70,9 @@ async fn listen(config: &Config) -> Result<TcpListener> {
 
 fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()> {
     let address = listener.local_addr().context("the address")?;
+    if config.redis_url.is_some() {
+        say(greeting::redis(config.rate));
+    }
     match config.principals {
         Some(_) => say(greeting::file(address, &census.tenants)),
         None => say(greeting::demo(address)),

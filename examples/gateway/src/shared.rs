@@ -1,0 +1,119 @@
+//! The Redis server that instances of this service share.
+
+mod health;
+mod url;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use tokio::time::timeout;
+
+use health::{Health, reason};
+
+pub use url::RedisUrl;
+
+/// How long the server may take to answer at the start.
+const START: Duration = Duration::from_secs(5);
+/// The longest pause between attempts to connect anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The one connection to the server, which connects anew by itself.
+///
+/// A command that takes more than 100 ms has failed. After a failure, and until one command in a second is
+/// answered again, the others fail at once: a server that is down costs requests no time. The log tells when it
+/// begins and when it ends.
+#[derive(Clone)]
+pub struct SharedRedis {
+    client: Client,
+    connection: Arc<Mutex<ConnectionManager>>,
+    health: Arc<Health>,
+}
+
+impl SharedRedis {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// Where the URL makes no sense, or the server does not answer within 5 s. Of the URL no more than the host and
+    /// the port are in the error.
+    pub async fn connect(url: &RedisUrl) -> Result<Self> {
+        let client = url.client()?;
+        let address = client.get_connection_info().addr().to_string();
+        let connection = match timeout(START, connect(&client)).await {
+            Ok(connected) => connected.map_err(|error| anyhow!(reason(&error))),
+            Err(_) => Err(anyhow!("it did not answer within {} s", START.as_secs())),
+        };
+        let connection = connection.with_context(|| format!("can't use the Redis at {address}"))?;
+        Ok(Self { client, connection: Arc::new(Mutex::new(connection)), health: Arc::default() })
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn ask<T>(&self, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let was_down = !self.health.is_up();
+        let reply = self.health.watch(call).await;
+        if was_down && reply.as_ref().is_err_and(RedisError::is_timeout) {
+            self.renew();
+        }
+        reply
+    }
+
+    /// A connection whose other end vanished without a word would be waited for as long as the system does, for a
+    /// quarter of an hour and more.
+    fn renew(&self) {
+        let (client, connection) = (self.client.clone(), Arc::clone(&self.connection));
+        tokio::spawn(async move {
+            if let Ok(Ok(new)) = timeout(PAUSE, manager(client)).await {
+                *connection.lock().unwrap_or_else(PoisonError::into_inner) = new;
+            }
+        });
+    }
+}
+
+async fn connect(client: &Client) -> RedisResult<ConnectionManager> {
+    // The manager never gives up, so that it would not tell why. There is a time-out around it all.
+    let first = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let mut first = client.get_multiplexed_async_connection_with_config(&first).await?;
+    // Without a password one is let in, and no further.
+    redis::cmd("PING").exec_async(&mut first).await?;
+    manager(client.clone()).await
+}
+
+async fn manager(client: Client) -> RedisResult<ConnectionManager> {
+    let forever = ConnectionManagerConfig::new().set_number_of_retries(usize::MAX).set_max_delay(PAUSE);
+    ConnectionManager::new_with_config(client, forever).await
+}
+
+impl ConnectionLike for SharedRedis {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        let mut connection = self.connection();
+        Box::pin(async move { self.ask(connection.req_packed_command(cmd)).await })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let mut connection = self.connection();
+        Box::pin(async move { self.ask(connection.req_packed_commands(pipeline, offset, count)).await })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.client.get_connection_info().redis_settings().db()
+    }
+}
+
+/// Shows no address: there may be a password with it.
+impl fmt::Debug for SharedRedis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedRedis").field("is_up", &self.health.is_up()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether the server answers.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use redis::{RedisError, RedisResult};
+use tokio::time::timeout;
+
+/// How long a command may take. It has ended long before the next probe begins, so that it can't be taken for one.
+const LONGEST: Duration = Duration::from_millis(100);
+/// How long it is until a server that failed is asked again.
+const PAUSE_MS: u64 = 1000;
+
+/// Whether the server answered when it was last asked.
+#[derive(Debug)]
+pub(super) struct Health {
+    start: Instant,
+    /// When to ask again, in milliseconds since the start; 0 while it answers.
+    asks_at: AtomicU64,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { start: Instant::now(), asks_at: AtomicU64::new(0) }
+    }
+}
+
+impl Health {
+    pub(super) fn is_up(&self) -> bool {
+        self.asks_at.load(Relaxed) == 0
+    }
+
+    /// The reply to a command, or an error in its stead while the server is down.
+    pub(super) async fn watch<T>(&self, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let is_probe = !self.is_up();
+        if is_probe && !self.begins_probe() {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        }
+        let reply = timeout(LONGEST, call).await;
+        let reply = reply.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        match &reply {
+            Err(error) if !is_of_a_key(error) => self.failed(error),
+            _ if is_probe => self.answered(),
+            _ => {}
+        }
+        reply
+    }
+
+    /// Whether it is time to ask again, and nobody else does.
+    fn begins_probe(&self) -> bool {
+        let (now, at) = (self.now(), self.asks_at.load(Relaxed));
+        at <= now && self.asks_at.compare_exchange(at, now + PAUSE_MS, Relaxed, Relaxed).is_ok()
+    }
+
+    fn failed(&self, error: &RedisError) {
+        if self.asks_at.swap(self.now() + PAUSE_MS, Relaxed) == 0 {
+            let reason = reason(error);
+            tracing::warn!(%reason, "Redis fails: each instance limits by itself, and nothing is cached");
+        }
+    }
+
+    fn answered(&self) {
+        if self.asks_at.swap(0, Relaxed) != 0 {
+            tracing::info!("Redis answers again");
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
+    }
+}
+
+/// The server is well: it does not know a script yet, or another program wrote to a key.
+fn is_of_a_key(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOSCRIPT" | "WRONGTYPE"))
+}
+
+/// What went wrong, without the server's own words: there may be a key or a name in them.
+pub(super) fn reason(error: &RedisError) -> String {
+    match error.code() {
+        Some(code) => code.to_owned(),
+        None if error.is_io_error() => error.to_string(),
+        None => error.category().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn broken<T>() -> RedisResult<T> {
+        Err(io::Error::from(io::ErrorKind::ConnectionReset).into())
+    }
+
+    fn of_server<T>(code: &str) -> RedisResult<T> {
+        Err(redis::make_extension_error(code.to_owned(), None))
+    }
+
+    fn later(health: &Health) {
+        health.asks_at.fetch_sub(PAUSE_MS, Relaxed);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_is_asked_once_a_second() {
+        let health = Health {
+            start: Instant::now().checked_sub(Duration::from_secs(10)).unwrap(),
+            ..Health::default()
+        };
+        assert!(health.watch(ready(broken::<()>())).await.unwrap_err().is_io_error());
+        for _ in 0..3 {
+            let asked: RedisResult<()> = health.watch(async { panic!("it is asked") }).await;
+            assert!(asked.is_err() && !health.is_up());
+        }
+        later(&health);
+        assert!(health.watch(ready(broken::<()>())).await.is_err());
+        assert_eq!(health.watch(ready(Ok(1))).await.ok(), None, "the probe has failed");
+        later(&health);
+        let (probe, other) = tokio::join!(
+            health.watch(async {
+                tokio::task::yield_now().await;
+                Ok(1)
+            }),
+            health.watch(ready(Ok(2)))
+        );
+        assert_eq!((probe.ok(), other.ok()), (Some(1), None), "one probe at a time");
+        assert_eq!(health.watch(ready(Ok(3))).await.ok(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_too_slow_has_failed() {
+        let health = Health::default();
+        let error = health.watch(pending::<RedisResult<()>>()).await.unwrap_err();
+        assert!(error.is_timeout() && !health.is_up());
+    }
+
+    #[tokio::test]
+    async fn an_error_of_one_key_is_an_answer() {
+        let health = Health::default();
+        for (code, is_up) in [("WRONGTYPE", true), ("NOSCRIPT", true), ("OOM", false)] {
+            assert!(health.watch(ready(of_server::<()>(code))).await.is_err());
+            assert_eq!(health.is_up(), is_up, "{code}");
+        }
+    }
+}

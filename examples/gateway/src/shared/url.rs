@@ -1,0 +1,85 @@
+//! Where the server is, and with which password.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use redis::Client;
+
+/// The URL of a Redis server: `redis://[user:password@]host[:port][/database]`.
+///
+/// Any text is one until it is used, and it is never shown: what tells of a malformed value would tell the password.
+#[derive(Clone)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    pub(super) fn client(&self) -> Result<Client> {
+        let client = Client::open(self.0.as_str()).ok().filter(|_| !self.has_split_password());
+        client.context(
+            "the URL of Redis makes no sense: it is redis://[user:password@]host[:port][/database], \
+             without TLS, and of a password all but letters, digits, - . _ and ~ is percent-encoded",
+        )
+    }
+
+    /// A password with one of these characters as it is would end there, and its beginning be taken for a host.
+    fn has_split_password(&self) -> bool {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        end > 0 && rest[end..].contains('@')
+    }
+}
+
+impl From<String> for RedisUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisUrl")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(url: &str) -> Option<String> {
+        let client = RedisUrl::from(url.to_owned()).client().ok()?;
+        Some(client.get_connection_info().addr().to_string())
+    }
+
+    #[test]
+    fn a_url_says_where() {
+        assert_eq!(address("redis://localhost").as_deref(), Some("localhost:6379"));
+        assert_eq!(address("redis://user:s3cret@[::1]:7/3?protocol=resp3").as_deref(), Some("::1:7"));
+        assert_eq!(address("redis://:s3%2Fcr%40t@example.com").as_deref(), Some("example.com:6379"));
+        assert_eq!(address("redis://:s3@cret@example.com").as_deref(), Some("example.com:6379"));
+        assert_eq!(address("unix:///run/redis@1?pass=s3%40cret").as_deref(), Some("/run/redis@1"));
+    }
+
+    /// Each would name a part of the password as a host or a port.
+    #[test]
+    fn no_part_of_a_password_is_taken_for_an_address() {
+        for end in
+            ["s3/cret@host:1", "s3?cret@host", "s3#cret@host", "12/34@host", "12?34@host", "12#34@host"]
+        {
+            for begin in ["", ":", "user:"] {
+                assert_eq!(address(&format!("redis://{begin}{end}")), None, "{begin}{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_that_makes_no_sense_is_not_repeated() {
+        let rediss = "rediss://:s3cret@localhost";
+        for url in
+            ["", "s3cret", "http://:s3cret@localhost", "redis://:s3cret@h/s3cret", "redis://:s3cret@", rediss]
+        {
+            let url = RedisUrl::from(url.to_owned());
+            let error = url.client().expect_err("no URL");
+            let shown = format!("{url:?} {error:#} {error:?}");
+            assert!(shown.contains("redis://[user") && !shown.contains("s3cret"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A tenant's limit is one for all instances.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::common::redis_server::Server;
+use crate::common::{ACME, GLOBEX};
+use crate::instance::{ask, ask_each, assert_burst, instance};
+
+const LIMIT: [&str; 4] = ["--rate", "1", "--burst", "20"];
+const ACME_BUCKET: &str = "t:550e8400e29b41d4a716446655440000:limit:requests";
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn two_instances_have_one_burst_for_each_tenant() {
+    let server = Server::start();
+    let one = instance(Some(server.shared().await), &LIMIT);
+    let other = instance(Some(server.shared().await), &LIMIT);
+    let start = Instant::now();
+    for tenant in [ACME, GLOBEX] {
+        let (passed, refused) = ask_each(&[&one, &other], tenant, 20).await;
+        assert_burst(passed, 20, start);
+        assert_eq!(refused.map(|answer| answer.status), Some(429));
+    }
+    // An instance that is started later has no burst of its own.
+    let third = instance(Some(server.shared().await), &LIMIT);
+    assert_burst(ask_each(&[&third], ACME, 20).await.0, 0, start);
+}
+
+/// Byte for byte.
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_refusal_is_that_of_an_instance_alone() {
+    let server = Server::start();
+    let (shared, alone) = (instance(Some(server.shared().await), &LIMIT), instance(None, &LIMIT));
+    let (_, shared) = ask_each(&[&shared], ACME, 40).await;
+    let (_, alone) = ask_each(&[&alone], ACME, 40).await;
+    assert_eq!(shared, alone);
+    assert_eq!(shared.expect("a refusal").retry_after.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn without_a_limit_nothing_is_counted() {
+    let server = Server::start();
+    let service = instance(Some(server.shared().await), &["--rate", "0"]);
+    assert_eq!(ask_each(&[&service], ACME, 50).await, (50, None));
+    assert_eq!(server.ask::<Vec<String>>("KEYS *"), [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn each_key_is_of_its_tenant_and_runs_out() {
+    let server = Server::start();
+    let service = instance(Some(server.shared().await), &LIMIT);
+    for tenant in [ACME, GLOBEX] {
+        let note = ask(&service, tenant, "POST /v1/notes", r#"{"text":"one"}"#).await.json();
+        let path = format!("/v1/notes/{}", note["id"].as_str().unwrap());
+        assert_eq!(ask(&service, tenant, &format!("GET {path}"), "").await.json(), note);
+        let changed = ask(&service, tenant, &format!("PUT {path}"), r#"{"text":"two"}"#).await;
+        assert_eq!(changed.json()["text"], json!("two"));
+        assert_eq!(ask(&service, tenant, &format!("GET {path}"), "").await, changed);
+    }
+    let keys: Vec<String> = server.ask("KEYS *");
+    for tenant in [ACME, GLOBEX] {
+        let prefix = format!("t:{}:", tenant.replace('-', ""));
+        let mut own: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&prefix)).collect();
+        own.sort_unstable();
+        assert!(matches!(*own, [note, "limit:requests"] if note.starts_with("cache:notes:")), "{own:?}");
+    }
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    for key in keys {
+        let ttl: i64 = server.ask(&format!("PTTL {key}"));
+        assert!((1..=60_000).contains(&ttl), "{key}: {ttl}");
+    }
+}
+
+/// Another program's work: that tenant's limit is each instance's own then.
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_key_that_is_no_bucket_lets_nobody_in_unlimited() {
+    let server = Server::start();
+    let service = instance(Some(server.shared().await), &LIMIT);
+    for line in ["HSET", "SET"].map(|command| match command {
+        "HSET" => format!("HSET {ACME_BUCKET} field value"),
+        _ => format!("SET {ACME_BUCKET} x"),
+    }) {
+        let () = server.ask(&format!("DEL {ACME_BUCKET}"));
+        let () = server.ask(&line);
+        let start = Instant::now();
+        let (passed, refused) = ask_each(&[&service], ACME, 40).await;
+        assert_burst(passed, 20, start);
+        assert_eq!(refused.expect("a refusal").status, 429, "{line}");
+        // It is no reason to leave Redis.
+        let () = server.ask("DEL t:6ba7b8109dad41d180b400c04fd430c8:limit:requests");
+        assert_eq!(ask(&service, GLOBEX, "GET /v1/whoami", "").await.status, 200);
+        assert_eq!(server.ask::<u8>("EXISTS t:6ba7b8109dad41d180b400c04fd430c8:limit:requests"), 1);
+    }
+}
