@@ -11,6 +11,7 @@ mod load;
 mod mutants;
 mod owned;
 mod packages;
+mod postgres;
 mod process;
 mod qemu;
 mod redis;
@@ -27,7 +28,7 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test [--ci] [PART...]       runs everything, or the parts named:
-                              host, features, docs, gateway, redis, qemu
+                              host, features, docs, gateway, redis, postgres, qemu
   nightly                     what takes too long for `test`: 1,000,000 random commands against a redis-server, and
                               200,000 executed ones, from a seed that it prints
   gateway [OPTION...]         builds the gateway and runs it; `--help` among the options tells them
@@ -40,7 +41,7 @@ usage: cargo xtask COMMAND
   redis-table                 writes the table of a redis-server's commands anew
   size                        bytes, symbols and instructions of the core on a Cortex-M3
 
-What is missing (QEMU, the cross toolchain, curl, redis-server, wrk) is installed, by rustup or the system's package manager.
+What is missing (QEMU, the cross toolchain, curl, redis-server, Postgres, wrk) is installed, by rustup or the system's package manager.
 XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 --ci prints less on the way; it checks the same.";
 

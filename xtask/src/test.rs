@@ -9,15 +9,16 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cross::{Cross, TARGETS};
 use crate::device::PROGRAMS;
 use crate::process::{cargo, root};
-use crate::{http, mutants, packages, qemu, redis, size};
+use crate::{http, mutants, packages, postgres, qemu, redis, size};
 
 /// The parts, in the order in which they run.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("host", host),
     ("features", features),
     ("docs", docs),
     ("gateway", gateway),
     ("redis", against_redis),
+    ("postgres", against_postgres),
     ("qemu", devices),
 ];
 
@@ -178,7 +179,7 @@ fn docs(verdict: &mut Verdict) {
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });
-    for package in ["tenancy-redis", "tenancy-tower"] {
+    for package in ["tenancy-postgres", "tenancy-redis", "tenancy-tower"] {
         verdict.step(&format!("examples in the documentation of {package}"), || {
             cargo(&["test", "--quiet", "--doc", "-p", package, "--all-features"]).run()
         });
@@ -207,7 +208,14 @@ fn against_redis(verdict: &mut Verdict) {
     });
 }
 
-/// The same, longer, and not the same each time.
+fn against_postgres(verdict: &mut Verdict) {
+    verdict.step("tenancy-postgres against a Postgres", || {
+        postgres::set_up()?;
+        cargo(&["test", "--quiet", "-p", "tenancy-postgres", "--", "--ignored"]).run()
+    });
+}
+
+/// What is against Redis, longer, and not the same each time.
 pub(crate) fn nightly() -> Result<()> {
     redis::set_up()?;
     let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();

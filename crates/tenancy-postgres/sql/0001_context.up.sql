@@ -1,0 +1,220 @@
+-- The signed context: roles, keys, and the functions that policies call.
+--
+-- In functions every name and operator is qualified, for the caller chooses the search_path. What a comparison can't
+-- decide, by a NULL, is refused: IS NOT TRUE.
+
+DO $do$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['tenancy_owner', 'tenancy_app'] LOOP
+        BEGIN
+            IF pg_catalog.to_regrole(role) IS NULL THEN
+                EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            -- Roles are the whole server's: another database made it just now.
+            NULL;
+        END;
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_roles
+        WHERE rolname IN ('tenancy_owner', 'tenancy_app') AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole)
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_role_specification',
+            MESSAGE = 'tenancy: tenancy_owner and tenancy_app may not log in, nor bypass row-level security';
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'tenancy' AND nspowner <> 'tenancy_owner'::regrole) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_schema',
+            MESSAGE = 'tenancy: the schema tenancy exists, and is not tenancy_owner''s';
+    END IF;
+    IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER) THEN
+        -- Who makes a role may not yet give objects to it.
+        EXECUTE 'GRANT tenancy_owner TO CURRENT_USER';
+    END IF;
+END
+$do$;
+
+CREATE SCHEMA IF NOT EXISTS tenancy AUTHORIZATION tenancy_owner;
+REVOKE ALL ON SCHEMA tenancy FROM PUBLIC, tenancy_app;
+GRANT USAGE ON SCHEMA tenancy TO tenancy_app;
+
+CREATE TABLE IF NOT EXISTS tenancy.migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+ALTER TABLE tenancy.migrations OWNER TO tenancy_owner;
+
+-- HMAC's two pads of a key, 64 bytes each: they are as secret as the key.
+CREATE TABLE IF NOT EXISTS tenancy.keys (
+    id integer PRIMARY KEY,
+    inner_pad bytea NOT NULL CHECK (pg_catalog.octet_length(inner_pad) = 64),
+    outer_pad bytea NOT NULL CHECK (pg_catalog.octet_length(outer_pad) = 64),
+    not_after timestamptz
+);
+ALTER TABLE tenancy.keys OWNER TO tenancy_owner;
+
+-- The database's own key, for the contexts that it mints. It is one row, and never leaves the database.
+CREATE TABLE IF NOT EXISTS tenancy.minting (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    inner_pad bytea NOT NULL CHECK (pg_catalog.octet_length(inner_pad) = 64),
+    outer_pad bytea NOT NULL CHECK (pg_catalog.octet_length(outer_pad) = 64)
+);
+ALTER TABLE tenancy.minting OWNER TO tenancy_owner;
+
+REVOKE ALL ON tenancy.migrations, tenancy.keys, tenancy.minting FROM PUBLIC, tenancy_app;
+
+-- One of HMAC's pads: a key of at most 64 bytes, filled up with zeros, each byte XOR a constant.
+CREATE OR REPLACE FUNCTION tenancy.pad(secret bytea, with_byte integer) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE STRICT AS $function$
+DECLARE
+    padded bytea := secret OPERATOR(pg_catalog.||)
+        pg_catalog.decode(pg_catalog.repeat('00', 64 OPERATOR(pg_catalog.-) pg_catalog.octet_length(secret)), 'hex');
+BEGIN
+    FOR at IN 0..63 LOOP
+        padded := pg_catalog.set_byte(padded, at, pg_catalog.get_byte(padded, at) OPERATOR(pg_catalog.#) with_byte);
+    END LOOP;
+    RETURN padded;
+END
+$function$;
+ALTER FUNCTION tenancy.pad(bytea, integer) OWNER TO tenancy_owner;
+
+-- Gives the database a client's key. The same key twice is one; an id is never another key's.
+CREATE OR REPLACE FUNCTION tenancy.add_key(id integer, secret bytea) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
+DECLARE
+    short bytea := secret;
+BEGIN
+    IF pg_catalog.octet_length(secret) OPERATOR(pg_catalog.>=) 32 IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'tenancy: a key has at least 32 bytes';
+    END IF;
+    IF pg_catalog.octet_length(secret) OPERATOR(pg_catalog.>) 64 THEN
+        short := pg_catalog.sha256(secret);
+    END IF;
+    INSERT INTO tenancy.keys AS k (id, inner_pad, outer_pad)
+        VALUES (add_key.id, tenancy.pad(short, 54), tenancy.pad(short, 92))
+        ON CONFLICT ON CONSTRAINT keys_pkey DO NOTHING;
+    PERFORM FROM tenancy.keys k
+        WHERE k.id OPERATOR(pg_catalog.=) add_key.id
+            AND k.inner_pad OPERATOR(pg_catalog.=) tenancy.pad(short, 54);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '23505', MESSAGE = 'tenancy: the id is another key''s';
+    END IF;
+END
+$function$;
+ALTER FUNCTION tenancy.add_key(integer, bytea) OWNER TO tenancy_owner;
+
+-- After that time the key's signatures are refused. A retired key may be retired earlier, never later.
+CREATE OR REPLACE FUNCTION tenancy.retire_key(id integer, not_after timestamptz DEFAULT pg_catalog.clock_timestamp())
+RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
+BEGIN
+    UPDATE tenancy.keys k SET not_after = LEAST(k.not_after, retire_key.not_after)
+        WHERE k.id OPERATOR(pg_catalog.=) retire_key.id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = 'tenancy: there is no such key';
+    END IF;
+END
+$function$;
+ALTER FUNCTION tenancy.retire_key(integer, timestamptz) OWNER TO tenancy_owner;
+
+-- The tenant of this transaction. There is none: an error, never an empty result.
+--
+-- A context is 32 hexadecimal digits of the tenant and 64 of a MAC. The MAC names what no other transaction has:
+-- the backend, and when its transaction began. Secrets stay columns, and are no variables: a plan shows constants
+-- to who asks for it (debug_print_plan). MACs are compared by their hashes, so that time tells nothing.
+CREATE OR REPLACE FUNCTION tenancy.tenant_id() RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED AS $function$
+DECLARE
+    context pg_catalog.text := pg_catalog.current_setting('tenancy.context', true);
+    tenant pg_catalog.text := pg_catalog.substr(context, 1, 32);
+    presented pg_catalog.bytea := pg_catalog.convert_to(pg_catalog.substr(context, 33), 'UTF8');
+    message pg_catalog.bytea := pg_catalog.convert_to('tenancy.context.v1' OPERATOR(pg_catalog.||) tenant, 'UTF8')
+        OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.pg_backend_pid())
+        OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(pg_catalog.transaction_timestamp())
+        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.current_database()::pg_catalog.text, 'UTF8');
+    valid boolean;
+BEGIN
+    IF pg_catalog.length(context) OPERATOR(pg_catalog.>) 0 IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = '42501',
+            MESSAGE = 'tenancy: no tenant in this transaction',
+            HINT = 'SELECT tenancy.enter(...) after BEGIN.';
+    END IF;
+    SELECT pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||) presented) OPERATOR(pg_catalog.=)
+        pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.encode(
+            pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||)
+                pg_catalog.sha256(m.inner_pad OPERATOR(pg_catalog.||) message)), 'hex'), 'UTF8'))
+        INTO valid FROM tenancy.minting m;
+    IF valid IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the context is not this transaction''s';
+    END IF;
+    RETURN tenant::pg_catalog.uuid;
+END
+$function$;
+ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
+
+-- Makes this transaction a tenant's, until it ends. The signature is the HMAC-SHA256, by the client's key, of
+-- 'tenancy.enter.v1', the tenant's 16 bytes, the key's id (4 bytes) and the expiry (8 bytes, the highest first).
+CREATE OR REPLACE FUNCTION tenancy.enter(tenant uuid, key_id integer, expires bigint, signature bytea) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS $function$
+DECLARE
+    signed pg_catalog.bytea := '\x74656e616e63792e656e7465722e7631'::pg_catalog.bytea
+        OPERATOR(pg_catalog.||) pg_catalog.uuid_send(tenant)
+        OPERATOR(pg_catalog.||) pg_catalog.int4send(key_id)
+        OPERATOR(pg_catalog.||) pg_catalog.int8send(expires);
+    digits pg_catalog.text := pg_catalog.encode(pg_catalog.uuid_send(tenant), 'hex');
+    minted pg_catalog.bytea := pg_catalog.convert_to('tenancy.context.v1' OPERATOR(pg_catalog.||) digits, 'UTF8')
+        OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.pg_backend_pid())
+        OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(pg_catalog.transaction_timestamp())
+        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.current_database()::pg_catalog.text, 'UTF8');
+    valid boolean;
+    mac pg_catalog.text;
+BEGIN
+    SELECT pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||) signature) OPERATOR(pg_catalog.=)
+            pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||)
+                pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||)
+                    pg_catalog.sha256(k.inner_pad OPERATOR(pg_catalog.||) signed))),
+            pg_catalog.encode(pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||)
+                pg_catalog.sha256(m.inner_pad OPERATOR(pg_catalog.||) minted)), 'hex')
+        INTO valid, mac
+        FROM tenancy.keys k CROSS JOIN tenancy.minting m
+        WHERE k.id OPERATOR(pg_catalog.=) key_id
+            AND (k.not_after IS NULL OR k.not_after OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp());
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the key is unknown or retired';
+    END IF;
+    IF valid IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the signature is not valid';
+    END IF;
+    IF expires::pg_catalog.float8 OPERATOR(pg_catalog.>)
+        pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the signature has expired';
+    END IF;
+    IF pg_catalog.length(pg_catalog.current_setting('tenancy.context', true)) OPERATOR(pg_catalog.>) 0 THEN
+        IF tenancy.tenant_id() OPERATOR(pg_catalog.=) tenant IS NOT TRUE THEN
+            RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the transaction is another tenant''s';
+        END IF;
+    END IF;
+    PERFORM pg_catalog.set_config('tenancy.context', digits OPERATOR(pg_catalog.||) mac, true);
+END
+$function$;
+ALTER FUNCTION tenancy.enter(uuid, integer, bigint, bytea) OWNER TO tenancy_owner;
+
+REVOKE ALL ON FUNCTION
+    tenancy.pad(bytea, integer), tenancy.add_key(integer, bytea), tenancy.retire_key(integer, timestamptz),
+    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea)
+    FROM PUBLIC, tenancy_app;
+GRANT EXECUTE ON FUNCTION tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea) TO tenancy_app;
+
+-- A version 4 UUID has 122 random bits, strong ones: 4 of them fill a pad's 64 bytes with more than SHA-256 holds.
+INSERT INTO tenancy.minting (inner_pad, outer_pad)
+    SELECT tenancy.pad(key, 54), tenancy.pad(key, 92)
+    FROM (
+        SELECT pg_catalog.string_agg(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()), ''::bytea) AS key
+        FROM pg_catalog.generate_series(1, 4)
+    ) AS random
+    ON CONFLICT DO NOTHING;

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod db;
+mod error;
+mod id;
+mod migrations;
+mod params;
+mod pool;
+mod scrub;
+mod session;
+mod sign;
+pub mod table;
+mod tx;
+mod verify;
+
+pub use config::Config;
+pub use db::TenantDb;
+pub use error::{Error, Layer, RoleProblem};
+pub use id::PgTenantId;
+pub use migrations::{
+    EnableTable, Migration, add_key, enable_table, migrate, migrations, retire_key, revert,
+};
+pub use sign::{ShortSecretError, SigningKey};
+pub use table::{Table, TableError};
+pub use tx::TenantTx;

@@ -1,0 +1,158 @@
+//! The schema `tenancy`: its versions, and its operator's functions.
+
+mod enable;
+
+use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
+
+pub use self::enable::{EnableTable, enable_table};
+use crate::sign::SigningKey;
+
+/// One version of the schema `tenancy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Its number; they begin with 1, without gaps.
+    pub version: i32,
+    /// Its name, for people.
+    pub name: &'static str,
+    /// The SQL that makes it: several statements, for one transaction. It may run twice.
+    pub up: &'static str,
+    /// The SQL that takes it back.
+    pub down: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "context",
+        up: include_str!("../sql/0001_context.up.sql"),
+        down: include_str!("../sql/0001_context.down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "tables",
+        up: include_str!("../sql/0002_tables.up.sql"),
+        down: include_str!("../sql/0002_tables.down.sql"),
+    },
+];
+
+/// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".
+const LOCK: i64 = i64::from_be_bytes(*b"\0tenancy");
+
+/// The versions of the schema `tenancy`, the first one first, for who runs migrations by a tool of their own.
+pub fn migrations() -> &'static [Migration] {
+    MIGRATIONS
+}
+
+/// Brings the schema `tenancy` up to date, and gives the versions that it applied.
+///
+/// The client's user makes roles and a schema: a superuser, or one with `CREATEROLE` who may `CREATE` in the
+/// database. Each version is a transaction; several programs may run it at once.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenancy_postgres::SigningKey;
+/// use tokio_postgres::NoTls;
+///
+/// let (mut operator, connection) = tokio_postgres::connect("host=127.0.0.1 user=postgres", NoTls).await?;
+/// tokio::spawn(connection);
+///
+/// tenancy_postgres::migrate(&mut operator).await?;
+/// tenancy_postgres::add_key(&operator, &SigningKey::new(1, b"an example of a secret, 32 bytes")?).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The server's. What was applied before stays.
+pub async fn migrate(client: &mut Client) -> Result<Vec<i32>, Error> {
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS {
+        let transaction = locked(client).await?;
+        if is_applied(&transaction, migration.version).await? {
+            continue;
+        }
+        transaction.batch_execute(migration.up).await?;
+        let record = "INSERT INTO tenancy.migrations (version, name) VALUES ($1, $2)";
+        transaction.execute(record, &[&migration.version, &migration.name]).await?;
+        transaction.commit().await?;
+        applied.push(migration.version);
+    }
+    Ok(applied)
+}
+
+/// Takes back the newest versions, down to one that stays, and gives those that it took back; 0 takes back all.
+///
+/// # Errors
+///
+/// The server's: the first version stays while a table calls `tenancy.tenant_id()`.
+pub async fn revert(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
+    let mut reverted = Vec::new();
+    for migration in MIGRATIONS.iter().rev().take_while(|migration| migration.version > to) {
+        let transaction = locked(client).await?;
+        if !is_applied(&transaction, migration.version).await? {
+            continue;
+        }
+        let record = "DELETE FROM tenancy.migrations WHERE version = $1";
+        transaction.execute(record, &[&migration.version]).await?;
+        transaction.batch_execute(migration.down).await?;
+        transaction.commit().await?;
+        reverted.push(migration.version);
+    }
+    Ok(reverted)
+}
+
+/// Gives the database a key, so that its signatures are good there.
+///
+/// The same key twice is one. The secret goes over the client's connection as a parameter.
+///
+/// # Errors
+///
+/// The server's: `23505` where the id is another key's.
+pub async fn add_key(client: &Client, key: &SigningKey) -> Result<(), Error> {
+    client.execute("SELECT tenancy.add_key($1, $2)", &[&key.id(), &key.secret()]).await?;
+    Ok(())
+}
+
+/// Refuses the signatures of a key from now on.
+///
+/// # Errors
+///
+/// The server's: `P0002` where there is no such key.
+pub async fn retire_key(client: &Client, id: i32) -> Result<(), Error> {
+    client.execute("SELECT tenancy.retire_key($1)", &[&id]).await?;
+    Ok(())
+}
+
+/// A transaction that no other program's migration runs beside.
+async fn locked(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    // Another level would not see what was committed while it waited.
+    let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
+    let transaction = begin.start().await?;
+    // Nothing that others may create in `public` stands in for what the SQL names.
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    Ok(transaction)
+}
+
+async fn is_applied(transaction: &Transaction<'_>, version: i32) -> Result<bool, Error> {
+    let there = "SELECT pg_catalog.to_regclass('tenancy.migrations') IS NOT NULL";
+    if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    let applied = "SELECT FROM tenancy.migrations WHERE version = $1";
+    Ok(transaction.query_opt(applied, &[&version]).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_no_gaps() {
+        for (version, migration) in (1..).zip(migrations()) {
+            assert_eq!(migration.version, version);
+        }
+    }
+}

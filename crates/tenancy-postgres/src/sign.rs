@@ -1,0 +1,165 @@
+//! The signature that a transaction enters its tenant by.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use tenancy::TenantId;
+
+/// So that no other use of the key makes a signature.
+const DOMAIN: &[u8] = b"tenancy.enter.v1";
+
+/// The key that says to the database which tenant a transaction is in.
+///
+/// The service has it, and the schema `tenancy` has it; the service's database role can't read it. So SQL that
+/// runs in a tenant can't make a signature for another. What takes over the process itself has the key: against
+/// that it is no help.
+///
+/// ```
+/// use tenancy_postgres::SigningKey;
+///
+/// let key = SigningKey::new(1, b"an example of a secret, 32 bytes")?;
+/// assert_eq!(format!("{key:?}"), "SigningKey { id: 1, .. }");
+/// # Ok::<(), tenancy_postgres::ShortSecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey {
+    id: i32,
+    /// The secret as HMAC takes it: hashed if it is longer than a block, then filled up with zeros.
+    block: [u8; Self::BLOCK],
+    mac: Hmac<Sha256>,
+}
+
+impl SigningKey {
+    /// The fewest bytes of a secret.
+    pub const MIN_SECRET: usize = 32;
+
+    /// The block of SHA-256, in bytes.
+    const BLOCK: usize = 64;
+
+    /// A key of a random secret, under the id that the database knows it by.
+    ///
+    /// A new secret gets a new id. For a while the database knows both, then the old one is
+    /// [retired](crate::retire_key).
+    ///
+    /// # Errors
+    ///
+    /// [`ShortSecretError`]: the secret has fewer than [`MIN_SECRET`](Self::MIN_SECRET) bytes.
+    pub fn new(id: i32, secret: &[u8]) -> Result<Self, ShortSecretError> {
+        if secret.len() < Self::MIN_SECRET {
+            return Err(ShortSecretError(()));
+        }
+        let mut block = [0; Self::BLOCK];
+        if secret.len() > Self::BLOCK {
+            block[..32].copy_from_slice(&Sha256::digest(secret));
+        } else {
+            block[..secret.len()].copy_from_slice(secret);
+        }
+        let mac = Hmac::new(&block.into());
+        Ok(Self { id, block, mac })
+    }
+
+    /// The id that the database knows it by.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// The signature that `tenancy.enter` wants; `expires` is a Unix time in seconds.
+    pub(crate) fn sign(&self, tenant: TenantId, expires: i64) -> [u8; 32] {
+        let mac = self.mac.clone().chain_update(DOMAIN).chain_update(tenant.as_bytes());
+        let mac = mac.chain_update(self.id.to_be_bytes()).chain_update(expires.to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// A secret that makes the same signatures, for the database.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.block
+    }
+}
+
+/// The secret is not shown.
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A secret of too few bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShortSecretError(());
+
+impl fmt::Display for ShortSecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a secret of fewer than {} bytes", SigningKey::MIN_SECRET)
+    }
+}
+
+impl StdError for ShortSecretError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenancy::tenant_id;
+
+    const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+    const SECRET: &[u8; 32] = b"an example of a secret, 32 bytes";
+    const EXPIRES: i64 = 1_700_000_000;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    #[test]
+    fn signatures_are_those_of_other_programs() {
+        let key = SigningKey::new(7, SECRET).expect("a key");
+        // Of Python's hmac and hashlib.
+        assert_eq!(
+            hex(&key.sign(ACME, EXPIRES)),
+            "1dc221d58335f744a7576ccf5d750b32aedbf8a27332d0d2978213f95c555a61"
+        );
+        let long = SigningKey::new(7, &SECRET.repeat(3)).expect("a key");
+        assert_eq!(
+            hex(&long.sign(ACME, EXPIRES)),
+            "5038f5ab8f4df60a4a816536d8c4576332d4fd66a5365ab4463561edcafa37cc"
+        );
+    }
+
+    #[test]
+    fn what_the_database_gets_makes_the_same_signatures() {
+        for length in [32, 63, 64, 65, 200] {
+            let key = SigningKey::new(7, &vec![b'x'; length]).expect("a key");
+            let again = SigningKey::new(7, key.secret()).expect("a key");
+            assert_eq!(key.sign(ACME, EXPIRES), again.sign(ACME, EXPIRES), "{length}");
+        }
+    }
+
+    #[test]
+    fn another_tenant_expiry_id_or_secret_has_another_signature() {
+        let key = SigningKey::new(7, SECRET).expect("a key");
+        let mut other = *SECRET;
+        other[31] ^= 1;
+        let signatures = [
+            key.sign(ACME, EXPIRES),
+            key.sign(TenantId::PLATFORM, EXPIRES),
+            key.sign(ACME, EXPIRES + 1),
+            SigningKey::new(8, SECRET).expect("a key").sign(ACME, EXPIRES),
+            SigningKey::new(7, &other).expect("a key").sign(ACME, EXPIRES),
+        ];
+        for (at, signature) in signatures.iter().enumerate() {
+            assert!(!signatures[..at].contains(signature), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        let error = SigningKey::new(7, &SECRET[1..]).expect_err("31 bytes");
+        assert_eq!(error.to_string(), "a secret of fewer than 32 bytes");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", SigningKey::new(7, SECRET).expect("a key"));
+        assert_eq!(shown, "SigningKey { id: 7, .. }");
+    }
+}

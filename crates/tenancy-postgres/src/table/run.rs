@@ -1,0 +1,131 @@
+//! Where statements run, and what becomes of their rows.
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use tenancy::{TenantContext, TenantId};
+use tokio_postgres::Row;
+
+use super::Table;
+use super::error::TableError;
+use super::sql::TableSql;
+use crate::db::TenantDb;
+use crate::error::Error;
+use crate::session::{Access, Answer, Statement};
+use crate::tx::TenantTx;
+
+/// What a table's statement runs on.
+pub(crate) trait Execute: Sync {
+    /// Whose rows it means.
+    fn tenant(&self) -> Result<TenantId, Error>;
+
+    /// Runs it in a transaction of its tenant, and verifies its rows.
+    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>>;
+
+    /// Where each statement is a transaction of its own: what a transaction is begun with.
+    fn database(&self) -> Option<&TenantDb>;
+}
+
+impl TenantDb {
+    /// A table, on which each statement is a transaction of its own, of the tenant that the context has when it runs.
+    ///
+    /// Where it does not write, or gives no rows, all of it is one round trip. Where it writes and gives rows there are
+    /// two: it is committed when its rows are known to be the tenant's, and to be what was asked for.
+    pub fn table(&self, name: &'static str) -> Table<'_> {
+        Table::new(name, self)
+    }
+}
+
+impl TenantTx<'_> {
+    /// A table, whose statements are part of this transaction.
+    pub fn table(&self, name: &'static str) -> Table<'_> {
+        Table::new(name, self)
+    }
+}
+
+impl Execute for TenantDb {
+    fn tenant(&self) -> Result<TenantId, Error> {
+        Ok(TenantContext::get()?)
+    }
+
+    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async {
+            let access = if sql.writes { Access::ReadWrite } else { Access::ReadOnly };
+            let session = self.session(sql.tenant(), access).await?;
+            let params = sql.params();
+            session.run_and_commit(Statement::of_table(sql, &params)).await
+        })
+    }
+
+    fn database(&self) -> Option<&TenantDb> {
+        Some(self)
+    }
+}
+
+impl Execute for TenantTx<'_> {
+    fn tenant(&self) -> Result<TenantId, Error> {
+        Ok(self.tenant())
+    }
+
+    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async {
+            let params = sql.params();
+            self.session.lock().await.run(Statement::of_table(sql, &params)).await
+        })
+    }
+
+    fn database(&self) -> Option<&TenantDb> {
+        None
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// What writes also runs defaults and triggers, which may leave something in the session: what a sequence gave.
+    fn of_table(sql: &'a TableSql, params: &'a [crate::params::Param<'a>]) -> Self {
+        Self { sql: sql.text(), params, is_raw: sql.writes, is_text: true, is_verified: sql.gives_rows }
+    }
+}
+
+/// What a program makes of the rows. Where it makes nothing of them, a statement of its own has written nothing.
+pub(super) async fn rows<T: DeserializeOwned, R>(
+    on: &dyn Execute,
+    sql: TableSql,
+    accept: impl FnOnce(Vec<T>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let read = |answer: Answer| accept(answer.rows.iter().map(row).collect::<Result<_, _>>()?);
+    let Some(db) = on.database().filter(|_| sql.writes) else {
+        return on.execute(&sql).await.and_then(read);
+    };
+    let tx = db.begin_in(sql.tenant()).await?;
+    match Execute::execute(&tx, &sql).await.and_then(read) {
+        Ok(given) => tx.commit().await.map(|()| given),
+        Err(error) => {
+            // Where it fails the connection is closed, and the first error is the one that counts.
+            let _ = tx.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+pub(super) async fn affected(on: &dyn Execute, sql: TableSql) -> Result<u64, Error> {
+    Ok(on.execute(&sql).await?.affected)
+}
+
+pub(super) async fn count(on: &dyn Execute, sql: TableSql) -> Result<u64, Error> {
+    let answer = on.execute(&sql).await?;
+    let count = answer.rows.first().ok_or(TableError::NoRow)?.try_get::<_, i64>(0)?;
+    Ok(count.unsigned_abs())
+}
+
+pub(super) fn at_most_one<T>(rows: Vec<T>) -> Result<Option<T>, Error> {
+    let mut rows = rows.into_iter();
+    match (rows.next(), rows.next()) {
+        (_, Some(_)) => Err(TableError::ManyRows.into()),
+        (row, None) => Ok(row),
+    }
+}
+
+/// The tenant column is not part of it.
+fn row<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
+    let json: &str = row.try_get(1)?;
+    serde_json::from_str(json).map_err(|error| TableError::Row(error).into())
+}

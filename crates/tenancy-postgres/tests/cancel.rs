@@ -1,0 +1,160 @@
+//! Work that is dropped at each of its polls: whoever is next finds its own, and no transaction stays open.
+
+mod common;
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use common::Server;
+use common::tenants::{A, B, connect, insert, notes, set_up};
+use tenancy::TenantFutureExt;
+use tenancy_postgres::{Error, TenantDb, TenantTx};
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
+
+/// Drops of each kind of work. More by the environment: `TENANCY_DROPS`.
+const DROPS: usize = 250;
+
+type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
+const INSERT: &str = "INSERT INTO notes (title) VALUES ('a')";
+const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id > $1";
+
+/// Each ends well after some polls, where it is left alone.
+const WORKS: [&str; 7] = ["alone", "alone, with parameters", "query", "commit", "rollback", "scope", "mess"];
+
+fn work<'a>(name: &str, db: &'a TenantDb) -> Work<'a> {
+    match name {
+        "alone" => Box::pin(async { db.execute(INSERT, &[]).in_tenant(A).await.map(drop) }),
+        "alone, with parameters" => {
+            Box::pin(async { db.query(SELECT, &[&0_i64]).in_tenant(A).await.map(drop) })
+        }
+        "query" => Box::pin(async {
+            let tx = db.begin_in(A).await?;
+            tx.query(SELECT, &[&0_i64]).await.map(drop)
+        }),
+        "commit" => Box::pin(async {
+            let tx = db.begin_in(A).await?;
+            tx.execute(INSERT, &[]).await?;
+            tx.commit().await
+        }),
+        "rollback" => Box::pin(async {
+            let tx = db.begin_in(A).await?;
+            tx.execute(INSERT, &[]).await?;
+            tx.rollback().await
+        }),
+        "scope" => Box::pin(db.tx_in(A, async |tx: &TenantTx<'_>| {
+            tx.execute(INSERT, &[]).await?;
+            tx.query(SELECT, &[&0_i64]).await.map(drop)
+        })),
+        "mess" => Box::pin(async {
+            let tx = db.begin_in(A).await?;
+            tx.execute("SET search_path = pg_temp", &[]).await?;
+            tx.execute("SELECT pg_advisory_lock(1)", &[]).await?;
+            tx.execute("DECLARE c CURSOR WITH HOLD FOR SELECT title FROM public.notes", &[]).await?;
+            tx.commit().await
+        }),
+        name => panic!("{name}"),
+    }
+}
+
+/// Whether it is done after so many polls. The connection's own task has turns between them.
+async fn poll_and_drop(polls: usize, work: Work<'_>) -> Result<bool, Error> {
+    let mut work = pin!(work);
+    for _ in 0..polls {
+        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return done.map(|()| true);
+        }
+        yield_now().await;
+    }
+    Ok(false)
+}
+
+/// The other tenant, on the same pool.
+async fn look(db: &TenantDb, name: &str, polls: usize) {
+    let seen = timeout(Duration::from_secs(10), notes(db, B)).await.expect("in time");
+    assert_eq!(seen, ["b"], "{name}, {polls} polls");
+    let sql = "SELECT current_setting('search_path'), (SELECT count(*) FROM pg_cursors WHERE is_holdable)";
+    let rows =
+        db.tx_in(B, async |tx: &TenantTx<'_>| tx.query_unverified(sql, &[]).await).await.expect("a row");
+    assert_eq!(rows[0].get::<_, &str>(0), "\"$user\", public", "{name}, {polls} polls");
+    assert_eq!(rows[0].get::<_, i64>(1), 0, "{name}, {polls} polls");
+}
+
+/// A closed connection's transaction ends when the server notices.
+async fn no_transaction_stays_open(superuser: &Client) {
+    let sql =
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND xact_start IS NOT NULL)
+        + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
+    let ends = async {
+        while superuser.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0) != 0 {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), ends).await.expect("no open transaction, and no lock");
+}
+
+/// How often it was dropped on the way, and how often it was done.
+async fn drop_at_each_poll(db: &TenantDb, superuser: &Client, name: &str, drops: usize) -> (usize, usize) {
+    let (mut dropped, mut done, mut polls) = (0, 0, 0);
+    while dropped < drops || done == 0 {
+        assert!(polls < 10_000, "{name} is never done");
+        if poll_and_drop(polls, work(name, db)).await.expect("no error") {
+            done += 1;
+            polls = 0;
+        } else {
+            dropped += 1;
+            polls += 1;
+        }
+        look(db, name, polls).await;
+        no_transaction_stays_open(superuser).await;
+    }
+    (dropped, done)
+}
+
+/// A turn of the socket after each of a task.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().event_interval(1).enable_all().build().expect("a runtime")
+}
+
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn a_transaction_may_be_dropped_where_no_runtime_is() {
+    let server = Server::start();
+    let runtime = runtime();
+    let (superuser, db) = runtime.block_on(async { (set_up(&server).await, connect(&server, 1).await) });
+    let tx = runtime.block_on(async {
+        let tx = db.begin_in(A).await.expect("a transaction");
+        tx.execute(INSERT, &[]).await.expect("inserted");
+        timeout(Duration::from_millis(50), tx.execute("SELECT pg_sleep(1)", &[])).await.unwrap_err();
+        tx
+    });
+    drop(tx);
+    runtime.block_on(async {
+        no_transaction_stays_open(&superuser).await;
+        assert_eq!(notes(&db, A).await, [""; 0]);
+    });
+}
+
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn work_is_dropped_at_each_poll() {
+    let server = Server::start();
+    let drops = std::env::var("TENANCY_DROPS").ok().and_then(|text| text.parse().ok()).unwrap_or(DROPS);
+    let all = async {
+        let superuser = set_up(&server).await;
+        let db = connect(&server, 1).await;
+        insert(&db, B, "b").await;
+        let mut made = Vec::new();
+        for name in WORKS {
+            made.push((name, drop_at_each_poll(&db, &superuser, name, drops).await));
+        }
+        made
+    };
+    let made = runtime().block_on(async { timeout(Duration::from_mins(30), all).await }).expect("in time");
+    println!("{made:?}");
+    assert!(made.iter().map(|(_, (dropped, _))| dropped).sum::<usize>() >= 1000, "{made:?}");
+}

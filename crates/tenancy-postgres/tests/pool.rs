@@ -1,0 +1,287 @@
+//! What one tenant leaves in a session, and who waits for a connection.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::Server;
+use common::tenants::{A, B, config, connect, insert, notes, set_up};
+use tenancy::{TenantFutureExt, TenantId};
+use tenancy_postgres::{Error, TenantDb, TenantTx};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
+
+/// What a tenant does to its session, and what the next one asks to see it: the answer is that of a new session.
+const LEAVINGS: [(&str, &[&str], &str); 13] = [
+    ("a setting", &["SET statement_timeout = '1h'"], "SELECT current_setting('statement_timeout')"),
+    ("a setting of its own", &["SET my.own = 'a'"], "SELECT coalesce(current_setting('my.own', true), '')"),
+    (
+        "a setting by function",
+        &["SELECT set_config('my.own', 'a', false)"],
+        "SELECT coalesce(current_setting('my.own', true), '')",
+    ),
+    ("the search path", &["SET search_path = pg_temp"], "SELECT current_setting('search_path')"),
+    ("the role", &["SET ROLE tenancy_app"], "SELECT current_user::text"),
+    (
+        "read only",
+        &["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"],
+        "SELECT current_setting('default_transaction_read_only')",
+    ),
+    (
+        "a cursor",
+        &["DECLARE c CURSOR WITH HOLD FOR SELECT title FROM notes"],
+        "SELECT count(*)::text FROM pg_cursors WHERE is_holdable",
+    ),
+    (
+        "a table",
+        &["CREATE TEMP TABLE t AS SELECT title FROM notes"],
+        "SELECT coalesce(to_regclass('pg_temp.t')::text, 'none')",
+    ),
+    (
+        "a lock",
+        &["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock_shared(2)"],
+        "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'",
+    ),
+    ("a channel", &["LISTEN c"], "SELECT count(*)::text FROM pg_listening_channels()"),
+    (
+        "a statement",
+        &["PREPARE p AS SELECT title FROM notes"],
+        "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql",
+    ),
+    ("a sequence's last", &["SELECT nextval('notes_id_seq')"], "SELECT 1::text WHERE lastval() > 0"),
+    ("the zone", &["SET TIME ZONE 'Asia/Tokyo'"], "SELECT current_setting('TimeZone')"),
+];
+
+const BACKEND: &str = "SELECT pg_backend_pid()::text";
+
+/// How its transaction ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Commit,
+    Rollback,
+    Alone,
+    Fail,
+    Drop,
+}
+
+async fn leave(db: &TenantDb, statements: &[&str], end: End) -> Result<(), Error> {
+    if let End::Alone = end {
+        for sql in statements {
+            db.execute(sql, &[]).in_tenant(A).await?;
+        }
+        return Ok(());
+    }
+    let tx = db.begin_in(A).await?;
+    for sql in statements {
+        tx.execute(sql, &[]).await?;
+    }
+    match end {
+        End::Commit => tx.commit().await,
+        End::Rollback => tx.rollback().await,
+        End::Drop | End::Alone => Ok(()),
+        End::Fail => {
+            tx.execute("SELECT 1 / 0", &[]).await.unwrap_err();
+            tx.commit().await.unwrap_err();
+            Ok(())
+        }
+    }
+}
+
+/// An error is an answer as well: `lastval` has none in a new session.
+async fn look(db: &TenantDb, sql: &str) -> Result<String, String> {
+    let looked = db.tx_in(B, async |tx: &TenantTx<'_>| tx.query_unverified(sql, &[]).await).await;
+    looked.map(|rows| rows[0].get(0)).map_err(|error| error.to_string())
+}
+
+/// One connection: whoever is next has it.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn nothing_is_left_for_the_next_tenant() -> Result<(), Error> {
+    let server = Server::start();
+    set_up(&server).await;
+    let db = connect(&server, 1).await;
+    insert(&db, A, "a").await;
+    insert(&db, B, "b").await;
+    for (name, statements, sql) in LEAVINGS {
+        let clean = look(&connect(&server, 1).await, sql).await;
+        for end in [End::Commit, End::Rollback, End::Alone, End::Fail, End::Drop] {
+            let before = look(&db, BACKEND).await;
+            leave(&db, statements, end).await?;
+            assert_eq!(look(&db, sql).await, clean, "{name}, {end:?}");
+            assert_eq!(notes(&db, B).await, ["b"], "{name}, {end:?}");
+            if !matches!(end, End::Drop) {
+                assert_eq!(look(&db, BACKEND).await, before, "{name}, {end:?}: it is the same connection");
+            }
+        }
+        assert_ne!(look_behind(&server, statements, sql).await, clean, "{name}: it would be seen");
+    }
+    Ok(())
+}
+
+/// The same without this crate: what would be left.
+async fn look_behind(server: &Server, statements: &[&str], sql: &str) -> Result<String, String> {
+    let client = server.client("postgres", "postgres").await;
+    let own =
+        sql.replace("current_user::text", "coalesce(nullif(current_user::text, 'postgres'), 'service')");
+    for sql in statements {
+        let sql = sql.replace("notes_id_seq", "public.notes_id_seq");
+        client.execute(&sql, &[]).await.expect("left");
+    }
+    client.query(&own, &[]).await.map(|rows| rows[0].get(0)).map_err(|error| error.to_string())
+}
+
+async fn pids(superuser: &Client) -> Vec<i32> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'service' ORDER BY pid";
+    superuser.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_pool_without_a_free_connection_says_so_in_time() -> Result<(), Error> {
+    let server = Server::start();
+    set_up(&server).await;
+    let db = TenantDb::connect(config(&server).pool_size(2).wait(Duration::from_millis(200))).await?;
+    let held = (db.begin_in(A).await?, db.begin_in(A).await?);
+    let waited = timeout(Duration::from_secs(10), db.begin_in(B)).await.expect("in time");
+    assert!(matches!(waited, Err(Error::PoolTimeout)), "{waited:?}");
+    drop(held);
+    insert(&db, B, "b").await;
+    assert_eq!(notes(&db, B).await, ["b"]);
+    Ok(())
+}
+
+fn tenant(number: u8) -> TenantId {
+    TenantId::from_bytes([number + 1; 16]).expect("an id")
+}
+
+/// A transaction of one of many tenants at once: some keep, some drop, some leave a mess.
+async fn one_of_many(db: &TenantDb, number: u8, round: usize) -> Result<(), Error> {
+    let (own, name) = (tenant(number), number.to_string());
+    let tx = db.begin_in(own).await?;
+    tx.execute("INSERT INTO notes (title) VALUES ($1)", &[&name]).await?;
+    tx.execute("SELECT set_config('my.own', $1, false)", &[&name]).await?;
+    let rows = tx.query("SELECT tenant_id, title FROM notes", &[]).await?;
+    assert!(rows.iter().all(|row| row.get::<_, String>("title") == name));
+    match round % 3 {
+        0 => tx.commit().await,
+        1 => tx.rollback().await,
+        _ => {
+            drop(tx);
+            let rows = db.query("SELECT tenant_id, title FROM notes", &[]).in_tenant(own).await?;
+            assert!(rows.iter().all(|row| row.get::<_, String>("title") == name));
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(), Error> {
+    const TENANTS: u8 = 20;
+    const ROUNDS: usize = 6;
+    let server = Server::start();
+    let superuser = set_up(&server).await;
+    let db = Arc::new(TenantDb::connect(config(&server).pool_size(8).wait(Duration::from_mins(1))).await?);
+    let tasks: Vec<_> = (0..100_u8)
+        .map(|task| {
+            let db = Arc::clone(&db);
+            tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    one_of_many(&db, task % TENANTS, round).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        timeout(Duration::from_mins(2), task).await.expect("in time").expect("no panic")?;
+    }
+    let kept = superuser.query("SELECT count(*) FROM notes GROUP BY tenant_id, title", &[]).await?;
+    assert_eq!(kept.len(), usize::from(TENANTS), "each title is its tenant's");
+    assert!(
+        kept.iter().all(|row| row.get::<_, i64>(0) == 100 / i64::from(TENANTS) * 2),
+        "two of six are kept"
+    );
+    let ends = async {
+        while pids(&superuser).await.len() > 8 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), ends).await.expect("what was closed is gone");
+    Ok(())
+}
+
+/// Each tenant's rows that were acknowledged, and those of which nobody knows.
+async fn write_until_it_fails(db: TenantDb, number: u8) -> (u8, i64, i64) {
+    let (mut kept, mut unknown) = (0, 0);
+    let insert = "INSERT INTO notes (title) VALUES ('kept')";
+    for round in 0.. {
+        let wrote = if round % 2 == 0 {
+            db.execute(insert, &[]).in_tenant(tenant(number)).await
+        } else {
+            db.tx_in(tenant(number), async |tx| tx.execute(insert, &[]).await).await
+        };
+        match wrote {
+            Ok(_) => kept += 1,
+            Err(Error::CommitUnknown(_)) => unknown += 1,
+            Err(_) => break,
+        }
+        if unknown > 0 {
+            break;
+        }
+    }
+    (number, kept, unknown)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_crash_loses_nothing_that_was_acknowledged() -> Result<(), Error> {
+    let mut server = Server::start();
+    set_up(&server).await;
+    let db = connect(&server, 4).await;
+    for round in 0..3 {
+        let before: Vec<_> = async {
+            let mut before = Vec::new();
+            for number in 0..8 {
+                before.push(i64::try_from(notes(&db, tenant(number)).await.len()).expect("few"));
+            }
+            before
+        }
+        .await;
+        let open = db.begin_in(A).await?;
+        open.execute("INSERT INTO notes (title) VALUES ('lost')", &[]).await?;
+        let tasks: Vec<_> =
+            (0..8).map(|number| tokio::spawn(write_until_it_fails(db.clone(), number))).collect();
+        sleep(Duration::from_millis(300)).await;
+        let restarting = tokio::task::spawn_blocking(move || {
+            server.crash_and_restart();
+            server
+        });
+        let mut ends = Vec::new();
+        for task in tasks {
+            ends.push(timeout(Duration::from_mins(1), task).await.expect("in time").expect("no panic"));
+        }
+        server = restarting.await.expect("no panic");
+        let next = open.execute("SELECT 1", &[]).await;
+        assert!(next.is_err() && open.commit().await.is_err(), "round {round}");
+        recover(&db).await;
+        assert_eq!(notes(&db, A).await, [""; 0]);
+        assert!(ends.iter().any(|(_, kept, _)| *kept > 0), "{ends:?}");
+        for (number, kept, unknown) in ends {
+            let found = i64::try_from(notes(&db, tenant(number)).await.len()).expect("few");
+            let new = found - before[usize::from(number)];
+            assert!((kept..=kept + unknown).contains(&new), "{number}: {new}, {kept} and {unknown}");
+        }
+    }
+    Ok(())
+}
+
+async fn recover(db: &TenantDb) {
+    let works = async {
+        while db.query("SELECT tenant_id FROM notes", &[]).in_tenant(B).await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), works).await.expect("it works again");
+}
