@@ -43,8 +43,8 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000)]
     pub max_notes: usize,
 
-    /// A Redis that instances share: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, without TLS. It counts each
-    /// tenant's requests to all of them, and caches notes. On the command line others can read its password
+    /// The URL of a Redis that instances share, without TLS: it counts each tenant's requests to all of them, and
+    /// caches notes. On the command line others can read its password
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
     pub redis_url: Option<RedisUrl>,
 

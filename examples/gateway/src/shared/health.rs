@@ -132,7 +132,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_is_too_slow_has_failed() {
         let health = Health::default();
-        let error = health.watch(pending::<RedisResult<()>>()).await.unwrap_err();
+        let slow = health.watch(pending::<RedisResult<()>>());
+        let error = timeout(Duration::from_secs(20), slow).await.expect("it ends").unwrap_err();
         assert!(error.is_timeout() && !health.is_up());
     }
 

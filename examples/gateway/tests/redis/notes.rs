@@ -121,6 +121,21 @@ async fn a_note_is_read_once_until_it_changes() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn each_note_is_cached_by_itself() {
+    let (server, store) = (Server::start(), Counted::new());
+    let notes = CachedNotes::new(store.clone(), server.shared().await);
+    let (one, other) = (create(&notes, A, "one").await, create(&notes, A, "other").await);
+    for _ in 0..2 {
+        assert_eq!(text(&notes, A, one).await.as_deref(), Some("one"));
+        assert_eq!(text(&notes, A, other).await.as_deref(), Some("other"));
+    }
+    assert!(delete(&notes, A, one).await);
+    assert_eq!(text(&notes, A, other).await.as_deref(), Some("other"));
+    assert_eq!(store.reads(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_note_is_as_absent_for_another_tenant_as_it_was() {
     let (server, store) = (Server::start(), Counted::new());
     let notes = CachedNotes::new(store.clone(), server.shared().await);

@@ -131,8 +131,10 @@ fn the_log_tells_when_it_begins_and_when_it_ends() {
     assert_eq!((ask(ACME), ask(INITECH)), (200, 403));
     for _ in 0..2 {
         server.kill();
-        for _ in 0..100 {
+        // Long enough for it to be asked again in vain.
+        for _ in 0..25 {
             assert_eq!(ask(ACME), 200);
+            thread::sleep(Duration::from_millis(100));
         }
         server.restart();
         let before = gateway.stderr.text().matches("Redis answers again").count();
@@ -141,7 +143,9 @@ fn the_log_tells_when_it_begins_and_when_it_ends() {
         asked.expect("it is told");
     }
     let log = gateway.stderr.text();
-    assert_eq!(log.matches("Redis fails").count(), 2, "{log}");
+    // On a machine that is held up there may be more than two outages, and no failure is told without an end.
+    let (begun, ended) = (log.matches("Redis fails").count(), log.matches("Redis answers again").count());
+    assert!(ended >= 2 && (ended..=ended + 1).contains(&begun), "{log}");
     let shown = log + &gateway.stdout.text();
     assert!(!shown.contains("s3cret") && !shown.contains("t:550e"), "{shown}");
 }
