@@ -1,9 +1,8 @@
 //! Layer 2: statements on one table that say whose rows they mean.
 //!
-//! They are built here, from names that are checked and quoted and from values that are parameters; nothing else gets
-//! into their text (`sql` has the types that see to it). It is plain strings and no query builder's trees, for there
-//! are few shapes, and what they need a query builder has no words for: rows from JSON by the table's own types, and
-//! operators that no search path can replace.
+//! [`Table`] begins them: names are checked and quoted, values are parameters, and nothing else gets into their text. They
+//! are plain strings and no query builder's trees, for there are few shapes, and what they need a query builder has no
+//! words for: rows from JSON by the table's own types, and operators that no search path can replace.
 
 pub mod bytea;
 mod error;
@@ -72,8 +71,7 @@ use run::Execute;
 ///
 /// The name of the table may have a schema, `schema.table`; without one the search path decides. Each name of a table or
 /// a column is `[A-Za-z_][A-Za-z0-9_]*`, of at most 63 bytes. It is quoted, so upper case is not lower case. Columns are
-/// listed as `*` or `id, title`: no aliases and no calls. A name that is no column's may be that of a function of the
-/// row, which Postgres then calls: a computed column.
+/// listed as `*` or `id, title`: no aliases and no functions.
 ///
 /// # Values
 ///
@@ -94,7 +92,7 @@ use run::Execute;
 /// of a `Vec<u8>`, whose text would be stored in a `bytea`: use [`bytea`].
 ///
 /// A field that is `None` is written as null; one that is left out (`skip_serializing_if`) gets its default, or is not
-/// updated.
+/// updated. A column whose domain is `NOT NULL` can't be left out, not even of an update.
 #[derive(Clone, Copy)]
 pub struct Table<'a> {
     name: &'static str,

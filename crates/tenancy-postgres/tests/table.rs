@@ -311,6 +311,51 @@ async fn columns_have_any_name_and_keep_their_defaults() -> Result<(), Error> {
     test.in_tenant(A).await
 }
 
+/// Where there is no such column, `row.name` would be a call of `name`.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
+    let server = Server::start();
+    let superuser = set_up(&server).await;
+    superuser
+        .batch_execute(
+            "CREATE TABLE public.words (text text, row text, tenant_id uuid NOT NULL);
+             CREATE FUNCTION public.note(public.words) RETURNS text LANGUAGE sql AS $$SELECT 'called'$$;
+             GRANT SELECT, INSERT, UPDATE, DELETE ON public.words TO tenancy_app",
+        )
+        .await
+        .expect("a table");
+    let db = connect(&server, 1).await;
+    let test = async {
+        let words = db.table("words");
+        let ab = json!([{ "row": "1", "text": "b" }, { "row": "2", "text": "ab" }]);
+        assert_eq!(words.insert(&ab).execute().await?, 2);
+        let by_text = |order| words.select("*").order("text", order).rows::<Value>();
+        assert_eq!(json!(by_text(Order::Desc).await?), ab);
+        assert_eq!(json!(by_text(Order::Asc).await?), json!([ab[1], ab[0]]));
+        for name in ["note", "row_to_json", "t", "r", "words", "excluded"] {
+            let row = json!({ name: "a" });
+            let errors = [
+                words.select(name).rows::<Value>().await.err(),
+                words.select("text").eq(name, "called").rows::<Value>().await.err(),
+                words.select("text").order(name, Order::Asc).rows::<Value>().await.err(),
+                words.delete().not_null(name).execute().await.err(),
+                words.delete().all_rows().returning(name).rows::<Value>().await.err(),
+                words.update(&row).all_rows().execute().await.err(),
+                words.insert(&row).execute().await.err(),
+                words.upsert(&row, name).execute().await.err(),
+            ];
+            for error in errors {
+                let error = error.expect("no such column");
+                assert_eq!(code(&error), Some(&SqlState::UNDEFINED_COLUMN), "{name}: {error:?}");
+            }
+        }
+        assert_eq!(words.select("*").count().await?, 2);
+        Ok::<_, Error>(())
+    };
+    test.in_tenant(A).await
+}
+
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn single_is_one() -> Result<(), Error> {

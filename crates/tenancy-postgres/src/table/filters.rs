@@ -117,13 +117,9 @@ impl Filters {
 impl Condition {
     fn write(self, sql: &mut TableSql) -> Result<(), TableError> {
         match self {
-            Self::Compare(column, operator, value) => {
-                sql.push("t.").name(&column).push(operator).value(value)
-            }
-            Self::AnyOf(column, values) => {
-                sql.push("t.").name(&column).push(" = ANY (").value(values).push(")")
-            }
-            Self::Is(column, what) => sql.push("t.").name(&column).push(what),
+            Self::Compare(column, operator, value) => sql.name(&column).push(operator).value(value),
+            Self::AnyOf(column, values) => sql.name(&column).push(" = ANY (").value(values).push(")"),
+            Self::Is(column, what) => sql.name(&column).push(what),
             Self::Group(_, filters) if filters.is_empty() => return Err(TableError::EmptyGroup),
             Self::Group(word, filters) => {
                 // Whatever stands in it, it is one part of what it stands in.

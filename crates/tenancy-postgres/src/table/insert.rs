@@ -53,7 +53,7 @@ impl<'a> Insert<'a> {
         let (name, Rows { columns, json }) = (TableName::parse(self.table.name)?, self.rows?);
         let mut sql = TableSql::new(tenant);
         sql.writes = true;
-        sql.push("INSERT INTO ").table(&name).push(" AS t (\"tenant_id\"");
+        sql.push("INSERT INTO ").table(&name).push(" AS t$ (\"tenant_id\"");
         sql.each(", ", &columns).push(") SELECT ").tenant_id();
         sql.each(", r.", &columns)
             .push(" FROM pg_catalog.jsonb_populate_recordset(NULL::")

@@ -126,7 +126,7 @@ fn write_order(
 ) -> Result<(), TableError> {
     for (at, by) in by.into_iter().enumerate() {
         let (column, order) = by?;
-        sql.push(if at == 0 { " ORDER BY t." } else { ", t." }).name(&column).push(match order {
+        sql.push(if at == 0 { " ORDER BY " } else { ", " }).name(&column).push(match order {
             Order::Asc => "",
             Order::Desc => " DESC",
         });
@@ -209,7 +209,7 @@ impl Query<'_, Select> {
         let name = TableName::parse(self.table.name)?;
         let mut sql = TableSql::new(tenant);
         let Select { columns, order, limit, offset } = self.verb;
-        sql.push("SELECT ").row(&columns?).push(" FROM ").table(&name).push(" AS t");
+        sql.push("SELECT ").row(&columns?).push(" FROM ").table(&name).push(" AS t$");
         self.filters.write_where(&mut sql)?;
         write_order(&mut sql, order)?;
         if let Some(limit) = limit {
@@ -229,7 +229,7 @@ impl Query<'_, Select> {
     pub fn to_count_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
         let name = TableName::parse(self.table.name)?;
         let mut sql = TableSql::new(tenant);
-        sql.push("SELECT pg_catalog.count(*) FROM ").table(&name).push(" AS t");
+        sql.push("SELECT pg_catalog.count(*) FROM ").table(&name).push(" AS t$");
         self.filters.write_where(&mut sql)?;
         self.verb.columns?;
         Ok(sql)
@@ -282,7 +282,7 @@ impl<'a> Query<'a, Change> {
         let mut sql = TableSql::new(tenant);
         sql.writes = true;
         match self.verb.set {
-            None => sql.push("DELETE FROM ").table(&name).push(" AS t"),
+            None => sql.push("DELETE FROM ").table(&name).push(" AS t$"),
             Some(set) => write_set(&mut sql, &name, set?),
         };
         self.filters.write_where(&mut sql)?;
@@ -291,9 +291,9 @@ impl<'a> Query<'a, Change> {
 }
 
 fn write_set<'s>(sql: &'s mut TableSql, name: &TableName, set: Rows) -> &'s mut TableSql {
-    sql.push("UPDATE ").table(name).push(" AS t SET ").set(&set.columns, " = r.");
-    sql.push(" FROM pg_catalog.jsonb_populate_record(NULL::").table(name).push(", ");
-    sql.value(set.json).push("::pg_catalog.jsonb) AS r")
+    sql.push("UPDATE ").table(name).push(" AS t$ SET (").names("", &set.columns).push(") = (SELECT ");
+    sql.names("r.", &set.columns).push(" FROM pg_catalog.jsonb_populate_record(NULL::").table(name);
+    sql.push(", ").value(set.json).push("::pg_catalog.jsonb) AS r)")
 }
 
 /// The table and no value.

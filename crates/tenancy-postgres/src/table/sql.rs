@@ -16,7 +16,7 @@ use super::name::{Columns, Identifier, TableName};
 /// ```no_run
 /// # async fn example(db: &tenancy_postgres::TenantDb, tenant: tenancy::TenantId) -> Result<(), tenancy_postgres::Error> {
 /// let sql = db.table("notes").delete().eq("id", 7).to_sql(tenant)?;
-/// assert_eq!(sql.text(), r#"DELETE FROM "notes" AS t WHERE t."tenant_id" OPERATOR(pg_catalog.=) $1::pg_catalog.uuid AND t."id" = $2"#);
+/// assert_eq!(sql.text(), r#"DELETE FROM "notes" AS t$ WHERE t$."tenant_id" OPERATOR(pg_catalog.=) $1::pg_catalog.uuid AND "id" = $2"#);
 /// assert_eq!(sql.params().len(), 2);
 /// # Ok(())
 /// # }
@@ -76,6 +76,14 @@ impl TableSql {
         self
     }
 
+    /// Names with commas between them, each with a text before it.
+    pub(super) fn names(&mut self, before: &'static str, names: &[Identifier]) -> &mut Self {
+        for (at, name) in names.iter().enumerate() {
+            self.push(if at == 0 { "" } else { ", " }).push(before).name(name);
+        }
+        self
+    }
+
     /// Columns that get the value of the same name from elsewhere.
     pub(super) fn set(&mut self, names: &[Identifier], from: &'static str) -> &mut Self {
         for (at, name) in names.iter().enumerate() {
@@ -97,27 +105,26 @@ impl TableSql {
 
     /// The operator is the catalog's, whatever the search path has.
     pub(super) fn is_the_tenants(&mut self) -> &mut Self {
-        self.push("t.\"tenant_id\" OPERATOR(pg_catalog.=) ").tenant_id()
+        self.push("t$.\"tenant_id\" OPERATOR(pg_catalog.=) ").tenant_id()
     }
 
     /// The tenant column of the table itself, by which the row is verified, and beside it the row.
     ///
-    /// `t.*` and `r.*` are rows even where a column has that name.
+    /// A column stands alone: `t$.name` would call a function `name` where there is no such column. And no column is
+    /// named `t$` or `row$`, so that neither is taken for the other.
     pub(super) fn row(&mut self, columns: &Columns) -> &mut Self {
         self.gives_rows = true;
-        self.push("t.\"tenant_id\", ");
+        self.push("t$.\"tenant_id\", ");
         match columns {
-            Columns::All => self.push(
-                "(pg_catalog.to_jsonb(t.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)::pg_catalog.text",
-            ),
-            Columns::Listed(columns) => {
-                self.push("(SELECT pg_catalog.to_jsonb(r.*)::pg_catalog.text FROM (SELECT ");
-                for (at, column) in columns.iter().enumerate() {
-                    self.push(if at == 0 { "t." } else { ", t." }).name(column);
-                }
-                self.push(") AS r)")
+            Columns::All => {
+                self.push("(pg_catalog.to_jsonb(t$.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)")
             }
+            Columns::Listed(columns) => self
+                .push("(SELECT pg_catalog.to_jsonb(r$.*) FROM (SELECT ")
+                .names("", columns)
+                .push(") AS r$)"),
         }
+        .push("::pg_catalog.text AS row$")
     }
 }
 

@@ -45,18 +45,18 @@ fn values(sql: &TableSql) -> Vec<&str> {
 /// What stands in each statement, shortened.
 fn text(sql: &TableSql) -> String {
     assert_eq!(sql.params[0].0, TENANT.to_string());
-    let row =
-        "(pg_catalog.to_jsonb(t.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)::pg_catalog.text";
+    let row = "(pg_catalog.to_jsonb(t$.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)\
+               ::pg_catalog.text AS row$";
     sql.text()
         .replace(row, "ROW")
-        .replace("t.\"tenant_id\" OPERATOR(pg_catalog.=) $1::pg_catalog.uuid", "MINE")
+        .replace("t$.\"tenant_id\" OPERATOR(pg_catalog.=) $1::pg_catalog.uuid", "MINE")
         .replace("$1::pg_catalog.uuid", "ME")
 }
 
 #[test]
 fn a_select_is_the_tenants() -> Result<(), TableError> {
     let sql = table("notes").select(" * ").to_sql(TENANT)?;
-    assert_eq!(text(&sql), r#"SELECT t."tenant_id", ROW FROM "notes" AS t WHERE MINE"#);
+    assert_eq!(text(&sql), r#"SELECT t$."tenant_id", ROW FROM "notes" AS t$ WHERE MINE"#);
     let sql = table("app.notes")
         .select("id,  Title")
         .eq("a", 1)
@@ -76,11 +76,11 @@ fn a_select_is_the_tenants() -> Result<(), TableError> {
         .to_sql(TENANT)?;
     assert_eq!(
         text(&sql),
-        "SELECT t.\"tenant_id\", (SELECT pg_catalog.to_jsonb(r.*)::pg_catalog.text FROM (SELECT t.\"id\", \
-         t.\"Title\") AS r) FROM \"app\".\"notes\" AS t WHERE MINE AND t.\"a\" = $2 AND t.\"b\" <> $3 AND \
-         t.\"c\" > $4 AND t.\"d\" >= $5 AND t.\"e\" < $6 AND t.\"f\" <= $7 AND t.\"g\" LIKE $8 AND \
-         t.\"h\" IS NULL AND t.\"i\" IS NOT NULL AND t.\"j\" = ANY ($9) AND (t.\"k\" = $10 OR (t.\"l\" = $11 \
-         AND (t.\"m\" IS NULL))) ORDER BY t.\"n\", t.\"o\" DESC LIMIT $12 OFFSET $13"
+        "SELECT t$.\"tenant_id\", (SELECT pg_catalog.to_jsonb(r$.*) FROM (SELECT \"id\", \"Title\") AS \
+         r$)::pg_catalog.text AS row$ FROM \"app\".\"notes\" AS t$ WHERE MINE AND \"a\" = $2 AND \"b\" <> $3 \
+         AND \"c\" > $4 AND \"d\" >= $5 AND \"e\" < $6 AND \"f\" <= $7 AND \"g\" LIKE $8 AND \"h\" IS NULL \
+         AND \"i\" IS NOT NULL AND \"j\" = ANY ($9) AND (\"k\" = $10 OR (\"l\" = $11 AND (\"m\" IS NULL))) \
+         ORDER BY \"n\", \"o\" DESC LIMIT $12 OFFSET $13"
     );
     let array = r#"{"1","\"\\,{}",""}"#;
     let expected =
@@ -88,7 +88,7 @@ fn a_select_is_the_tenants() -> Result<(), TableError> {
     assert_eq!(values(&sql), expected);
     assert!(sql.gives_rows && !sql.writes);
     let sql = table("notes").select("id").eq("a", 1).limit(1).order("a", Order::Asc).to_count_sql(TENANT)?;
-    assert_eq!(text(&sql), r#"SELECT pg_catalog.count(*) FROM "notes" AS t WHERE MINE AND t."a" = $2"#);
+    assert_eq!(text(&sql), r#"SELECT pg_catalog.count(*) FROM "notes" AS t$ WHERE MINE AND "a" = $2"#);
     assert!(!sql.gives_rows && !sql.writes);
     Ok(())
 }
@@ -96,7 +96,7 @@ fn a_select_is_the_tenants() -> Result<(), TableError> {
 #[test]
 fn an_insert_is_the_tenants() -> Result<(), TableError> {
     let sql = table("s.notes").insert(json!({ "id": 1, "title": "'" })).to_sql(TENANT)?;
-    let insert = "INSERT INTO \"s\".\"notes\" AS t (\"tenant_id\", \"id\", \"title\") SELECT ME, r.\"id\", \
+    let insert = "INSERT INTO \"s\".\"notes\" AS t$ (\"tenant_id\", \"id\", \"title\") SELECT ME, r.\"id\", \
                   r.\"title\" FROM pg_catalog.jsonb_populate_recordset(NULL::\"s\".\"notes\", \
                   $2::pg_catalog.jsonb) AS r";
     assert_eq!(text(&sql), insert);
@@ -105,7 +105,7 @@ fn an_insert_is_the_tenants() -> Result<(), TableError> {
         let sql =
             table("s.notes").upsert(json!([{ "title": 1, "id": 1 }]), key).returning("*").to_sql(TENANT)?;
         let update = " ON CONFLICT (\"tenant_id\", \"id\") DO UPDATE SET \"title\" = EXCLUDED.\"title\" \
-                      WHERE MINE RETURNING t.\"tenant_id\", ROW";
+                      WHERE MINE RETURNING t$.\"tenant_id\", ROW";
         assert_eq!(text(&sql), format!("{insert}{update}"));
         assert!(sql.gives_rows && sql.writes);
     }
@@ -122,15 +122,15 @@ fn an_update_and_a_delete_are_the_tenants() -> Result<(), TableError> {
     let sql = table("n").update(json!({ "a": null, "b": 2 })).eq("id", 3).to_sql(TENANT)?;
     assert_eq!(
         text(&sql),
-        "UPDATE \"n\" AS t SET \"a\" = r.\"a\", \"b\" = r.\"b\" FROM \
-         pg_catalog.jsonb_populate_record(NULL::\"n\", $2::pg_catalog.jsonb) AS r WHERE MINE AND t.\"id\" = $3"
+        "UPDATE \"n\" AS t$ SET (\"a\", \"b\") = (SELECT r.\"a\", r.\"b\" FROM \
+         pg_catalog.jsonb_populate_record(NULL::\"n\", $2::pg_catalog.jsonb) AS r) WHERE MINE AND \"id\" = $3"
     );
     assert_eq!(values(&sql), [r#"{"a":null,"b":2}"#, "3"]);
     let sql = table("n").delete().all_rows().returning("id").to_sql(TENANT)?;
-    let returned = "(SELECT pg_catalog.to_jsonb(r.*)::pg_catalog.text FROM (SELECT t.\"id\") AS r)";
+    let returned = "(SELECT pg_catalog.to_jsonb(r$.*) FROM (SELECT \"id\") AS r$)::pg_catalog.text AS row$";
     assert_eq!(
         text(&sql),
-        format!("DELETE FROM \"n\" AS t WHERE MINE RETURNING t.\"tenant_id\", {returned}")
+        format!("DELETE FROM \"n\" AS t$ WHERE MINE RETURNING t$.\"tenant_id\", {returned}")
     );
     let none: [i32; 0] = [];
     assert_eq!(values(&table("n").delete().in_("id", none).to_sql(TENANT)?), ["{}"]);
@@ -440,7 +440,9 @@ const BARE: &[&str] = &[
     "jsonb_populate_recordset",
     "pg_catalog",
     "r",
-    "t",
+    "r$",
+    "row$",
+    "t$",
     "text",
     "to_jsonb",
     "uuid",
@@ -498,13 +500,13 @@ fn check(plan: &Plan, sql: &TableSql) -> Result<(), TestCaseError> {
         );
     } else {
         let parts = conjuncts(&words).ok_or_else(|| TestCaseError::fail(format!("an OR in {text}")))?;
-        prop_assert_eq!(&parts[0], "t.\"tenant_id\"OPERATOR(pg_catalog.=)$1::pg_catalog.uuid", "{}", text);
+        prop_assert_eq!(&parts[0], "t$.\"tenant_id\"OPERATOR(pg_catalog.=)$1::pg_catalog.uuid", "{}", text);
         let own = if plan.verb == 7 { 0 } else { plan.filters.len() };
         prop_assert_eq!(parts.len(), own + 1, "{}", text);
     }
     let sets = text.split_once(" SET ").map_or("", |(_, after)| after);
     let sets = sets.split(" FROM ").next().unwrap_or_default();
-    let own = sets.replace("\"tenant_id\" = EXCLUDED.\"tenant_id\"", "").replace("t.\"tenant_id\"", "");
+    let own = sets.replace("\"tenant_id\" = EXCLUDED.\"tenant_id\"", "").replace("t$.\"tenant_id\"", "");
     prop_assert!(!own.to_ascii_lowercase().contains("tenant_id"), "{text}");
     Ok(())
 }

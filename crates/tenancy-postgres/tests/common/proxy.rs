@@ -12,8 +12,8 @@ use tokio_postgres::config::Host;
 
 use super::Server;
 
-/// Longer than a client takes to send what it has: what it sends before an answer arrives is one round trip's.
-const WAY_BACK: Duration = Duration::from_millis(20);
+/// Longer than a client takes to send what it has, on a busy machine too: what it sends before an answer arrives is one round trip's.
+const WAY_BACK: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub(crate) struct Proxy {
