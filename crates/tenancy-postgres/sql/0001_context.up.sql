@@ -161,7 +161,7 @@ ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
 CREATE OR REPLACE FUNCTION tenancy.enter(tenant uuid, key_id integer, expires bigint, signature bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS $function$
 DECLARE
-    signed pg_catalog.bytea := '\x74656e616e63792e656e7465722e7631'::pg_catalog.bytea
+    signed pg_catalog.bytea := pg_catalog.convert_to('tenancy.enter.v1', 'UTF8')
         OPERATOR(pg_catalog.||) pg_catalog.uuid_send(tenant)
         OPERATOR(pg_catalog.||) pg_catalog.int4send(key_id)
         OPERATOR(pg_catalog.||) pg_catalog.int8send(expires);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod config;
 mod db;
 mod error;
@@ -14,6 +15,7 @@ pub mod table;
 mod tx;
 mod verify;
 
+pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
 pub use config::Config;
 pub use db::TenantDb;
 pub use error::{Error, Layer, RoleProblem};

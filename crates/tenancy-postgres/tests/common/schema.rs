@@ -31,7 +31,7 @@ impl Schema {
         let mut operator = server.superuser().await;
         migrate(&mut operator).await.expect("a schema");
         add_key(&operator, &SigningKey::new(1, SECRET).expect("a key")).await.expect("a key");
-        let sql = "CREATE TABLE orders (id bigint PRIMARY KEY, amount integer); \
+        let sql = "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE TABLE orders (id bigint PRIMARY KEY, amount integer); \
             CREATE ROLE service LOGIN IN ROLE tenancy_app;";
         operator.batch_execute(sql).await.expect("a table");
         enable_table("orders").run(&operator).await.expect("a tenants' table");

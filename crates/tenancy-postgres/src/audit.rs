@@ -1,0 +1,138 @@
+//! What in a database would let a role pass by its tenant.
+
+mod checks;
+mod kind;
+
+use std::fmt;
+
+use tokio_postgres::types::Oid;
+use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
+
+use self::checks::{CHECKS, Check, PREAMBLE};
+pub use self::kind::FindingKind;
+use crate::migrations::migrations;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Severity {
+    /// A tenant's rows can be read or changed by another.
+    Critical,
+    /// A tenant can learn that a row exists, or a layer is missing behind one that holds.
+    Warning,
+}
+
+/// One thing that leaks, or could.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// What it is wrong with: a name as SQL has it.
+    pub object: String,
+    /// How to mend it: SQL where SQL does it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Critical => "critical",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}: {}; to mend it: {}", self.object, self.kind, self.remedy)
+    }
+}
+
+/// Lists what would let the client's user pass by its tenant, the critical first.
+///
+/// It looks at the catalog of the client's database alone, reads no table, and changes nothing. The user is the one
+/// who connected, with each role that it is a member of. It can't see what a function does, nor what another program
+/// does as another user.
+///
+/// ```no_run
+/// # async fn example(service: &mut tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+/// for finding in tenancy_postgres::audit(service).await? {
+///     eprintln!("{finding}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The server's.
+pub async fn audit(client: &mut Client) -> Result<Vec<Finding>, Error> {
+    run(client, "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER AND $1::text IS NULL", None)
+        .await
+}
+
+/// Lists the same of another user, for who may not connect as it.
+///
+/// # Errors
+///
+/// The server's: `42704` where there is no such role.
+pub async fn audit_role(client: &mut Client, role: &str) -> Result<Vec<Finding>, Error> {
+    run(client, "SELECT pg_catalog.quote_ident($1::text)::regrole::oid", Some(role)).await
+}
+
+async fn run(client: &mut Client, sql: &str, role: Option<&str>) -> Result<Vec<Finding>, Error> {
+    // One snapshot for all.
+    let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    let transaction = begin.start().await?;
+    // So that expressions are written out by their qualified names, and nothing replaces the catalog's.
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    let role: Oid = transaction.query_one(sql, &[&role]).await?.get(0);
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        findings.extend(find(&transaction, check, role).await?);
+    }
+    transaction.rollback().await?;
+    findings.sort();
+    Ok(findings)
+}
+
+async fn find(transaction: &Transaction<'_>, check: &Check, role: Oid) -> Result<Vec<Finding>, Error> {
+    let sql = format!("{PREAMBLE} {}", check.sql);
+    let rows = transaction.query(&sql, &[&role, &bodies()]).await?;
+    let finding = |row: &tokio_postgres::Row| {
+        let object: String = row.get(0);
+        Finding {
+            severity: if row.get(1) { Severity::Critical } else { Severity::Warning },
+            kind: check.kind,
+            remedy: check.remedy.replace("{}", &object),
+            object,
+        }
+    };
+    Ok(rows.iter().map(finding).collect())
+}
+
+/// The functions of the schema as the migrations have them.
+fn bodies() -> Vec<&'static str> {
+    let quoted = |up: &'static str| up.split("$function$").skip(1).step_by(2);
+    migrations().iter().flat_map(|migration| quoted(migration.up)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_of_the_migrations_has_a_body() {
+        let functions: usize = migrations()
+            .iter()
+            .map(|migration| migration.up.matches("CREATE OR REPLACE FUNCTION").count())
+            .sum();
+        assert_eq!(bodies().len(), functions);
+        assert!(bodies().iter().all(|body| body.starts_with('\n')));
+    }
+
+    #[test]
+    fn each_kind_has_a_check() {
+        for kind in FindingKind::ALL {
+            assert!(CHECKS.iter().any(|check| check.kind == *kind), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The catalog, asked for each kind.
+
+use super::FindingKind;
+
+/// One question.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) kind: FindingKind,
+    /// Its `{}` is the object's name.
+    pub(super) remedy: &'static str,
+    /// After [`PREAMBLE`]: rows of an object's name, and whether it is critical.
+    pub(super) sql: &'static str,
+}
+
+/// What the questions share. `$1` is the user, `$2` the functions' bodies.
+///
+/// A role counts with each that it is a member of, for it can be set. What is granted counts whether or not the
+/// schema can be used, for that grant may come.
+pub(super) const PREAMBLE: &str = r"
+WITH RECURSIVE bodies (body) AS (SELECT unnest($2::text[])),
+reach (role) AS (
+    SELECT $1::oid
+    UNION SELECT m.roleid FROM pg_auth_members m JOIN reach ON m.member = reach.role
+),
+bypass (role) AS (SELECT oid FROM pg_roles WHERE rolsuper OR rolbypassrls),
+relations AS (
+    SELECT c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions,
+        format('%I.%I', n.nspname, c.relname) AS name,
+        EXISTS (
+            SELECT FROM pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+        ) AS tenant,
+        EXISTS (
+            SELECT FROM reach
+            WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+                OR has_any_column_privilege(role, c.oid, 'SELECT, INSERT, UPDATE')
+        ) AS reached
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy') AND n.nspname !~ '^pg_(toast|temp)'
+),
+tables AS (
+    SELECT *, reached OR oid IN (SELECT view FROM opened) AS exposed
+    FROM relations WHERE tenant AND relkind IN ('r', 'p')
+),
+depends (view, source) AS (
+    SELECT r.ev_class, d.refobjid
+    FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+),
+reads (view, source) AS (
+    SELECT view, source FROM depends
+    UNION SELECT reads.view, depends.source FROM reads JOIN depends ON depends.view = reads.source
+),
+opened (view) AS (
+    SELECT oid FROM relations WHERE relkind = 'v' AND reached
+    UNION SELECT d.source FROM opened JOIN pg_class c ON c.oid = opened.view AND c.relkind = 'v'
+        JOIN depends d ON d.view = c.oid
+)";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        kind: FindingKind::Superuser,
+        remedy: "connect as a role of the service's own",
+        sql: "SELECT rolname::text, true FROM pg_roles WHERE rolsuper AND oid IN (SELECT role FROM reach)",
+    },
+    Check {
+        kind: FindingKind::BypassRls,
+        remedy: "connect as a role of the service's own",
+        sql: "SELECT rolname::text, true FROM pg_roles WHERE rolbypassrls AND oid IN (SELECT role FROM reach)",
+    },
+    Check {
+        kind: FindingKind::PowerfulRole,
+        remedy: "revoke the membership, or the attribute",
+        sql: "SELECT rolname::text, true FROM pg_roles WHERE oid IN (SELECT role FROM reach) AND (
+            rolcreaterole OR rolreplication OR rolname IN (
+                'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
+                'pg_write_all_data', 'pg_read_all_data', 'pg_maintain', 'pg_create_subscription'
+            ))",
+    },
+    Check {
+        kind: FindingKind::Owner,
+        remedy: "give it to a role that no service is a member of",
+        sql: "SELECT name, true FROM tables WHERE relowner IN (SELECT role FROM reach)
+            UNION ALL SELECT 'tenancy', true FROM pg_namespace
+                WHERE nspname = 'tenancy' AND nspowner IN (SELECT role FROM reach)
+            UNION ALL SELECT format('%I', datname), true FROM pg_database
+                WHERE datname = current_database() AND datdba IN (SELECT role FROM reach)",
+    },
+    Check {
+        kind: FindingKind::KeysGranted,
+        remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT format('tenancy.%I', c.relname), true
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'tenancy' AND c.relkind IN ('r', 'p', 'v', 'm') AND EXISTS (
+                SELECT FROM reach
+                WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+                    OR has_any_column_privilege(role, c.oid, 'SELECT, INSERT, UPDATE')
+            )",
+    },
+    Check {
+        kind: FindingKind::ContextAltered,
+        remedy: "run the migrations' SQL again",
+        sql: "SELECT format('tenancy.%I', name), true FROM unnest(ARRAY['enter', 'tenant_id']) AS name
+            WHERE NOT EXISTS (
+                SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef
+            )
+            UNION ALL SELECT format('tenancy.%I', p.proname), true
+            FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE n.nspname = 'tenancy' AND (
+                p.prosrc NOT IN (SELECT body FROM bodies) OR p.proowner <> to_regrole('tenancy_owner')
+                OR p.proconfig IS NOT NULL
+                OR (p.proname NOT IN ('enter', 'tenant_id')
+                    AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE')))
+            )",
+    },
+    Check {
+        kind: FindingKind::RlsDisabled,
+        remedy: "SELECT tenancy.enable_table('{}')",
+        sql: "SELECT name, exposed FROM tables WHERE NOT relrowsecurity",
+    },
+    Check {
+        kind: FindingKind::RlsNotForced,
+        remedy: "ALTER TABLE {} FORCE ROW LEVEL SECURITY",
+        sql: "SELECT name, exposed FROM tables WHERE relrowsecurity AND NOT relforcerowsecurity",
+    },
+    Check {
+        kind: FindingKind::PolicyAltered,
+        remedy: "SELECT tenancy.enable_table('{}')",
+        sql: "SELECT name, exposed FROM tables WHERE relrowsecurity AND NOT EXISTS (
+                SELECT FROM pg_policy p
+                WHERE p.polrelid = tables.oid AND NOT p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
+                    AND pg_get_expr(p.polqual, p.polrelid) =
+                        '(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))'
+                    AND pg_get_expr(p.polwithcheck, p.polrelid) =
+                        '(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))'
+            )",
+    },
+    Check {
+        kind: FindingKind::PolicyForgeable,
+        remedy: "drop the policy",
+        sql: "SELECT format('%I ON %s', p.polname, name), false
+            FROM relations JOIN pg_policy p ON p.polrelid = relations.oid
+            WHERE concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+                ~ 'current_setting\\('",
+    },
+    Check {
+        kind: FindingKind::NullableTenantId,
+        remedy: "SELECT tenancy.enable_table('{}')",
+        sql: "SELECT name, false FROM tables JOIN pg_attribute a ON a.attrelid = tables.oid
+            WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND NOT a.attnotnull",
+    },
+    Check {
+        kind: FindingKind::DefaultMissing,
+        remedy: "SELECT tenancy.enable_table('{}')",
+        sql: "SELECT name, false FROM tables JOIN pg_attribute a ON a.attrelid = tables.oid
+            LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+            WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND NOT relispartition
+                AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM 'tenancy.tenant_id()'",
+    },
+    Check {
+        kind: FindingKind::View,
+        remedy: "ALTER VIEW {} SET (security_invoker), from Postgres 15 on, or give it to a role without BYPASSRLS",
+        // A view that it reads by another is that one's, with its owner.
+        sql: "SELECT name, true FROM relations
+            WHERE relkind = 'v' AND oid IN (SELECT view FROM opened) AND relowner IN (SELECT role FROM bypass)
+                AND NOT EXISTS (
+                    SELECT FROM pg_options_to_table(reloptions)
+                    WHERE option_name = 'security_invoker' AND option_value::boolean
+                )
+                AND EXISTS (
+                    SELECT FROM depends JOIN relations r ON r.oid = depends.source
+                    WHERE depends.view = relations.oid AND r.tenant AND r.relkind IN ('r', 'p', 'f', 'm')
+                )",
+    },
+    Check {
+        kind: FindingKind::SecurityDefiner,
+        remedy: "ALTER FUNCTION {} SECURITY INVOKER, give it to a role without BYPASSRLS, or revoke it from PUBLIC",
+        // A trigger's function can't be called. An extension's is the extension's to answer for.
+        sql: "SELECT p.oid::regprocedure::text, p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+                AND NOT EXISTS (
+                    SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+                )
+            FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy')
+                AND (p.proowner IN (SELECT role FROM bypass) OR p.proowner = to_regrole('tenancy_owner'))
+                AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))",
+    },
+    Check {
+        kind: FindingKind::MaterializedView,
+        remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT name, true FROM relations WHERE relkind = 'm' AND (reached OR oid IN (SELECT view FROM opened))
+            AND (tenant OR EXISTS (
+                SELECT FROM reads JOIN relations r ON r.oid = reads.source
+                WHERE reads.view = relations.oid AND r.tenant
+            ))",
+    },
+    Check {
+        kind: FindingKind::ForeignTable,
+        remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT name, tenant FROM relations
+            WHERE relkind = 'f' AND (reached OR oid IN (SELECT view FROM opened))",
+    },
+    Check {
+        kind: FindingKind::PartitionGranted,
+        remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT name, false FROM tables WHERE relispartition AND reached",
+    },
+    Check {
+        kind: FindingKind::NoTenantId,
+        remedy: "SELECT tenancy.enable_table('{}'), or grant SELECT alone",
+        sql: "SELECT name, false FROM relations WHERE relkind IN ('r', 'p') AND NOT tenant AND EXISTS (
+                SELECT FROM reach
+                WHERE has_table_privilege(role, relations.oid, 'INSERT, UPDATE, DELETE')
+                    OR has_any_column_privilege(role, relations.oid, 'INSERT, UPDATE')
+            )",
+    },
+    Check {
+        kind: FindingKind::UniqueWithoutTenant,
+        remedy: "make it begin with tenant_id",
+        sql: "SELECT format('%s ON %s', i.indexrelid::regclass, name), false
+            FROM tables JOIN pg_index i ON i.indrelid = tables.oid
+            WHERE (i.indisunique OR i.indisexclusion) AND NOT relispartition AND NOT EXISTS (
+                SELECT FROM pg_attribute a
+                WHERE a.attrelid = i.indrelid AND a.attname = 'tenant_id'
+                    AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+            )",
+    },
+    Check {
+        kind: FindingKind::ForeignKeyWithoutTenant,
+        remedy: "let it have tenant_id on both sides",
+        sql: "SELECT format('%I ON %s', k.conname, t.name), false
+            FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid JOIN tables r ON r.oid = k.confrelid
+            WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
+                SELECT FROM unnest(k.conkey, k.confkey) AS pair (own, other)
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = own AND a.attname = 'tenant_id'
+                JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = other AND b.attname = 'tenant_id'
+            )",
+    },
+    Check {
+        kind: FindingKind::TruncateGranted,
+        remedy: "REVOKE TRUNCATE ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT name, true FROM tables
+            WHERE EXISTS (SELECT FROM reach WHERE has_table_privilege(role, tables.oid, 'TRUNCATE'))",
+    },
+    Check {
+        kind: FindingKind::ExcessGrant,
+        remedy: "REVOKE REFERENCES, TRIGGER ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT name, false FROM tables WHERE EXISTS (
+                SELECT FROM reach WHERE has_table_privilege(role, tables.oid, 'REFERENCES, TRIGGER')
+                    OR has_any_column_privilege(role, tables.oid, 'REFERENCES')
+            )",
+    },
+    Check {
+        kind: FindingKind::CreateGranted,
+        remedy: "REVOKE CREATE ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT format('SCHEMA %I', nspname), nspname = 'tenancy' FROM pg_namespace
+            WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+                AND EXISTS (SELECT FROM reach WHERE has_schema_privilege(role, pg_namespace.oid, 'CREATE'))
+            UNION ALL SELECT format('DATABASE %I', datname), false FROM pg_database
+            WHERE datname = current_database()
+                AND EXISTS (SELECT FROM reach WHERE has_database_privilege(role, pg_database.oid, 'CREATE'))",
+    },
+    Check {
+        kind: FindingKind::TempGranted,
+        remedy: "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC",
+        sql: "SELECT format('%I', datname), false FROM pg_database
+            WHERE datname = current_database()
+                AND EXISTS (SELECT FROM reach WHERE has_database_privilege(role, pg_database.oid, 'TEMPORARY'))",
+    },
+    Check {
+        kind: FindingKind::LargeObjects,
+        remedy: "REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC",
+        sql: "SELECT p.oid::regprocedure::text, false FROM pg_proc p
+            WHERE p.pronamespace = 'pg_catalog'::regnamespace
+                AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import')
+                AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))",
+    },
+    Check {
+        kind: FindingKind::RoleSettings,
+        remedy: "see that each is meant; ALTER ROLE {} RESET ALL",
+        sql: "SELECT DISTINCT format('%I', r.rolname), false
+            FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+            WHERE s.setrole IN (SELECT role FROM reach)
+                AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))",
+    },
+    Check {
+        kind: FindingKind::ServerVersion,
+        remedy: "install the newest minor version",
+        // CVE-2024-10976: a plan is kept for another role's policies. CVE-2025-8713: statistics of hidden rows.
+        sql: "SELECT current_setting('server_version'), number < 140000 FROM (
+                SELECT current_setting('server_version_num')::int AS number
+            ) AS version
+            WHERE number < 140019 OR number BETWEEN 150000 AND 150013 OR number BETWEEN 160000 AND 160009
+                OR number BETWEEN 170000 AND 170005",
+    },
+];
