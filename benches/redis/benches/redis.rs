@@ -1,15 +1,20 @@
 //! The rows of tenancy-redis in the README: `cargo xtask bench redis`.
 
+#[path = "../../../tests/common/redis_server.rs"]
+mod redis_server;
+
 use std::hint::black_box;
 
 use bench_harness::{Table, contender, subject};
-use bench_redis::{Nowhere, Server};
+use bench_redis::Nowhere;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, Cmd, ConnectionLike, Pipeline, RedisResult};
 use tenancy::TenantId;
 use tenancy_redis::TenantRedis;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
+
+use redis_server::Server;
 
 const TENANT: TenantId = TenantId::PLATFORM;
 /// As long as the tenant's prefix.
@@ -21,7 +26,7 @@ fn main() {
     rewriting(&table);
     let server = Server::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let connection = runtime.block_on(server.client().get_multiplexed_async_connection());
+    let connection = runtime.block_on(server.client(2).get_multiplexed_async_connection());
     let bench = EndToEnd { table, runtime, connection: connection.expect("a connection") };
     bench.get();
     bench.set();

@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use common::recorder::Recorder;
 use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, ask, command};
 use redis::{
     Cmd, Commands, Connection, ConnectionLike, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
@@ -317,44 +318,13 @@ fn the_first_layer_works_on_top() -> RedisResult<()> {
     Ok(())
 }
 
-/// A connection that keeps what it is sent.
-#[derive(Default)]
-struct Recorder(Vec<u8>);
-
-impl ConnectionLike for Recorder {
-    fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
-        self.0 = cmd.to_vec();
-        Ok(Value::Nil)
-    }
-
-    fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
-        Ok(Vec::new())
-    }
-
-    fn get_db(&self) -> i64 {
-        0
-    }
-
-    fn check_connection(&mut self) -> bool {
-        true
-    }
-
-    fn is_open(&self) -> bool {
-        true
-    }
-}
-
 /// The arguments that `TenantRedis` would send, or none where it refuses.
 fn sent(words: &[String]) -> Option<Vec<String>> {
     let mut recorder = Recorder::default();
     let mut cmd = Cmd::new();
     cmd.arg(words);
     let sent = TenantRedis::dedicated(&mut recorder, A).scripts(&SCRIPTS).req_command(&cmd);
-    if sent.is_err_and(|error| recorder.0.is_empty() || refusal(&error).is_none()) {
-        return None;
-    }
-    let value = redis::parse_redis_value(&recorder.0).expect("a packed command");
-    Some(redis::from_redis_value(value).expect("words"))
+    if sent.is_err_and(|error| refusal(&error).is_none()) { None } else { recorder.words() }
 }
 
 /// The name of what is sent, as an ACL has it, if it is granted or not.

@@ -4,8 +4,10 @@
 
 mod common;
 
-use common::{A, PREFIX_A, PREFIX_B, Rng, Server, ask, command};
-use redis::{Cmd, ConnectionLike, Pipeline, PushKind, RedisFuture, RedisResult, Value, VerbatimFormat};
+use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, ask, command};
+use redis::{
+    AsyncCommands, Cmd, ConnectionLike, Pipeline, PushKind, RedisFuture, RedisResult, Value, VerbatimFormat,
+};
 use redis::{RedisError, ServerError, ServerErrorKind, parse_redis_value};
 use tenancy_redis::{Refusal, TenantRedis, refusal};
 
@@ -466,5 +468,20 @@ async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_foreign_key_in_a_reply_is_not_given() -> RedisResult<()> {
+    let foreign = format!("{PREFIX_A}secret").into_bytes();
+    let keys = Value::Array(vec![Value::BulkString(foreign)]);
+    let mut b = TenantRedis::new(Hostile(Ok(keys.clone())), B);
+    let error = b.keys::<_, Vec<String>>("*").await.unwrap_err();
+    assert_eq!(refusal(&error), Some(Refusal::Reply));
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("secret") && !shown.contains(PREFIX_A), "{shown}");
+    let mut b = TenantRedis::new(Hostile(Ok(Value::Array(vec![keys; 2]))), B);
+    let error = redis::pipe().get("k").exec_async(&mut b).await.unwrap_err();
+    assert_eq!(refusal(&error), Some(Refusal::Reply), "more replies than commands");
     Ok(())
 }

@@ -5,8 +5,9 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use common::recorder::Recorder;
 use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, command};
-use redis::{Cmd, Connection, ConnectionLike, RedisResult, Value};
+use redis::{Cmd, Connection, ConnectionLike, Value};
 use tenancy_redis::{Refusal, TenantRedis, refusal};
 
 /// A number of the environment, shown so that the test can be repeated.
@@ -14,33 +15,6 @@ fn setting(name: &str, default: u64) -> u64 {
     let number = std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default);
     println!("{name}={number}");
     number
-}
-
-/// A connection that keeps what it is sent.
-#[derive(Default)]
-struct Recorder(Vec<u8>);
-
-impl ConnectionLike for Recorder {
-    fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
-        self.0 = cmd.to_vec();
-        Ok(Value::Nil)
-    }
-
-    fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
-        Ok(Vec::new())
-    }
-
-    fn get_db(&self) -> i64 {
-        0
-    }
-
-    fn check_connection(&mut self) -> bool {
-        true
-    }
-
-    fn is_open(&self) -> bool {
-        true
-    }
 }
 
 /// The arguments that would be sent, or why none are.
@@ -57,12 +31,7 @@ fn sent(arguments: &[&str]) -> Result<Vec<String>, Refusal> {
         }
     }
     drop(tenant);
-    Ok(unpack(&recorder.0))
-}
-
-fn unpack(packed: &[u8]) -> Vec<String> {
-    let value = redis::parse_redis_value(packed).expect("a packed command");
-    redis::from_redis_value(value).expect("words")
+    Ok(recorder.words().expect("sent"))
 }
 
 /// The places of the keys as the server finds them, or none where it finds no keys.

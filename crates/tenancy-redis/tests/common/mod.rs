@@ -5,64 +5,24 @@
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod liar;
-pub(crate) mod outage;
+pub(crate) mod recorder;
+#[path = "../../../../tests/common/redis_server.rs"]
+mod redis_server;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
 
-use redis::{Client, Cmd, Connection, ConnectionLike, FromRedisValue, Value};
+use redis::{Cmd, Connection, ConnectionLike, FromRedisValue, Value};
 use tenancy::{TenantId, tenant_id};
 use tenancy_redis::TenantRedis;
+
+pub(crate) use redis_server::Server;
 
 pub(crate) const A: TenantId = tenant_id!("0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
 pub(crate) const B: TenantId = tenant_id!("0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b");
 pub(crate) const PREFIX_A: &str = "t:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a:";
 pub(crate) const PREFIX_B: &str = "t:0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b:";
 
-/// A server on a unix socket, which ends with the test.
-#[derive(Debug)]
-pub(crate) struct Server {
-    child: Child,
-    folder: PathBuf,
-}
-
 impl Server {
-    pub(crate) fn start() -> Self {
-        static STARTED: AtomicUsize = AtomicUsize::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("tenancy-redis-{}-{number}", process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket"])
-            .arg(folder.join("socket"))
-            .arg("--dir")
-            .arg(&folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed: `cargo xtask test redis` does it");
-        let server = Self { child, folder };
-        let end = Instant::now() + Duration::from_secs(30);
-        while server.client(2).get_connection().is_err() {
-            assert!(Instant::now() < end, "redis-server did not listen within 30 s");
-            thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    /// A client that speaks RESP2 or RESP3.
-    pub(crate) fn client(&self, resp: u8) -> Client {
-        let socket = self.folder.join("socket");
-        Client::open(format!("unix://{}?protocol=resp{resp}", socket.display())).expect("an address")
-    }
-
-    pub(crate) fn raw(&self) -> Connection {
-        self.client(2).get_connection().expect("a connection")
-    }
-
     pub(crate) fn tenant(&self, tenant: TenantId) -> TenantRedis<Connection> {
         TenantRedis::new(self.raw(), tenant)
     }
@@ -87,15 +47,6 @@ impl Server {
         let mut raw = self.raw();
         let own = self.keys().into_iter().filter(|key| key.starts_with(prefix.as_bytes()));
         own.map(|key| (key.clone(), redis::cmd("DUMP").arg(key).query(&mut raw).expect("a value"))).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail where it ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
