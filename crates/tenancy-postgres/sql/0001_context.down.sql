@@ -2,7 +2,7 @@
 
 DROP FUNCTION IF EXISTS
     tenancy.enter(uuid, integer, bigint, bytea), tenancy.tenant_id(), tenancy.retire_key(integer, timestamptz),
-    tenancy.add_key(integer, bytea), tenancy.pad(bytea, integer);
+    tenancy.add_key(integer, bytea), tenancy.pad(bytea, integer), tenancy.forget();
 DROP TABLE IF EXISTS tenancy.minting, tenancy.keys, tenancy.migrations;
 DROP SCHEMA IF EXISTS tenancy;
 
@@ -10,7 +10,7 @@ DO $do$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['tenancy_app', 'tenancy_owner'] LOOP
+    FOREACH role IN ARRAY ARRAY['tenancy_app', 'tenancy_owner', 'tenancy_shared'] LOOP
         BEGIN
             EXECUTE pg_catalog.format('DROP ROLE IF EXISTS %I', role);
         EXCEPTION WHEN dependent_objects_still_exist THEN

@@ -7,7 +7,7 @@ DO $do$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['tenancy_owner', 'tenancy_app'] LOOP
+    FOREACH role IN ARRAY ARRAY['tenancy_owner', 'tenancy_app', 'tenancy_shared'] LOOP
         BEGIN
             IF pg_catalog.to_regrole(role) IS NULL THEN
                 EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
@@ -19,11 +19,11 @@ BEGIN
     END LOOP;
     IF EXISTS (
         SELECT FROM pg_catalog.pg_roles
-        WHERE rolname IN ('tenancy_owner', 'tenancy_app') AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole)
+        WHERE rolname IN ('tenancy_owner', 'tenancy_app', 'tenancy_shared') AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole)
     ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_role_specification',
-            MESSAGE = 'tenancy: tenancy_owner and tenancy_app may not log in, nor bypass row-level security';
+            MESSAGE = 'tenancy: its roles may not log in, nor bypass row-level security';
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'tenancy' AND nspowner <> 'tenancy_owner'::regrole) THEN
         RAISE EXCEPTION USING
@@ -36,6 +36,9 @@ BEGIN
     END IF;
 END
 $do$;
+
+-- What it may read all tenants may read: tenancy.share_table.
+GRANT tenancy_shared TO tenancy_app;
 
 CREATE SCHEMA IF NOT EXISTS tenancy AUTHORIZATION tenancy_owner;
 REVOKE ALL ON SCHEMA tenancy FROM PUBLIC, tenancy_app;
@@ -204,11 +207,30 @@ END
 $function$;
 ALTER FUNCTION tenancy.enter(uuid, integer, bigint, bytea) OWNER TO tenancy_owner;
 
+-- What SQL leaves in a session and no statement takes out of it: locks, and what it prepared itself. What a driver
+-- prepared stays: it would not notice that it is gone.
+CREATE OR REPLACE FUNCTION tenancy.forget() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER PARALLEL UNSAFE AS $function$
+DECLARE
+    statement pg_catalog.text;
+BEGIN
+    PERFORM pg_catalog.pg_advisory_unlock_all();
+    PERFORM FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql;
+    IF FOUND THEN
+        FOR statement IN SELECT p.name FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql LOOP
+            EXECUTE pg_catalog.format('DEALLOCATE %I', statement);
+        END LOOP;
+    END IF;
+END
+$function$;
+ALTER FUNCTION tenancy.forget() OWNER TO tenancy_owner;
+
 REVOKE ALL ON FUNCTION
     tenancy.pad(bytea, integer), tenancy.add_key(integer, bytea), tenancy.retire_key(integer, timestamptz),
-    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea)
+    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.forget()
     FROM PUBLIC, tenancy_app;
-GRANT EXECUTE ON FUNCTION tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea) TO tenancy_app;
+GRANT EXECUTE ON FUNCTION
+    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.forget() TO tenancy_app;
 
 -- A version 4 UUID has 122 random bits, strong ones: 4 of them fill a pad's 64 bytes with more than SHA-256 holds.
 INSERT INTO tenancy.minting (inner_pad, outer_pad)

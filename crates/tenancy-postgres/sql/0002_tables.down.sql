@@ -1,5 +1,5 @@
 -- Tables that are enabled stay so.
 
 DROP FUNCTION IF EXISTS
-    tenancy.enable_table(regclass), tenancy.protect(regclass), tenancy.add_tenant_column(regclass),
+    tenancy.share_table(regclass), tenancy.enable_table(regclass), tenancy.protect(regclass), tenancy.add_tenant_column(regclass),
     tenancy.family(regclass), tenancy.quoted(regclass);

@@ -71,7 +71,7 @@ BEGIN
     -- To all, grants decide who: whom no permissive policy lets in gets no rows, and no error that tells why.
     EXECUTE pg_catalog.format(
         'CREATE POLICY tenancy_access ON %s AS PERMISSIVE FOR ALL TO PUBLIC USING (true) WITH CHECK (true)', name);
-    EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC, tenancy_app', name);
+    EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC, tenancy_app, tenancy_shared', name);
 END
 $function$;
 ALTER FUNCTION tenancy.protect(regclass) OWNER TO tenancy_owner;
@@ -132,7 +132,30 @@ END
 $function$;
 ALTER FUNCTION tenancy.enable_table(regclass) OWNER TO tenancy_owner;
 
+-- Lets all tenants read a table that has no tenant_id, and none write it. The audit knows it by the grant.
+CREATE OR REPLACE FUNCTION tenancy.share_table(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT AS $function$
+DECLARE
+    name pg_catalog.text := tenancy.quoted(relation);
+    namespace pg_catalog.text;
+BEGIN
+    PERFORM FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'tenant_id'
+            AND NOT a.attisdropped;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = 'tenancy: a table with tenant_id is its tenants'' own';
+    END IF;
+    EXECUTE pg_catalog.format('REVOKE ALL ON TABLE %s FROM PUBLIC, tenancy_app, tenancy_shared', name);
+    EXECUTE pg_catalog.format('GRANT SELECT ON TABLE %s TO tenancy_shared', name);
+    SELECT pg_catalog.quote_ident(n.nspname) INTO namespace
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.oid OPERATOR(pg_catalog.=) relation;
+    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %s TO tenancy_shared', namespace);
+END
+$function$;
+ALTER FUNCTION tenancy.share_table(regclass) OWNER TO tenancy_owner;
+
 REVOKE ALL ON FUNCTION
     tenancy.quoted(regclass), tenancy.family(regclass), tenancy.add_tenant_column(regclass),
-    tenancy.protect(regclass), tenancy.enable_table(regclass)
+    tenancy.protect(regclass), tenancy.enable_table(regclass), tenancy.share_table(regclass)
     FROM PUBLIC, tenancy_app;

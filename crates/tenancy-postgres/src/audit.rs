@@ -5,12 +5,14 @@ mod kind;
 
 use std::fmt;
 
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
 use self::checks::{CHECKS, Check, PREAMBLE};
 pub use self::kind::FindingKind;
+use crate::binding::{Binding, ContextBinding};
 use crate::migrations::migrations;
+use crate::params::Param;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -65,8 +67,7 @@ impl fmt::Display for Finding {
 ///
 /// The server's.
 pub async fn audit(client: &mut Client) -> Result<Vec<Finding>, Error> {
-    run(client, "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER AND $1::text IS NULL", None)
-        .await
+    run(client, None, &SIGNED).await
 }
 
 /// Lists the same of another user, for who may not connect as it.
@@ -75,28 +76,81 @@ pub async fn audit(client: &mut Client) -> Result<Vec<Finding>, Error> {
 ///
 /// The server's: `42704` where there is no such role.
 pub async fn audit_role(client: &mut Client, role: &str) -> Result<Vec<Finding>, Error> {
-    run(client, "SELECT pg_catalog.quote_ident($1::text)::regrole::oid", Some(role)).await
+    run(client, Some(role), &SIGNED).await
 }
 
-async fn run(client: &mut Client, sql: &str, role: Option<&str>) -> Result<Vec<Finding>, Error> {
+/// Of the client's user, where policies trust in this binding.
+pub(crate) async fn audit_as(client: &mut Client, binding: &Binding) -> Result<Vec<Finding>, Error> {
+    let form = match binding.context {
+        ContextBinding::Signed(_) => &SIGNED,
+        ContextBinding::Plain => &PLAIN,
+        ContextBinding::SupabaseClaims => &CLAIMS,
+    };
+    run(client, None, form).await
+}
+
+/// How policies and defaults read, as the server writes them out.
+#[derive(Debug)]
+struct Form {
+    is_signed: bool,
+    /// None: whatever names `tenant_id`.
+    policy: Option<&'static str>,
+    default: Option<&'static str>,
+}
+
+const SIGNED: Form = Form {
+    is_signed: true,
+    policy: Some("(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))"),
+    default: Some("tenancy.tenant_id()"),
+};
+
+const PLAIN: Form = Form {
+    is_signed: false,
+    policy: Some("(tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting))"),
+    default: Some("(current_setting('app.tenant_id'::text))::uuid"),
+};
+
+const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
+
+async fn run(client: &mut Client, role: Option<&str>, form: &Form) -> Result<Vec<Finding>, Error> {
     // One snapshot for all.
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = begin.start().await?;
     // So that expressions are written out by their qualified names, and nothing replaces the catalog's.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
-    let role: Oid = transaction.query_one(sql, &[&role]).await?.get(0);
+    let role: Oid = transaction.query_one(role_sql(role), &[&role]).await?.get(0);
     let mut findings = Vec::new();
     for check in CHECKS {
-        findings.extend(find(&transaction, check, role).await?);
+        findings.extend(find(&transaction, check, role, form).await?);
     }
     transaction.rollback().await?;
     findings.sort();
     Ok(findings)
 }
 
-async fn find(transaction: &Transaction<'_>, check: &Check, role: Oid) -> Result<Vec<Finding>, Error> {
+fn role_sql(role: Option<&str>) -> &'static str {
+    match role {
+        Some(_) => "SELECT pg_catalog.quote_ident($1::text)::regrole::oid",
+        None => "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER AND $1::text IS NULL",
+    }
+}
+
+async fn find(
+    transaction: &Transaction<'_>,
+    check: &Check,
+    role: Oid,
+    form: &Form,
+) -> Result<Vec<Finding>, Error> {
     let sql = format!("{PREAMBLE} {}", check.sql);
-    let rows = transaction.query(&sql, &[&role, &bodies()]).await?;
+    let bodies = bodies();
+    let params: [(Param<'_>, Type); 5] = [
+        (&role, Type::OID),
+        (&bodies, Type::TEXT_ARRAY),
+        (&form.is_signed, Type::BOOL),
+        (&form.policy, Type::TEXT),
+        (&form.default, Type::TEXT),
+    ];
+    let rows = transaction.query_typed(&sql, &params).await?;
     let finding = |row: &tokio_postgres::Row| {
         let object: String = row.get(0);
         Finding {

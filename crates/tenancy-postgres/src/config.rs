@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::binding::{Binding, ContextBinding, Supabase};
 use crate::error::Error;
-use crate::sign::SigningKey;
 
 /// Where the database is, who enters it, and how many connections it may have.
 ///
@@ -23,18 +23,22 @@ use crate::sign::SigningKey;
 #[derive(Clone)]
 pub struct Config {
     pub(crate) postgres: tokio_postgres::Config,
-    pub(crate) key: SigningKey,
+    pub(crate) binding: Binding,
     pub(crate) pool_size: usize,
     pub(crate) wait: Duration,
-    pub(crate) lifetime: Duration,
 }
 
 impl Config {
-    /// A database, and the key with which tenants are entered: 8 connections, 5 s to wait for one, and a signature
-    /// that is good for 30 s.
-    pub fn new(postgres: tokio_postgres::Config, key: SigningKey) -> Self {
-        let (wait, lifetime) = (Duration::from_secs(5), Duration::from_secs(30));
-        Self { postgres, key, pool_size: 8, wait, lifetime }
+    /// A database, and the key with which tenants are entered, or another [`ContextBinding`]: 8 connections, 5 s to
+    /// wait for one, and a signature that is good for 30 s.
+    pub fn new(postgres: tokio_postgres::Config, binding: impl Into<ContextBinding>) -> Self {
+        let context = binding.into();
+        let supabase = match context {
+            ContextBinding::SupabaseClaims => Some(Supabase::role("authenticated")),
+            ContextBinding::Signed(_) | ContextBinding::Plain => None,
+        };
+        let binding = Binding { context, supabase, lifetime: Duration::from_secs(30) };
+        Self { postgres, binding, pool_size: 8, wait: Duration::from_secs(5) }
     }
 
     /// The same of a URL or a string of keys and values, as libpq takes them.
@@ -42,9 +46,9 @@ impl Config {
     /// # Errors
     ///
     /// [`Error::Config`] where it can't be read. The error does not repeat it, for there may be a password in it.
-    pub fn from_url(url: &str, key: SigningKey) -> Result<Self, Error> {
+    pub fn from_url(url: &str, binding: impl Into<ContextBinding>) -> Result<Self, Error> {
         let postgres = url.parse().map_err(|_| Error::Config("the url can't be read"))?;
-        Ok(Self::new(postgres, key))
+        Ok(Self::new(postgres, binding))
     }
 
     /// How many connections there may be at once. One that closes does so after its successor has begun, so the
@@ -63,29 +67,38 @@ impl Config {
     /// How long a signature is good for, in whole seconds: it is made when the transaction's first statement is sent,
     /// and the clocks of both machines may differ by this much. A transaction may last longer.
     #[must_use]
-    pub fn context_lifetime(self, lifetime: Duration) -> Self {
-        Self { lifetime, ..self }
+    pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
+        self.binding.lifetime = lifetime;
+        self
+    }
+
+    /// Gives each transaction Supabase's role and claims too, so that policies by `auth.jwt()` work beside the
+    /// signed context. [`ContextBinding::SupabaseClaims`] has the role `authenticated` unless another is given.
+    #[must_use]
+    pub fn supabase(mut self, supabase: Supabase) -> Self {
+        self.binding.supabase = Some(supabase);
+        self
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.pool_size == 0 {
             return Err(Error::Config("a pool of no connections"));
         }
-        if self.lifetime < Duration::from_secs(1) || self.lifetime > Duration::from_hours(1) {
+        let lifetime = self.binding.lifetime;
+        if lifetime < Duration::from_secs(1) || lifetime > Duration::from_hours(1) {
             return Err(Error::Config("a context's lifetime is a second to an hour"));
         }
         Ok(())
     }
 }
 
-/// The limits, and the key's id: the rest may be a secret.
+/// The limits, and the binding with its key's id: the rest may be a secret.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("key", &self.key)
+            .field("binding", &self.binding)
             .field("pool_size", &self.pool_size)
             .field("wait", &self.wait)
-            .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
 }
@@ -93,6 +106,7 @@ impl fmt::Debug for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sign::SigningKey;
 
     fn key() -> SigningKey {
         SigningKey::new(7, b"a secret of 32 bytes or of more.").expect("a key")

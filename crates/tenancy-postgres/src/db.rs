@@ -2,28 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tenancy::{TenantContext, TenantId};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row, Socket};
+use tokio_postgres::{NoTls, Row, Socket};
+use uuid::Uuid;
 
+use crate::audit::{Finding, Severity, audit_as};
+use crate::binding::Binding;
 use crate::config::Config;
-use crate::error::{Error, RoleProblem};
+use crate::error::Error;
 use crate::params::ParamTypes;
 use crate::pool::Pool;
 use crate::session::{Access, Answer, Session, Statement};
-use crate::sign::SigningKey;
 use crate::tx::TenantTx;
 use crate::verify::TenantColumns;
-
-/// Of the login's roles: is one a superuser, has one `BYPASSRLS`, does one own a table or a view.
-const ROLE: &str = "SELECT pg_catalog.bool_or(r.rolsuper), pg_catalog.bool_or(r.rolbypassrls), EXISTS (\
-     SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' \
-     AND n.nspname <> 'information_schema' AND pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')) \
-     FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')";
 
 /// A database, entered as one tenant at a time.
 ///
@@ -56,32 +50,24 @@ const ROLE: &str = "SELECT pg_catalog.bool_or(r.rolsuper), pg_catalog.bool_or(r.
 pub struct TenantDb {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
+    subject: Option<Uuid>,
 }
 
 /// What all sessions of a database have in common.
 pub(crate) struct Shared {
-    pub(crate) key: SigningKey,
-    lifetime: Duration,
+    pub(crate) binding: Binding,
     pub(crate) types: ParamTypes,
     pub(crate) columns: TenantColumns,
 }
 
-impl Shared {
-    /// When a signature of now is good no more, in seconds of unix time.
-    pub(crate) fn expiry(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from((now + self.lifetime).as_secs()).unwrap_or(i64::MAX)
-    }
-}
-
 impl TenantDb {
-    /// Connects without TLS, and refuses a user that could pass by row-level security.
+    /// Connects without TLS, and refuses a database that would leak: it runs the [audit](crate::audit).
     ///
     /// # Errors
     ///
     /// - [`Error::Config`] where the configuration can't work.
-    /// - [`Error::Role`] where the user is a superuser, has `BYPASSRLS`, or owns a table or a view, be it by being a
-    ///   member of another.
+    /// - [`Error::Leaks`] where the audit has a critical finding: a user that passes by row-level security, a table
+    ///   that nobody enabled, and so on. It names each, and how to mend it.
     /// - [`Error::Postgres`] or [`Error::PoolTimeout`] where the server can't be reached.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         Self::connect_tls(config, NoTls).await
@@ -101,13 +87,19 @@ impl TenantDb {
     {
         config.check()?;
         let pool = Pool::new(&config, tls)?;
-        let lease = pool.get().await?;
-        check_role(lease.client().ok_or(Error::TxClosed)?).await?;
+        let mut lease = pool.get().await?;
+        refuse_leaks(audit_as(lease.client_mut()?, &config.binding).await?)?;
         lease.give_back();
-        let Config { key, lifetime, .. } = config;
-        let shared =
-            Shared { key, lifetime, types: ParamTypes::default(), columns: TenantColumns::default() };
-        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared) })
+        let (types, columns) = (ParamTypes::default(), TenantColumns::default());
+        let shared = Shared { binding: config.binding, types, columns };
+        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
+    }
+
+    /// The same database, for one user of a tenant: `sub` among the claims of [`Supabase`](crate::Supabase).
+    /// Without that it changes nothing.
+    #[must_use]
+    pub fn with_subject(&self, subject: Uuid) -> Self {
+        Self { subject: Some(subject), ..self.clone() }
     }
 
     /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.
@@ -203,7 +195,8 @@ impl TenantDb {
     }
 
     pub(crate) async fn session(&self, tenant: TenantId, access: Access) -> Result<Session<'_>, Error> {
-        Ok(Session::new(&self.shared, self.pool.get().await?, tenant, access))
+        let session = Session::new(&self.shared, self.pool.get().await?, tenant, access);
+        Ok(session.with_subject(self.subject))
     }
 }
 
@@ -211,24 +204,16 @@ fn current() -> Result<TenantId, Error> {
     Ok(TenantContext::get()?)
 }
 
-async fn check_role(client: &Client) -> Result<(), Error> {
-    let rows = client.query_typed(ROLE, &[]).await?;
-    let row = rows.first().ok_or(Error::TxClosed)?;
-    for (column, problem) in
-        [RoleProblem::Superuser, RoleProblem::BypassRls, RoleProblem::Owner].iter().enumerate()
-    {
-        if row.try_get::<_, Option<bool>>(column)?.unwrap_or(true) {
-            return Err(Error::Role(*problem));
-        }
-    }
-    Ok(())
+fn refuse_leaks(mut findings: Vec<Finding>) -> Result<(), Error> {
+    findings.retain(|finding| finding.severity == Severity::Critical);
+    if findings.is_empty() { Ok(()) } else { Err(Error::Leaks(findings)) }
 }
 
 impl fmt::Debug for TenantDb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantDb")
             .field("pool", &self.pool)
-            .field("key", &self.shared.key)
+            .field("binding", &self.shared.binding)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use tenancy::{TenantContextNotSetError, TenantError, TenantMismatchError};
 use tokio_postgres::error::SqlState;
 
+use crate::audit::Finding;
 use crate::table::TableError;
 
 /// Why a statement gave nothing, or a transaction was not committed.
@@ -31,8 +32,8 @@ pub enum Error {
     PoolTimeout,
     /// The configuration can't work.
     Config(&'static str),
-    /// The database's user could pass by row-level security.
-    Role(RoleProblem),
+    /// The database would leak: what the audit found that is critical.
+    Leaks(Vec<Finding>),
     /// A statement on a table was not sent, or its rows are not what was asked for.
     Table(TableError),
     /// The server refused, or could not be reached.
@@ -53,25 +54,13 @@ pub enum Layer {
     Result,
 }
 
-/// How a database's user could pass by row-level security.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum RoleProblem {
-    /// It is a superuser, or a member of one.
-    Superuser,
-    /// It has `BYPASSRLS`, or is a member of a role that has.
-    BypassRls,
-    /// It owns a table or a view of the database, or is a member of its owner.
-    Owner,
-}
-
 impl Error {
     /// The layer that stopped it. None: it was no tenant's boundary that failed.
     pub fn layer(&self) -> Option<Layer> {
         match self {
             Self::Tenant(_) => Some(Layer::Context),
             Self::Table(error) if error.is_refusal() => Some(Layer::Query),
-            Self::TxEscaped | Self::Role(_) => Some(Layer::Database),
+            Self::TxEscaped | Self::Leaks(_) => Some(Layer::Database),
             Self::Postgres(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
                 Some(Layer::Database)
             }
@@ -101,7 +90,10 @@ impl fmt::Display for Error {
             Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
             Self::PoolTimeout => f.write_str("no connection was free in time"),
             Self::Config(problem) => write!(f, "the configuration can't work: {problem}"),
-            Self::Role(problem) => problem.fmt(f),
+            Self::Leaks(findings) => {
+                f.write_str("the database would leak")?;
+                findings.iter().try_for_each(|finding| write!(f, "\n- {finding}"))
+            }
             Self::Table(error) => error.fmt(f),
             Self::Postgres(error) => Brief(error).fmt(f),
         }
@@ -119,7 +111,7 @@ impl fmt::Debug for Error {
             Self::CommitUnknown(error) => write!(f, "CommitUnknown({})", Brief(error)),
             Self::PoolTimeout => f.write_str("PoolTimeout"),
             Self::Config(problem) => f.debug_tuple("Config").field(problem).finish(),
-            Self::Role(problem) => f.debug_tuple("Role").field(problem).finish(),
+            Self::Leaks(findings) => f.debug_tuple("Leaks").field(findings).finish(),
             Self::Table(error) => f.debug_tuple("Table").field(error).finish(),
             Self::Postgres(error) => write!(f, "Postgres({})", Brief(error)),
         }
@@ -135,16 +127,6 @@ impl fmt::Display for Brief<'_> {
             Some(error) => write!(f, "{} ({})", error.message(), error.code().code()),
             None => self.0.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for RoleProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Superuser => "the database's user is a superuser, or a member of one",
-            Self::BypassRls => "the database's user has BYPASSRLS, or is a member of a role that has",
-            Self::Owner => "the database's user owns a table or a view, or is a member of an owner",
-        })
     }
 }
 

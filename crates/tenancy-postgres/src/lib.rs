@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audit;
+mod binding;
 mod config;
 mod db;
 mod error;
@@ -16,9 +17,10 @@ mod tx;
 mod verify;
 
 pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
+pub use binding::{ContextBinding, Supabase};
 pub use config::Config;
 pub use db::TenantDb;
-pub use error::{Error, Layer, RoleProblem};
+pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
     EnableTable, Migration, add_key, enable_table, migrate, migrations, retire_key, revert,

@@ -89,6 +89,10 @@ impl Lease<'_> {
         self.connection.as_deref().map(|client| &**client)
     }
 
+    pub(crate) fn client_mut(&mut self) -> Result<&mut Client, Error> {
+        self.connection.as_deref_mut().map(|client| &mut **client).ok_or(Error::TxClosed)
+    }
+
     /// To the pool: nothing of this transaction is left in it.
     pub(crate) fn give_back(mut self) {
         self.connection = None;

@@ -10,21 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::TryStreamExt;
-use futures_util::future::{try_join, try_join3, try_join5};
+use futures_util::future::{try_join, try_join3, try_join4};
 use tenancy::TenantId;
-use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 use uuid::Uuid;
 
 use crate::db::Shared;
 use crate::error::Error;
 use crate::params::{Param, ParamTypes, typed};
 use crate::pool::Lease;
-use crate::scrub;
-
-const ENTER: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
-const HELD: &str = "SELECT tenancy.tenant_id()";
 
 /// The inner error is the server's, and the conversation goes on.
 type Answered<T> = Result<T, tokio_postgres::Error>;
@@ -34,6 +30,7 @@ pub(crate) struct Session<'a> {
     shared: &'a Shared,
     lease: Lease<'a>,
     tenant: TenantId,
+    subject: Option<Uuid>,
     access: Access,
     is_entered: bool,
     /// SQL ran that was not made here.
@@ -80,12 +77,18 @@ impl<'a> Session<'a> {
             shared,
             lease,
             tenant,
+            subject: None,
             access,
             is_entered: false,
             is_raw: false,
             has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
         }
+    }
+
+    /// Who it is that acts for the tenant.
+    pub(crate) fn with_subject(self, subject: Option<Uuid>) -> Self {
+        Self { subject, ..self }
     }
 
     /// One statement of a transaction that goes on.
@@ -95,25 +98,23 @@ impl<'a> Session<'a> {
             Err(broken) => return Err(broken.into()),
         };
         match answers.read() {
-            Ok((answer, _)) => self.verify(statement, answer).await,
+            Ok(answer) => self.verify(statement, answer).await,
             Err(trouble) => Err(self.trouble(trouble, statement.sql)),
         }
     }
 
     /// One statement that is a transaction: all of it in one round trip.
     pub(crate) async fn run_and_commit(mut self, statement: Statement<'_>) -> Result<Answer, Error> {
-        let commit = if statement.is_raw { scrub::SCRUB_AND_COMMIT } else { "COMMIT" };
-        let answers = match self.send(statement, Some(commit)).await? {
+        let answers = match self.send(statement, Some(End::of(statement.is_raw))).await? {
             Ok(answers) => answers,
             Err(broken) => return Err(self.broken(broken)),
         };
         match answers.read() {
-            Ok((answer, Ok(()))) => {
+            Ok(answer) => {
                 let answer = self.verify(statement, answer).await?;
                 self.lease.give_back();
                 Ok(answer)
             }
-            Ok((_, Err(error))) => Err(not_committed(error)),
             Err(trouble) => {
                 let error = self.trouble(trouble, statement.sql);
                 // It closes the connection where it fails.
@@ -133,11 +134,10 @@ impl<'a> Session<'a> {
         let answers = self.exchange_commit().await.map_err(|error| self.broken(error))?;
         self.lease.is_busy = false;
         match answers.read() {
-            Ok((_, Ok(()))) => {
+            Ok(_) => {
                 self.lease.give_back();
                 Ok(())
             }
-            Ok((_, Err(error))) => Err(not_committed(error)),
             Err(trouble) => {
                 let error = self.trouble(trouble, "");
                 let _ = self.rollback().await;
@@ -152,7 +152,8 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if self.is_entered {
-            let sql = if self.is_raw { scrub::ROLLBACK_AND_SCRUB } else { "ROLLBACK" };
+            let statements = self.shared.binding.statements();
+            let sql = if self.is_raw { statements.rollback_and_scrub } else { "ROLLBACK" };
             self.lease.is_busy = true;
             self.client()?.batch_execute(sql).await?;
             self.lease.is_busy = false;
@@ -178,15 +179,11 @@ impl<'a> Session<'a> {
     }
 
     /// The outer error: nothing was sent. The inner: the conversation broke off, and the connection is closed.
-    async fn send(
-        &mut self,
-        statement: Statement<'_>,
-        commit: Option<&'static str>,
-    ) -> Result<Answered<Answers>, Error> {
+    async fn send(&mut self, statement: Statement<'_>, end: Option<End>) -> Result<Answered<Answers>, Error> {
         self.check()?;
         self.is_raw |= statement.is_raw;
         self.lease.is_busy = true;
-        let answers = self.exchange(statement, commit).await;
+        let answers = self.exchange(statement, end).await;
         match answers {
             Ok(_) => self.lease.is_busy = false,
             Err(_) => self.lease.close(),
@@ -194,11 +191,7 @@ impl<'a> Session<'a> {
         Ok(answers)
     }
 
-    async fn exchange(
-        &mut self,
-        statement: Statement<'_>,
-        commit: Option<&'static str>,
-    ) -> Answered<Answers> {
+    async fn exchange(&mut self, statement: Statement<'_>, end: Option<End>) -> Answered<Answers> {
         let types = match statement.types(&self.shared.types) {
             Some(types) => types,
             None => match self.prepare(statement.sql).await? {
@@ -208,17 +201,15 @@ impl<'a> Session<'a> {
         };
         let params = typed(statement.params, &types);
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let looks = statement.is_raw || commit.is_none();
-        let (entered, answer, constraints, is_held, committed) = try_join5(
+        let (entered, answer, is_held, ended) = try_join4(
             answer(self.enter(client)),
             answer(fetch(client, statement, &params)),
-            answer(optional(client, (statement.is_raw && commit.is_some()).then_some(scrub::CONSTRAINTS))),
-            answer(held(client, looks.then_some(self.tenant))),
-            answer(self.commit_by(client, commit)),
+            answer(self.held(client, end.is_none())),
+            answer(self.end(client, end)),
         )
         .await?;
         self.is_entered = true;
-        Ok(Answers { entered, answer, constraints, is_held, committed })
+        Ok(Answers { entered, answer, is_held, ended })
     }
 
     /// The types of a statement's parameters, or why the server refuses it.
@@ -227,7 +218,7 @@ impl<'a> Session<'a> {
         let (entered, prepared, is_held) = try_join3(
             answer(self.enter(client)),
             answer(client.prepare(sql)),
-            answer(held(client, Some(self.tenant))),
+            answer(self.held(client, true)),
         )
         .await?;
         self.is_entered = true;
@@ -239,14 +230,11 @@ impl<'a> Session<'a> {
 
     async fn exchange_commit(&self) -> Answered<Answers> {
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let commit = if self.is_raw { scrub::SCRUB_AND_COMMIT } else { "COMMIT" };
-        let (constraints, is_held, committed) = try_join3(
-            answer(optional(client, self.is_raw.then_some(scrub::CONSTRAINTS))),
-            answer(held(client, Some(self.tenant))),
-            answer(self.commit_by(client, Some(commit))),
-        )
-        .await?;
-        Ok(Answers { constraints, is_held, committed, ..Answers::default() })
+        let end = End::of(self.is_raw);
+        let looks = end == End::Commit;
+        let (is_held, ended) =
+            try_join(answer(self.held(client, looks)), answer(self.end(client, Some(end)))).await?;
+        Ok(Answers { is_held, ended, ..Answers::default() })
     }
 
     /// Sends nothing where the tenant is entered.
@@ -258,19 +246,33 @@ impl<'a> Session<'a> {
             Access::ReadWrite => "BEGIN",
             Access::ReadOnly => "BEGIN READ ONLY",
         };
-        let (key, tenant) = (&self.shared.key, Uuid::from(self.tenant));
-        let expires = self.shared.expiry();
-        let signature = key.sign(self.tenant, expires);
-        let (id, signature) = (key.id(), &signature[..]);
-        let params: [(Param<'_>, Type); 4] =
-            [(&tenant, Type::UUID), (&id, Type::INT4), (&expires, Type::INT8), (&signature, Type::BYTEA)];
-        try_join(client.batch_execute(begin), client.query_typed(ENTER, &params)).await.map(drop)
+        let enter = self.shared.binding.enter(client, self.tenant, self.subject);
+        try_join(client.batch_execute(begin), enter).await.map(drop)
     }
 
-    async fn commit_by(&self, client: &Client, sql: Option<&str>) -> Answered<()> {
-        let commits = sql.is_some() && self.access == Access::ReadWrite;
-        self.is_commit_sent.store(commits, Ordering::Relaxed);
-        optional(client, sql).await
+    /// Whether the context stands, and is still the tenant's.
+    async fn held(&self, client: &Client, looks: bool) -> Answered<bool> {
+        if !looks {
+            return Ok(true);
+        }
+        let rows = client.query_typed(self.shared.binding.statements().held, &[]).await?;
+        let found = rows.first().and_then(|row| row.try_get::<_, Uuid>(0).ok());
+        Ok(found == Some(self.tenant.into()))
+    }
+
+    /// Whether it was still the tenant's when it ended.
+    async fn end(&self, client: &Client, end: Option<End>) -> Answered<bool> {
+        let Some(end) = end else { return Ok(true) };
+        self.is_commit_sent.store(self.access == Access::ReadWrite, Ordering::Relaxed);
+        if end == End::Commit {
+            return client.batch_execute("COMMIT").await.map(|()| true);
+        }
+        let messages = client.simple_query(self.shared.binding.statements().scrub_and_commit).await?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Ok(row.and_then(|found| found.parse().ok()) == Some(self.tenant))
     }
 
     fn broken(&self, error: tokio_postgres::Error) -> Error {
@@ -308,6 +310,11 @@ impl<'a> Session<'a> {
                 self.lease.close();
                 error.into()
             }
+            Trouble::NotEnded(error) if severity(&error) == Some(Severity::Error) => error.into(),
+            Trouble::NotEnded(error) => {
+                self.lease.close();
+                self.broken(error)
+            }
             Trouble::Escaped => {
                 self.has_escaped = true;
                 self.lease.close();
@@ -321,15 +328,26 @@ impl<'a> Session<'a> {
 struct Answers {
     entered: Answered<()>,
     answer: Answered<Answer>,
-    constraints: Answered<()>,
     is_held: Answered<bool>,
-    committed: Answered<()>,
+    ended: Answered<bool>,
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        let answer = Ok(Answer::default());
-        Self { entered: Ok(()), answer, constraints: Ok(()), is_held: Ok(true), committed: Ok(()) }
+        Self { entered: Ok(()), answer: Ok(Answer::default()), is_held: Ok(true), ended: Ok(true) }
+    }
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Commit,
+    ScrubAndCommit,
+}
+
+impl End {
+    fn of(is_raw: bool) -> Self {
+        if is_raw { Self::ScrubAndCommit } else { Self::Commit }
     }
 }
 
@@ -339,24 +357,44 @@ enum Trouble {
     Aborted(tokio_postgres::Error),
     /// There is none: what follows would be one each.
     NotBegun(tokio_postgres::Error),
+    /// The server did not commit it. Where the server itself ended, nobody knows.
+    NotEnded(tokio_postgres::Error),
     /// The SQL ended it, or left its tenant.
     Escaped,
 }
 
 impl Answers {
-    fn read(self) -> Result<(Answer, Answered<()>), Trouble> {
+    fn read(self) -> Result<Answer, Trouble> {
         let is_entered = self.entered.is_ok();
-        let refused = self.entered.and(self.answer).and_then(|answer| self.constraints.map(|()| answer));
-        match (refused, self.is_held) {
-            (Ok(answer), Ok(true)) => Ok((answer, self.committed)),
-            (Err(error), Ok(true)) => Err(Trouble::Aborted(error)),
-            (refused, Err(error)) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
+        match (self.entered.and(self.answer), self.is_held, self.ended) {
+            (Ok(answer), Ok(true), Ok(true)) => Ok(answer),
+            (Err(error), Ok(true), Ok(true)) => Err(Trouble::Aborted(error)),
+            (refused, Err(error), _) | (refused, Ok(true), Err(error)) if is_failed(&error) => {
                 Err(Trouble::Aborted(refused.err().unwrap_or(error)))
             }
-            (Err(error), _) if !is_entered => Err(Trouble::NotBegun(error)),
+            (Err(error), ..) if !is_entered => Err(Trouble::NotBegun(error)),
+            (Err(error), Ok(true), Err(other)) if !is_without_context(&other) => {
+                Err(Trouble::NotBegun(error))
+            }
+            (Ok(_), Ok(true), Err(error)) if !is_without_context(&error) => Err(Trouble::NotEnded(error)),
             _ => Err(Trouble::Escaped),
         }
     }
+}
+
+/// An earlier error ended the transaction.
+fn is_failed(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+}
+
+/// `tenancy.tenant_id()` says that there is none, or not this transaction's.
+fn is_without_context(error: &tokio_postgres::Error) -> bool {
+    let is_ours = |error: &DbError| error.message().starts_with("tenancy: ");
+    error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && error.as_db_error().is_some_and(is_ours)
+}
+
+fn severity(error: &tokio_postgres::Error) -> Option<Severity> {
+    error.as_db_error().and_then(DbError::parsed_severity)
 }
 
 /// What the server refuses is an answer. What breaks the conversation ends the whole exchange at once: after `COPY`,
@@ -376,27 +414,4 @@ async fn fetch(client: &Client, statement: Statement<'_>, params: &[(Param<'_>, 
         rows.push(row);
     }
     Ok(Answer { rows, affected: stream.rows_affected().unwrap_or_default() })
-}
-
-async fn optional(client: &Client, sql: Option<&str>) -> Answered<()> {
-    match sql {
-        Some(sql) => client.batch_execute(sql).await,
-        None => Ok(()),
-    }
-}
-
-/// Whether the context stands, and is still the tenant's.
-async fn held(client: &Client, tenant: Option<TenantId>) -> Answered<bool> {
-    let Some(tenant) = tenant else { return Ok(true) };
-    let rows = client.query_typed(HELD, &[]).await?;
-    let found = rows.first().and_then(|row| row.try_get::<_, Uuid>(0).ok());
-    Ok(found == Some(tenant.into()))
-}
-
-/// Where the server says no, it is not committed; where it ends, nobody knows.
-fn not_committed(error: tokio_postgres::Error) -> Error {
-    match error.as_db_error().and_then(tokio_postgres::error::DbError::parsed_severity) {
-        Some(Severity::Error) => Error::Postgres(error),
-        _ => Error::CommitUnknown(error),
-    }
 }

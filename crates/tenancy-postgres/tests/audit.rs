@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::schema::{Schema, code};
-use tenancy_postgres::{Finding, FindingKind, Severity, audit, audit_role};
+use common::schema::{SECRET, Schema, code};
+use tenancy_postgres::{
+    Config, Error, Finding, FindingKind, Severity, SigningKey, TenantDb, audit, audit_role,
+};
 
 /// What is planted, how it is taken away, and what is found of it beside what was found before.
 type Plant = (FindingKind, &'static str, &'static str, &'static [&'static str]);
@@ -22,6 +24,16 @@ async fn found(schema: &Schema) -> Vec<String> {
     findings.iter().map(short).collect()
 }
 
+/// What a service is refused for.
+async fn refused(schema: &Schema) -> Vec<String> {
+    let key = SigningKey::new(1, SECRET).expect("a key");
+    match TenantDb::connect(Config::new(schema.server.config("service", "postgres"), key)).await {
+        Ok(_) => Vec::new(),
+        Err(Error::Leaks(findings)) => findings.iter().map(short).collect(),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
 async fn each_is_found(schema: &Schema, plants: &[Plant]) {
     let before = found(schema).await;
     for (kind, plant, undo, expected) in plants {
@@ -30,6 +42,8 @@ async fn each_is_found(schema: &Schema, plants: &[Plant]) {
         let new: Vec<_> = with.iter().filter(|finding| !before.contains(finding)).collect();
         assert_eq!(new, expected.iter().collect::<Vec<_>>(), "{plant}");
         assert!(new.iter().any(|finding| finding.contains(&format!("{kind:?} "))), "{kind:?}");
+        let critical: Vec<_> = with.iter().filter(|finding| finding.starts_with('!')).cloned().collect();
+        assert_eq!(refused(schema).await, critical, "{plant}");
         schema.operate(undo).await;
         assert_eq!(found(schema).await, before, "{undo}");
     }
@@ -45,6 +59,7 @@ async fn what_was_enabled_has_no_critical_finding() {
         "LargeObjects lo_creat(integer)",
         "LargeObjects lo_create(oid)",
         "LargeObjects lo_from_bytea(oid,bytea)",
+        "ActivityVisible service",
     ];
     let vulnerable = "SELECT n < 140019 OR n BETWEEN 150000 AND 150013 OR n BETWEEN 160000 AND 160009 \
         OR n BETWEEN 170000 AND 170005 FROM (SELECT current_setting('server_version_num')::int) v (n)";
@@ -275,9 +290,16 @@ async fn leaks_of_grants_keys_and_partitions_are_found() {
             ),
             (
                 FindingKind::NoTenantId,
-                "CREATE TABLE shared (id int); GRANT INSERT ON shared TO tenancy_app",
+                "CREATE TABLE forgotten (id int); GRANT SELECT ON forgotten TO tenancy_app",
+                "DROP TABLE forgotten",
+                &["!NoTenantId public.forgotten"],
+            ),
+            (
+                FindingKind::NoTenantId,
+                "CREATE TABLE shared (id int); SELECT tenancy.share_table('shared'); \
+                GRANT UPDATE (id) ON shared TO PUBLIC",
                 "DROP TABLE shared",
-                &["NoTenantId public.shared"],
+                &["!NoTenantId public.shared"],
             ),
             (
                 FindingKind::UniqueWithoutTenant,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use common::Server;
 use common::proxy::Proxy;
-use common::tenants::{A, B, SECRET, config, connect, insert, key, notes, set_up, sign, titles};
+use common::tenants::{A, B, SECRET, config, connect, connect_by, insert, key, notes, set_up, sign, titles};
 use tenancy::{TenantError, TenantFutureExt};
-use tenancy_postgres::{Config, Error, Layer, PgTenantId, RoleProblem, SigningKey, TenantDb, TenantTx};
+use tenancy_postgres::{
+    Config, Error, FindingKind, Layer, PgTenantId, Severity, SigningKey, TenantDb, TenantTx,
+};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
@@ -123,14 +125,20 @@ async fn a_user_that_could_pass_by_is_refused() {
         CREATE ROLE of_tenancy LOGIN IN ROLE tenancy_owner";
     superuser.batch_execute(sql).await.expect("roles");
     for (user, problem) in [
-        ("postgres", RoleProblem::Superuser),
-        ("of_super", RoleProblem::Superuser),
-        ("of_bypass", RoleProblem::BypassRls),
-        ("of_owner", RoleProblem::Owner),
-        ("of_tenancy", RoleProblem::Owner),
+        ("postgres", FindingKind::Superuser),
+        ("of_super", FindingKind::Superuser),
+        ("of_bypass", FindingKind::BypassRls),
+        ("of_tenancy", FindingKind::Owner),
+        ("of_tenancy", FindingKind::KeysGranted),
+        ("of_owner", FindingKind::NoTenantId),
     ] {
         let error = TenantDb::connect(Config::new(server.config(user, "postgres"), key())).await.err();
-        assert!(matches!(error, Some(Error::Role(found)) if found == problem), "{user}: {error:?}");
+        let Some(Error::Leaks(findings)) = error else { panic!("{user}: {error:?}") };
+        assert!(findings.iter().any(|finding| finding.kind == problem), "{user}: {findings:?}");
+        assert!(
+            findings.iter().all(|finding| finding.severity == Severity::Critical),
+            "{user}: {findings:?}"
+        );
     }
 }
 
@@ -264,9 +272,9 @@ async fn a_statement_that_is_dropped_closes_its_transaction() -> Result<(), Erro
 async fn a_foreign_row_drops_the_result_and_the_transaction() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     let sql = "CREATE VIEW leak AS SELECT * FROM notes; GRANT SELECT, UPDATE ON leak TO tenancy_app";
     superuser.batch_execute(sql).await?;
-    let db = connect(&server, 1).await;
     insert(&db, A, "a").await;
     insert(&db, B, "b").await;
     for sql in [
@@ -298,6 +306,7 @@ async fn a_foreign_row_drops_the_result_and_the_transaction() -> Result<(), Erro
 async fn a_row_tells_whose_it_is_by_its_tables_own_column() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     let sql = "CREATE VIEW leak AS SELECT * FROM notes; GRANT SELECT ON leak TO tenancy_app";
     superuser.batch_execute(sql).await?;
     let sql = "CREATE TABLE papers (tenant_id uuid, author uuid, title text);
@@ -306,7 +315,6 @@ async fn a_row_tells_whose_it_is_by_its_tables_own_column() -> Result<(), Error>
     let insert_paper = "INSERT INTO papers VALUES ($1, $2, 'p')";
     superuser.execute(insert_paper, &[&PgTenantId(A), &PgTenantId(B)]).await?;
     superuser.execute(insert_paper, &[&None::<PgTenantId>, &PgTenantId(A)]).await?;
-    let db = connect(&server, 1).await;
     insert(&db, A, "a").await;
     insert(&db, B, "b").await;
     let own = format!("'{}'::uuid AS tenant_id", uuid::Uuid::from(A));
@@ -365,7 +373,7 @@ async fn a_wrong_key_enters_nothing() -> Result<(), Error> {
     other[0] ^= 1;
     for (id, secret) in [(1, &other), (2, SECRET)] {
         let key = SigningKey::new(id, secret).expect("a key");
-        let db = TenantDb::connect(Config::new(server.config("service", "postgres"), key)).await?;
+        let db = connect_by(&server, Config::new(server.config("service", "postgres"), key)).await;
         let sql = "INSERT INTO plain (title) VALUES ('x')";
         for error in [
             db.execute(sql, &[]).in_tenant(A).await.unwrap_err(),
@@ -386,11 +394,11 @@ async fn a_wrong_key_enters_nothing() -> Result<(), Error> {
 async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     let sql = "CREATE TABLE spans (
             tenant_id uuid DEFAULT tenancy.tenant_id(), span int4range, EXCLUDE USING gist (span WITH &&));
         GRANT ALL ON spans TO tenancy_app";
     superuser.batch_execute(sql).await?;
-    let db = connect(&server, 1).await;
     db.execute("INSERT INTO spans (span) VALUES ('[4711,4712)')", &[]).in_tenant(B).await?;
     let tx = db.begin_in(A).await?;
     let error = tx.execute("INSERT INTO spans (span) VALUES ('[1,9999)')", &[]).await.unwrap_err();
@@ -432,9 +440,9 @@ async fn a_statement_is_learned_anew_when_its_table_changes() -> Result<(), Erro
 async fn types_are_found_after_a_tenant_took_the_statements_for_it_away() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser.batch_execute("CREATE TYPE m1 AS ENUM ('x'); CREATE TYPE m2 AS ENUM ('x')").await?;
     superuser.batch_execute("CREATE TYPE m3 AS ENUM ('x'); CREATE TYPE m4 AS ENUM ('x')").await?;
-    let db = connect(&server, 1).await;
     let find = async |name: &str| {
         let sql = format!("SELECT 'x'::{name}");
         db.tx_in(A, async |tx: &TenantTx<'_>| Ok::<_, Error>(tx.query_unverified(&sql, &[]).await?.len()))
@@ -498,6 +506,7 @@ async fn a_parameter_of_a_wrong_type_commits_nothing() -> Result<(), Error> {
 async fn deferred_work_is_done_in_its_tenant() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     let sql = "CREATE TABLE seen (tenant uuid); GRANT ALL ON seen TO tenancy_app;
         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
             $$BEGIN INSERT INTO seen VALUES (tenancy.tenant_id()); RETURN NULL; END$$;
@@ -505,7 +514,6 @@ async fn deferred_work_is_done_in_its_tenant() -> Result<(), Error> {
             FOR EACH ROW EXECUTE FUNCTION see();
         CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); GRANT ALL ON late TO tenancy_app";
     superuser.batch_execute(sql).await?;
-    let db = connect(&server, 1).await;
     insert(&db, A, "a").await;
     let add = async |tx: &TenantTx<'_>| tx.execute(ADD, &[]).await;
     db.tx_in(A, add).await?;

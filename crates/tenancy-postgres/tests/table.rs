@@ -134,8 +134,8 @@ fn steps() -> impl Iterator<Item = Step> {
 async fn statements_alone_keep_two_tenants_apart() {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let mut model = Model::new();
     for step in steps() {
         let expected = step.expect(&mut model);
@@ -150,8 +150,8 @@ async fn statements_alone_keep_two_tenants_apart() {
 async fn so_do_single_statements_and_transactions() {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 2).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let mut model = Model::new();
     for (number, step) in steps().enumerate() {
         let expected = step.expect(&mut model);
@@ -219,9 +219,9 @@ fn everything() -> Value {
 async fn each_type_goes_in_and_comes_out() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser.batch_execute(EVERYTHING).await.expect("a table");
     superuser.batch_execute("ALTER ROLE service SET TimeZone = 'UTC'").await.expect("a zone");
-    let db = connect(&server, 1).await;
     let test = async {
         let table = db.table("everything");
         let stored: Value = table.insert(everything()).returning("*").single().await?;
@@ -282,8 +282,8 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tenancy_app;
 async fn columns_have_any_name_and_keep_their_defaults() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(ODD).await.expect("a table");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(ODD).await.expect("a table");
     let odd = |t: &str, r: Option<&str>, select: Option<&str>| Odd {
         t: t.to_owned(),
         r: r.map(str::to_owned),
@@ -317,6 +317,7 @@ async fn columns_have_any_name_and_keep_their_defaults() -> Result<(), Error> {
 async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser
         .batch_execute(
             "CREATE TABLE public.words (text text, row text, tenant_id uuid NOT NULL);
@@ -325,7 +326,6 @@ async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
         )
         .await
         .expect("a table");
-    let db = connect(&server, 1).await;
     let test = async {
         let words = db.table("words");
         let ab = json!([{ "row": "1", "text": "b" }, { "row": "2", "text": "ab" }]);
@@ -361,8 +361,8 @@ async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
 async fn single_is_one() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let insert = |id: i32| db.table("items").insert(json!({ "id": id })).execute();
     insert(1).in_tenant(A).await?;
     insert(1).in_tenant(B).await?;
@@ -393,8 +393,8 @@ async fn single_is_one() -> Result<(), Error> {
 async fn a_refused_statement_leaves_its_transaction_as_it_was() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let without = db.table("items").select("*").rows::<Value>().await;
     assert!(matches!(without, Err(Error::Tenant(_))), "{without:?}");
     let tx = db.begin_in(A).await?;
@@ -417,6 +417,7 @@ async fn a_refused_statement_leaves_its_transaction_as_it_was() -> Result<(), Er
 async fn a_hostile_search_path_does_not_reach_the_filter() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser.batch_execute(SCHEMA).await.expect("tables");
     superuser
         .batch_execute(
@@ -427,7 +428,6 @@ async fn a_hostile_search_path_does_not_reach_the_filter() -> Result<(), Error> 
         )
         .await
         .expect("a schema");
-    let db = connect(&server, 1).await;
     for tenant in [A, B] {
         db.table("items").insert(json!({ "id": 1, "title": "own" })).execute().in_tenant(tenant).await?;
     }
@@ -450,8 +450,8 @@ async fn a_hostile_search_path_does_not_reach_the_filter() -> Result<(), Error> 
 async fn a_row_that_is_written_for_another_is_taken_back() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     db.table("items").insert(json!({ "id": 1 })).execute().in_tenant(A).await?;
     let give_away = format!(
         "CREATE FUNCTION public.give() RETURNS trigger LANGUAGE plpgsql AS
@@ -479,8 +479,8 @@ async fn a_row_that_is_written_for_another_is_taken_back() -> Result<(), Error> 
 async fn tasks_share_a_database() {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let db = connect(&server, 4).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let tasks = (0..40).map(|id| {
         let (db, tenant) = (db.clone(), if id % 2 == 0 { A } else { B });
         let task = async move {
@@ -504,8 +504,8 @@ async fn tasks_share_a_database() {
 async fn an_insert_leaves_nothing_in_the_session() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(ODD).await.expect("a table");
     let db = connect(&server, 1).await;
+    superuser.batch_execute(ODD).await.expect("a table");
     let lastval = async || {
         let found = db.tx_in(B, async |tx| tx.query_unverified("SELECT lastval()", &[]).await).await;
         code(&found.expect_err("nothing")).cloned()
@@ -526,9 +526,9 @@ async fn an_insert_leaves_nothing_in_the_session() -> Result<(), Error> {
 async fn one_statement_is_one_round_trip() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
-    superuser.batch_execute(SCHEMA).await.expect("tables");
     let proxy = Proxy::start(&server);
     let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
     let test = async {
         let items = db.table("items");
         proxy.take_trips();
@@ -555,9 +555,9 @@ async fn one_statement_is_one_round_trip() -> Result<(), Error> {
 async fn an_index_serves_the_tenant_and_the_filter() -> Result<(), Error> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser.batch_execute(SCHEMA).await.expect("tables");
     superuser.batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off").await.expect("set");
-    let db = connect(&server, 1).await;
     let items = db.table("items");
     let statements = [
         items.select("*").eq("id", 1).to_sql(A)?,

@@ -12,12 +12,13 @@ pub(super) struct Check {
     pub(super) sql: &'static str,
 }
 
-/// What the questions share. `$1` is the user, `$2` the functions' bodies.
+/// What the questions share. `$1` is the user, `$2` the functions' bodies, `$3` to `$5` how policies read.
 ///
 /// A role counts with each that it is a member of, for it can be set. What is granted counts whether or not the
 /// schema can be used, for that grant may come.
 pub(super) const PREAMBLE: &str = r"
 WITH RECURSIVE bodies (body) AS (SELECT unnest($2::text[])),
+form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text),
 reach (role) AS (
     SELECT $1::oid
     UNION SELECT m.roleid FROM pg_auth_members m JOIN reach ON m.member = reach.role
@@ -30,6 +31,10 @@ relations AS (
             SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
         ) AS tenant,
+        EXISTS (
+            SELECT FROM aclexplode(c.relacl) AS granted
+            WHERE granted.grantee = to_regrole('tenancy_shared') AND granted.privilege_type = 'SELECT'
+        ) AS shared,
         EXISTS (
             SELECT FROM reach
             WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
@@ -75,7 +80,8 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "SELECT rolname::text, true FROM pg_roles WHERE oid IN (SELECT role FROM reach) AND (
             rolcreaterole OR rolreplication OR rolname IN (
                 'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
-                'pg_write_all_data', 'pg_read_all_data', 'pg_maintain', 'pg_create_subscription'
+                'pg_write_all_data', 'pg_read_all_data', 'pg_maintain', 'pg_create_subscription',
+                'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables'
             ))",
     },
     Check {
@@ -101,17 +107,18 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::ContextAltered,
         remedy: "run the migrations' SQL again",
-        sql: "SELECT format('tenancy.%I', name), true FROM unnest(ARRAY['enter', 'tenant_id']) AS name
-            WHERE NOT EXISTS (
+        sql: "SELECT format('tenancy.%I', name), true
+            FROM form CROSS JOIN (VALUES ('enter', true), ('tenant_id', true), ('forget', false)) AS f (name, definer)
+            WHERE form.signed AND NOT EXISTS (
                 SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-                WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef
+                WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef = definer
             )
             UNION ALL SELECT format('tenancy.%I', p.proname), true
             FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
             WHERE n.nspname = 'tenancy' AND (
                 p.prosrc NOT IN (SELECT body FROM bodies) OR p.proowner <> to_regrole('tenancy_owner')
                 OR p.proconfig IS NOT NULL
-                OR (p.proname NOT IN ('enter', 'tenant_id')
+                OR (p.proname NOT IN ('enter', 'tenant_id', 'forget')
                     AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE')))
             )",
     },
@@ -123,26 +130,29 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::RlsNotForced,
         remedy: "ALTER TABLE {} FORCE ROW LEVEL SECURITY",
-        sql: "SELECT name, exposed FROM tables WHERE relrowsecurity AND NOT relforcerowsecurity",
+        // Supabase's owner bypasses them anyway.
+        sql: "SELECT name, exposed AND form.policy IS NOT NULL FROM tables CROSS JOIN form
+            WHERE relrowsecurity AND NOT relforcerowsecurity",
     },
     Check {
         kind: FindingKind::PolicyAltered,
         remedy: "SELECT tenancy.enable_table('{}')",
-        sql: "SELECT name, exposed FROM tables WHERE relrowsecurity AND NOT EXISTS (
+        sql: "SELECT name, exposed FROM tables CROSS JOIN form WHERE relrowsecurity AND NOT EXISTS (
                 SELECT FROM pg_policy p
-                WHERE p.polrelid = tables.oid AND NOT p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
-                    AND pg_get_expr(p.polqual, p.polrelid) =
-                        '(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))'
-                    AND pg_get_expr(p.polwithcheck, p.polrelid) =
-                        '(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))'
+                WHERE p.polrelid = tables.oid AND CASE WHEN form.policy IS NULL
+                    THEN pg_get_expr(p.polqual, p.polrelid) ~ '\\mtenant_id\\M'
+                    ELSE NOT p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
+                        AND pg_get_expr(p.polqual, p.polrelid) = form.policy
+                        AND pg_get_expr(p.polwithcheck, p.polrelid) = form.policy
+                    END
             )",
     },
     Check {
         kind: FindingKind::PolicyForgeable,
         remedy: "drop the policy",
         sql: "SELECT format('%I ON %s', p.polname, name), false
-            FROM relations JOIN pg_policy p ON p.polrelid = relations.oid
-            WHERE concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+            FROM relations JOIN pg_policy p ON p.polrelid = relations.oid CROSS JOIN form
+            WHERE form.signed AND concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
                 ~ 'current_setting\\('",
     },
     Check {
@@ -154,10 +164,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::DefaultMissing,
         remedy: "SELECT tenancy.enable_table('{}')",
-        sql: "SELECT name, false FROM tables JOIN pg_attribute a ON a.attrelid = tables.oid
+        sql: "SELECT name, false FROM tables CROSS JOIN form JOIN pg_attribute a ON a.attrelid = tables.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND NOT relispartition
-                AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM 'tenancy.tenant_id()'",
+                AND form.value IS NOT NULL AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM form.value",
     },
     Check {
         kind: FindingKind::View,
@@ -200,7 +210,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::ForeignTable,
         remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
-        sql: "SELECT name, tenant FROM relations
+        sql: "SELECT name, tenant OR NOT shared FROM relations
             WHERE relkind = 'f' AND (reached OR oid IN (SELECT view FROM opened))",
     },
     Check {
@@ -210,12 +220,20 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         kind: FindingKind::NoTenantId,
-        remedy: "SELECT tenancy.enable_table('{}'), or grant SELECT alone",
-        sql: "SELECT name, false FROM relations WHERE relkind IN ('r', 'p') AND NOT tenant AND EXISTS (
-                SELECT FROM reach
-                WHERE has_table_privilege(role, relations.oid, 'INSERT, UPDATE, DELETE')
-                    OR has_any_column_privilege(role, relations.oid, 'INSERT, UPDATE')
-            )",
+        remedy: "SELECT tenancy.enable_table('{}'), or, where all tenants may read it, SELECT tenancy.share_table('{}')",
+        // What an extension lets everybody read is the extension's to answer for.
+        sql: "SELECT name, true FROM (
+                SELECT relations.oid, name, shared, EXISTS (
+                    SELECT FROM reach
+                    WHERE has_table_privilege(role, relations.oid, 'INSERT, UPDATE, DELETE')
+                        OR has_any_column_privilege(role, relations.oid, 'INSERT, UPDATE')
+                ) AS written
+                FROM relations WHERE relkind IN ('r', 'p') AND NOT tenant AND reached
+            ) AS plain
+            WHERE written OR NOT (shared OR EXISTS (
+                SELECT FROM pg_depend d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = plain.oid AND d.deptype = 'e'
+            ))",
     },
     Check {
         kind: FindingKind::UniqueWithoutTenant,
@@ -231,7 +249,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::ForeignKeyWithoutTenant,
         remedy: "let it have tenant_id on both sides",
-        sql: "SELECT format('%I ON %s', k.conname, t.name), false
+        // Where it acts, one tenant's statement changes another's row.
+        sql: "SELECT format('%I ON %s', k.conname, t.name), k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd')
             FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid JOIN tables r ON r.oid = k.confrelid
             WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
                 SELECT FROM unnest(k.conkey, k.confkey) AS pair (own, other)
@@ -284,15 +303,27 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "SELECT DISTINCT format('%I', r.rolname), false
             FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
             WHERE s.setrole IN (SELECT role FROM reach)
-                AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))",
+                AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                AND s.setconfig <> ARRAY['track_activities=off']",
+    },
+    Check {
+        kind: FindingKind::ActivityVisible,
+        remedy: "ALTER ROLE {} SET track_activities = off, or let values be parameters and never stand in SQL's text",
+        sql: "SELECT format('%I', rolname), false FROM pg_roles
+            WHERE oid = $1 AND has_function_privilege(oid, 'pg_stat_get_activity(integer)', 'EXECUTE')
+                AND NOT EXISTS (
+                    SELECT FROM pg_db_role_setting s
+                    WHERE s.setrole = $1 AND 'track_activities=off' = ANY (s.setconfig)
+                        AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                )",
     },
     Check {
         kind: FindingKind::ServerVersion,
         remedy: "install the newest minor version",
         // CVE-2024-10976: a plan is kept for another role's policies. CVE-2025-8713: statistics of hidden rows.
-        sql: "SELECT current_setting('server_version'), number < 140000 FROM (
-                SELECT current_setting('server_version_num')::int AS number
-            ) AS version
+        sql: "SELECT current_setting('server_version'), number < 140014 OR number BETWEEN 150000 AND 150008
+                OR number BETWEEN 160000 AND 160004 OR number = 170000
+            FROM (SELECT current_setting('server_version_num')::int AS number) AS version
             WHERE number < 140019 OR number BETWEEN 150000 AND 150013 OR number BETWEEN 160000 AND 160009
                 OR number BETWEEN 170000 AND 170005",
     },

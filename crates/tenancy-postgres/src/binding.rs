@@ -1,0 +1,181 @@
+//! How a transaction tells the database whose it is.
+//!
+//! A signature goes as a parameter and never in a statement's text: `pg_stat_activity` shows texts to all who share
+//! the user, and a signature that was read there would be good until it expires.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use tenancy::TenantId;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
+use uuid::Uuid;
+
+use crate::params::Param;
+use crate::scrub::{CLAIMS, PLAIN, SIGNED, Statements};
+use crate::sign::SigningKey;
+
+/// What the database's policies trust in.
+#[derive(Clone)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one a database")]
+pub enum ContextBinding {
+    /// A signature, which SQL can't make: the policies that [`enable_table`](crate::enable_table) emits.
+    Signed(SigningKey),
+    /// The setting `app.tenant_id`, for a database where no function can be installed. **It is no boundary against
+    /// raw SQL**, which may set it to another tenant's id: it holds against what is forgotten, not against an attack.
+    /// Its policies are those of [`EnableTable::plain_sql`](crate::EnableTable::plain_sql).
+    Plain,
+    /// The claims that Supabase's `auth.jwt()` reads, for policies that are there already. **It is no boundary
+    /// against raw SQL**, which may set them. Better: a signature, and the claims [with it](crate::Config::supabase).
+    SupabaseClaims,
+}
+
+impl From<SigningKey> for ContextBinding {
+    fn from(key: SigningKey) -> Self {
+        Self::Signed(key)
+    }
+}
+
+/// The key's id alone.
+impl fmt::Debug for ContextBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signed(key) => f.debug_tuple("Signed").field(key).finish(),
+            Self::Plain => f.write_str("Plain"),
+            Self::SupabaseClaims => f.write_str("SupabaseClaims"),
+        }
+    }
+}
+
+/// The role and the claims that a transaction has on Supabase, beside its tenant.
+///
+/// The claims are `role`, `sub` where there is [one](crate::TenantDb::with_subject), `tenant_id`, and
+/// `app_metadata.tenant_id`. The role is set for the transaction alone.
+///
+/// ```
+/// use tenancy_postgres::{Config, SigningKey, Supabase};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
+/// let config = Config::from_url("postgres://notes_service@db.example.com/postgres", key)?
+///     .supabase(Supabase::role("authenticated"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Supabase {
+    role: String,
+}
+
+impl Supabase {
+    /// The role that policies name: `authenticated`. The database's user is a member of it.
+    pub fn role(role: impl Into<String>) -> Self {
+        Self { role: role.into() }
+    }
+
+    fn claims(&self, tenant: TenantId, subject: Option<Uuid>) -> String {
+        let tenant = tenant.to_string();
+        let mut claims =
+            json!({ "role": self.role, "tenant_id": tenant, "app_metadata": { "tenant_id": tenant } });
+        if let Some(subject) = subject {
+            claims["sub"] = subject.to_string().into();
+        }
+        claims.to_string()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub(crate) context: ContextBinding,
+    pub(crate) supabase: Option<Supabase>,
+    /// How long a signature is good for.
+    pub(crate) lifetime: Duration,
+}
+
+const ENTER: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
+const ENTER_WITH_CLAIMS: &str = "SELECT tenancy.enter($1, $2, $3, $4), \
+     pg_catalog.set_config('request.jwt.claims', $5, true), pg_catalog.set_config('role', $6, true)";
+const SET: &str = "SELECT pg_catalog.set_config('app.tenant_id', $1, true)";
+const SET_WITH_CLAIMS: &str = "SELECT pg_catalog.set_config('app.tenant_id', $1, true), \
+     pg_catalog.set_config('request.jwt.claims', $2, true), pg_catalog.set_config('role', $3, true)";
+const CLAIM: &str =
+    "SELECT pg_catalog.set_config('request.jwt.claims', $1, true), pg_catalog.set_config('role', $2, true)";
+
+impl Binding {
+    /// Makes the transaction that was begun the tenant's.
+    pub(crate) async fn enter(
+        &self,
+        client: &Client,
+        tenant: TenantId,
+        subject: Option<Uuid>,
+    ) -> Result<(), Error> {
+        let claims =
+            self.supabase.as_ref().map(|supabase| (supabase.claims(tenant, subject), &supabase.role));
+        let claims: Vec<(Param<'_>, Type)> = match &claims {
+            Some((claims, role)) => vec![(claims, Type::TEXT), (*role, Type::TEXT)],
+            None => Vec::new(),
+        };
+        match &self.context {
+            ContextBinding::Signed(key) => self.enter_signed(client, key, tenant, claims).await,
+            ContextBinding::Plain => {
+                let sql = if claims.is_empty() { SET } else { SET_WITH_CLAIMS };
+                let tenant = tenant.to_string();
+                let mut params: Vec<(Param<'_>, Type)> = vec![(&tenant, Type::TEXT)];
+                params.extend(claims);
+                client.query_typed(sql, &params).await.map(drop)
+            }
+            ContextBinding::SupabaseClaims => client.query_typed(CLAIM, &claims).await.map(drop),
+        }
+    }
+
+    async fn enter_signed(
+        &self,
+        client: &Client,
+        key: &SigningKey,
+        tenant: TenantId,
+        claims: Vec<(Param<'_>, Type)>,
+    ) -> Result<(), Error> {
+        let sql = if claims.is_empty() { ENTER } else { ENTER_WITH_CLAIMS };
+        let expires = self.expiry();
+        let signature = key.sign(tenant, expires);
+        let (tenant, id, signature) = (Uuid::from(tenant), key.id(), &signature[..]);
+        let mut params: Vec<(Param<'_>, Type)> =
+            vec![(&tenant, Type::UUID), (&id, Type::INT4), (&expires, Type::INT8), (&signature, Type::BYTEA)];
+        params.extend(claims);
+        client.query_typed(sql, &params).await.map(drop)
+    }
+
+    /// When a signature of now is good no more, in seconds of Unix time.
+    fn expiry(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from((now + self.lifetime).as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// What is sent to ask whose the transaction is, and to end it.
+    pub(crate) fn statements(&self) -> &'static Statements {
+        match self.context {
+            ContextBinding::Signed(_) => &SIGNED,
+            ContextBinding::Plain => &PLAIN,
+            ContextBinding::SupabaseClaims => &CLAIMS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_json_whatever_the_role_is_called() {
+        let claims = Supabase::role(r#"a","tenant_id":"x"#).claims(TenantId::PLATFORM, Some(Uuid::max()));
+        let claims: serde_json::Value = serde_json::from_str(&claims).expect("JSON");
+        assert_eq!(claims["role"], r#"a","tenant_id":"x"#);
+        assert_eq!(claims["sub"], "ffffffff-ffff-ffff-ffff-ffffffffffff");
+        assert_eq!(claims["tenant_id"], TenantId::PLATFORM.to_string());
+        assert_eq!(claims["app_metadata"]["tenant_id"], claims["tenant_id"]);
+        let claims = Supabase::role("a").claims(TenantId::PLATFORM, None);
+        assert!(!claims.contains("sub"), "{claims}");
+    }
+}
