@@ -82,7 +82,8 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
         }
         ["bench", rest @ ..] => {
             redis::set_up()?;
-            for package in ["peers", "bench-http", "bench-redis"] {
+            postgres::set_up()?;
+            for package in ["peers", "bench-http", "bench-redis", "bench-postgres"] {
                 process::cargo(&[&["bench", "--quiet", "-p", package, "--benches", "--"], rest].concat())
                     .run()?;
             }

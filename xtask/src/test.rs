@@ -128,6 +128,8 @@ fn features(verdict: &mut Verdict) {
             "bench-http",
             "-p",
             "bench-redis",
+            "-p",
+            "bench-postgres",
             "--benches",
             "--bins",
         ])

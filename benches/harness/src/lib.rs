@@ -7,7 +7,7 @@ use std::time::Instant;
 
 /// How often each one has its turn.
 const ROUNDS: usize = 200;
-/// How long a turn is at least, in nanoseconds; at most twice that.
+/// How long a turn is at least, in nanoseconds; at most twice that, or one call.
 const TURN: u128 = 500_000;
 
 /// Something to time, and what is asked of the subject beside it.
@@ -53,7 +53,9 @@ impl Contender<'_> {
     }
 
     fn calls_a_turn(&mut self) -> usize {
-        let mut count = 64;
+        // The first call does what is done once.
+        self.time(1);
+        let mut count = 1;
         while self.time(count) < TURN {
             count *= 2;
         }
@@ -71,6 +73,7 @@ impl fmt::Debug for Contender<'_> {
 #[derive(Debug)]
 pub struct Table {
     wanted: Vec<String>,
+    rounds: usize,
 }
 
 impl Table {
@@ -80,14 +83,20 @@ impl Table {
         let wanted = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
         println!("| what | time | peer | its time | ratio (quartiles) | target | |");
         println!("| --- | --- | --- | --- | --- | --- | --- |");
-        Self { wanted }
+        Self { wanted, rounds: ROUNDS }
+    }
+
+    /// The same table, whose rows take fewer rounds: for what takes seconds.
+    #[must_use]
+    pub fn rounds(&self, rounds: usize) -> Self {
+        Self { wanted: self.wanted.clone(), rounds }
     }
 
     /// Times a subject and its peers.
     pub fn row<const N: usize>(&self, name: &str, subject: Contender<'_>, peers: [Contender<'_>; N]) {
         if self.wants(name) {
             let (mut contenders, targets) = lined_up(subject, peers);
-            print(name, &measure(&mut contenders), &targets);
+            print(name, &measure(&mut contenders, self.rounds), &targets);
         }
     }
 
@@ -102,7 +111,7 @@ impl Table {
         if self.wants(name) {
             let (mut contenders, targets) = lined_up(subject, peers);
             contenders.push(bare);
-            let mut times = measure(&mut contenders);
+            let mut times = measure(&mut contenders, self.rounds);
             let bare = times.pop().unwrap_or_default();
             for times in &mut times {
                 times.iter_mut().zip(&bare).for_each(|(time, bare)| *time -= bare);
@@ -111,7 +120,8 @@ impl Table {
         }
     }
 
-    fn wants(&self, name: &str) -> bool {
+    /// Whether the row was asked for: what it needs may take a while to make.
+    pub fn wants(&self, name: &str) -> bool {
         self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.contains(wanted.as_str()))
     }
 }
@@ -128,10 +138,10 @@ fn lined_up<'a, const N: usize>(
 
 /// Nanoseconds a call, of each contender in each round.
 #[allow(clippy::cast_precision_loss, reason = "nanoseconds of a turn are far below 2^52")]
-fn measure(contenders: &mut [Contender<'_>]) -> Vec<Vec<f64>> {
+fn measure(contenders: &mut [Contender<'_>], rounds: usize) -> Vec<Vec<f64>> {
     let counts: Vec<usize> = contenders.iter_mut().map(Contender::calls_a_turn).collect();
-    let mut times = vec![Vec::with_capacity(ROUNDS); contenders.len()];
-    for _ in 0..ROUNDS {
+    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
+    for _ in 0..rounds {
         for ((contender, count), times) in contenders.iter_mut().zip(&counts).zip(&mut times) {
             times.push(contender.time(*count) as f64 / *count as f64);
         }
