@@ -9,19 +9,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bench_harness::{Table, contender, subject};
-use bench_postgres::{Delay, Guide, NOTES, Plain, Separate, TENANT, key, large, notes, peers_notes};
+use bench_postgres::{
+    Delay, Guide, INSERT, NOTES, Plain, SELECT, Separate, TENANT, UPDATE, key, large, notes, peers_notes,
+};
 use serde::{Deserialize, Serialize};
 use tenancy::TenantFutureExt;
 use tenancy_postgres::{Config, TenantDb};
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 use tokio_postgres::config::Host;
+use tokio_postgres::types::ToSql;
 
 use server::Server;
 
-const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id = $1";
-const INSERT: &str = "INSERT INTO notes (title) VALUES ($1)";
-const UPDATE: &str = "UPDATE notes SET title = $1 WHERE id = $2";
 const TITLE: &str = "a title";
 
 fn main() {
@@ -143,7 +143,7 @@ impl Bench {
             "postgres: one update, unix socket",
             subject(|at| {
                 let id = id(at);
-                let update: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&TITLE, &id];
+                let update: [&(dyn ToSql + Sync); 2] = [&TITLE, &id];
                 assert_eq!(self.wait(by.tenants.execute(UPDATE, &update).in_tenant(TENANT)), 1);
             }),
             [contender("tokio-postgres without a tenant", |at| {

@@ -1,6 +1,7 @@
 //! A network's latency, by a proxy.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -20,10 +21,6 @@ pub struct Delay {
 
 impl Delay {
     /// Listens in a folder of its own, for a server whose socket is in this one.
-    ///
-    /// # Panics
-    ///
-    /// Panics where the folder can't be made.
     pub fn start(server: &Path, each_way: Duration) -> Self {
         let folder = env::temp_dir().join(format!("tenancy-delay-{}", process::id()));
         fs::create_dir_all(&folder).expect("a folder");
@@ -69,6 +66,6 @@ fn forward(from: &UnixStream, to: &UnixStream, delay: Duration) {
                 break;
             }
         }
-        let _ = to.shutdown(std::net::Shutdown::Write);
+        let _ = to.shutdown(Shutdown::Write);
     });
 }

@@ -7,15 +7,18 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Error, NoTls, Row};
 use uuid::Uuid;
 
 use crate::tables::{SECRET, TENANT};
 
-const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id = $1";
-const INSERT: &str = "INSERT INTO notes (title) VALUES ($1)";
-const UPDATE: &str = "UPDATE notes SET title = $1 WHERE id = $2";
+/// One row, by its id.
+pub const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id = $1";
+/// A row of this title.
+pub const INSERT: &str = "INSERT INTO notes (title) VALUES ($1)";
+/// One row gets this title, by its id.
+pub const UPDATE: &str = "UPDATE notes SET title = $1 WHERE id = $2";
 
 /// Not soon: 2100-01-01.
 const LATER: i64 = 4_102_444_800;
@@ -31,14 +34,6 @@ impl Plain {
     }
 
     /// One row, in a transaction that the server begins and ends.
-    ///
-    /// # Errors
-    ///
-    /// The server's; so it is with the others.
-    ///
-    /// # Panics
-    ///
-    /// Panics where there is no connection; so do the others.
     pub async fn select(&self, id: i64) -> Result<Vec<Row>, Error> {
         self.0.get().await.query_typed(SELECT, &[(&id, Type::INT8)]).await
     }
@@ -84,7 +79,7 @@ impl Separate {
         client.batch_execute("BEGIN").await?;
         let (tenant, signature) = (Uuid::from(TENANT), signature());
         let signature = signature.as_slice();
-        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
+        let params: [(&(dyn ToSql + Sync), Type); 4] =
             [(&tenant, Type::UUID), (&1_i32, Type::INT4), (&LATER, Type::INT8), (&signature, Type::BYTEA)];
         client.query_typed("SELECT tenancy.enter($1, $2, $3, $4)", &params).await.map(drop)
     }

@@ -9,7 +9,7 @@ pub const TENANT: TenantId = tenant_id!("aaaaaaaa-0000-4000-8000-000000000001");
 /// The rows of `notes`, of which each tenth is the tenant's: 1, 11, 21.
 pub const NOTES: i64 = 1_000;
 /// The rows of `amounts`, of which each tenth is the tenant's.
-pub const LARGE: i64 = 1_000_000;
+const LARGE: i64 = 1_000_000;
 
 pub(crate) const SECRET: &[u8] = b"a secret of the benchmarks alone";
 
@@ -17,19 +17,11 @@ pub(crate) const SECRET: &[u8] = b"a secret of the benchmarks alone";
 const TENANT_OF_ROW: &str = "('aaaaaaaa-0000-4000-8000-00000000000' || n % 10)::uuid";
 
 /// What the service signs by.
-///
-/// # Panics
-///
-/// Never: the secret is long enough.
 pub fn key() -> SigningKey {
     SigningKey::new(1, SECRET).expect("a key")
 }
 
 /// `notes` as tenancy-postgres has it, and the login `service`.
-///
-/// # Panics
-///
-/// Panics where the server says no; so do the others.
 pub async fn notes(operator: &mut Client) {
     tenants(operator).await;
     run(operator, "CREATE TABLE notes (id bigserial PRIMARY KEY, title text NOT NULL, tenant_id uuid)").await;
