@@ -1,6 +1,6 @@
 //! What the tests share.
 
-#![allow(unused_imports, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub(crate) mod proxy;
 pub(crate) mod schema;
