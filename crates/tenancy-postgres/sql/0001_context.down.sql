@@ -2,7 +2,7 @@
 
 DROP FUNCTION IF EXISTS
     tenancy.enter(uuid, integer, bigint, bytea), tenancy.tenant_id(), tenancy.retire_key(integer, timestamptz),
-    tenancy.add_key(integer, bytea), tenancy.pad(bytea, integer), tenancy.forget();
+    tenancy.add_key(integer, bytea), tenancy.pad(bytea, integer), tenancy.leave();
 DROP TABLE IF EXISTS tenancy.minting, tenancy.keys, tenancy.migrations;
 DROP SCHEMA IF EXISTS tenancy;
 

@@ -125,36 +125,38 @@ ALTER FUNCTION tenancy.retire_key(integer, timestamptz) OWNER TO tenancy_owner;
 
 -- The tenant of this transaction. There is none: an error, never an empty result.
 --
--- A context is 32 hexadecimal digits of the tenant and 64 of a MAC. The MAC names what no other transaction has:
--- the backend, and when its transaction began. Secrets stay columns, and are no variables: a plan shows constants
--- to who asks for it (debug_print_plan). MACs are compared by their hashes, so that time tells nothing.
+-- A context is 32 hexadecimal digits of the tenant and 64 of a MAC. The MAC names what no other transaction has: the
+-- backend, and when its transaction began. Secrets stay columns, and are no variables: a plan shows constants to who
+-- asks for it (debug_print_plan). MACs are compared by their hashes first, so that time tells nothing of them.
+-- Each function that an expression names is looked up anew in each transaction: expressions have as few as they can.
 CREATE OR REPLACE FUNCTION tenancy.tenant_id() RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED AS $function$
 DECLARE
     context pg_catalog.text := pg_catalog.current_setting('tenancy.context', true);
-    tenant pg_catalog.text := pg_catalog.substr(context, 1, 32);
-    presented pg_catalog.bytea := pg_catalog.convert_to(pg_catalog.substr(context, 33), 'UTF8');
-    message pg_catalog.bytea := pg_catalog.convert_to('tenancy.context.v1' OPERATOR(pg_catalog.||) tenant, 'UTF8')
-        OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.pg_backend_pid())
-        OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(pg_catalog.transaction_timestamp())
-        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.current_database()::pg_catalog.text, 'UTF8');
-    valid boolean;
+    presented pg_catalog.text := pg_catalog.substr(context, 33);
+    message pg_catalog.bytea := pg_catalog.convert_to(
+        pg_catalog.concat(
+            'tenancy.context.v1 ', pg_catalog.substr(context, 1, 32), ' ', pg_catalog.pg_backend_pid(), ' ',
+            EXTRACT(epoch FROM CURRENT_TIMESTAMP)),
+        'UTF8');
+    mac pg_catalog.text;
 BEGIN
-    IF pg_catalog.length(context) OPERATOR(pg_catalog.>) 0 IS NOT TRUE THEN
-        RAISE EXCEPTION USING
-            ERRCODE = '42501',
-            MESSAGE = 'tenancy: no tenant in this transaction',
-            HINT = 'SELECT tenancy.enter(...) after BEGIN.';
-    END IF;
-    SELECT pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||) presented) OPERATOR(pg_catalog.=)
-        pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.encode(
+    SELECT pg_catalog.encode(
             pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||)
-                pg_catalog.sha256(m.inner_pad OPERATOR(pg_catalog.||) message)), 'hex'), 'UTF8'))
-        INTO valid FROM tenancy.minting m;
-    IF valid IS NOT TRUE THEN
+                pg_catalog.sha256(m.inner_pad OPERATOR(pg_catalog.||) message)), 'hex')
+        INTO mac FROM tenancy.minting m;
+    IF (CASE WHEN pg_catalog.hashtextextended(presented, 0) OPERATOR(pg_catalog.=) pg_catalog.hashtextextended(mac, 0)
+        THEN presented OPERATOR(pg_catalog.=) mac END)
+    THEN
+        RETURN pg_catalog.substr(context, 1, 32)::pg_catalog.uuid;
+    END IF;
+    IF pg_catalog.length(context) OPERATOR(pg_catalog.>) 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the context is not this transaction''s';
     END IF;
-    RETURN tenant::pg_catalog.uuid;
+    RAISE EXCEPTION USING
+        ERRCODE = '42501',
+        MESSAGE = 'tenancy: no tenant in this transaction',
+        HINT = 'SELECT tenancy.enter(...) after BEGIN.';
 END
 $function$;
 ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
@@ -164,22 +166,22 @@ ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
 CREATE OR REPLACE FUNCTION tenancy.enter(tenant uuid, key_id integer, expires bigint, signature bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS $function$
 DECLARE
-    signed pg_catalog.bytea := pg_catalog.convert_to('tenancy.enter.v1', 'UTF8')
+    signed pg_catalog.bytea := '\x74656e616e63792e656e7465722e7631'::pg_catalog.bytea
         OPERATOR(pg_catalog.||) pg_catalog.uuid_send(tenant)
         OPERATOR(pg_catalog.||) pg_catalog.int4send(key_id)
         OPERATOR(pg_catalog.||) pg_catalog.int8send(expires);
     digits pg_catalog.text := pg_catalog.encode(pg_catalog.uuid_send(tenant), 'hex');
-    minted pg_catalog.bytea := pg_catalog.convert_to('tenancy.context.v1' OPERATOR(pg_catalog.||) digits, 'UTF8')
-        OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.pg_backend_pid())
-        OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(pg_catalog.transaction_timestamp())
-        OPERATOR(pg_catalog.||) pg_catalog.convert_to(pg_catalog.current_database()::pg_catalog.text, 'UTF8');
+    minted pg_catalog.bytea := pg_catalog.convert_to(
+        pg_catalog.concat(
+            'tenancy.context.v1 ', digits, ' ', pg_catalog.pg_backend_pid(), ' ',
+            EXTRACT(epoch FROM CURRENT_TIMESTAMP)),
+        'UTF8');
     valid boolean;
     mac pg_catalog.text;
 BEGIN
-    SELECT pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||) signature) OPERATOR(pg_catalog.=)
-            pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||)
-                pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||)
-                    pg_catalog.sha256(k.inner_pad OPERATOR(pg_catalog.||) signed))),
+    SELECT pg_catalog.sha256(signature) OPERATOR(pg_catalog.=)
+            pg_catalog.sha256(pg_catalog.sha256(k.outer_pad OPERATOR(pg_catalog.||)
+                pg_catalog.sha256(k.inner_pad OPERATOR(pg_catalog.||) signed))),
             pg_catalog.encode(pg_catalog.sha256(m.outer_pad OPERATOR(pg_catalog.||)
                 pg_catalog.sha256(m.inner_pad OPERATOR(pg_catalog.||) minted)), 'hex')
         INTO valid, mac
@@ -202,18 +204,23 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the transaction is another tenant''s';
         END IF;
     END IF;
-    PERFORM pg_catalog.set_config('tenancy.context', digits OPERATOR(pg_catalog.||) mac, true);
+    -- By an assignment: PERFORM would plan a query.
+    mac := pg_catalog.set_config('tenancy.context', digits OPERATOR(pg_catalog.||) mac, true);
 END
 $function$;
 ALTER FUNCTION tenancy.enter(uuid, integer, bigint, bytea) OWNER TO tenancy_owner;
 
--- What SQL leaves in a session and no statement takes out of it: locks, and what it prepared itself. What a driver
--- prepared stays: it would not notice that it is gone.
-CREATE OR REPLACE FUNCTION tenancy.forget() RETURNS void
+-- Before a commit: takes out what SQL leaves in a session and no statement takes out of it, which is locks and what
+-- it prepared itself. What a driver prepared stays: it would not notice that it is gone. Where the context is gone,
+-- nothing is to be committed.
+CREATE OR REPLACE FUNCTION tenancy.leave() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER PARALLEL UNSAFE AS $function$
 DECLARE
     statement pg_catalog.text;
 BEGIN
+    IF pg_catalog.length(pg_catalog.current_setting('tenancy.context', true)) OPERATOR(pg_catalog.>) 0 IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: no tenant in this transaction';
+    END IF;
     PERFORM pg_catalog.pg_advisory_unlock_all();
     PERFORM FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql;
     IF FOUND THEN
@@ -223,14 +230,14 @@ BEGIN
     END IF;
 END
 $function$;
-ALTER FUNCTION tenancy.forget() OWNER TO tenancy_owner;
+ALTER FUNCTION tenancy.leave() OWNER TO tenancy_owner;
 
 REVOKE ALL ON FUNCTION
     tenancy.pad(bytea, integer), tenancy.add_key(integer, bytea), tenancy.retire_key(integer, timestamptz),
-    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.forget()
+    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.leave()
     FROM PUBLIC, tenancy_app;
 GRANT EXECUTE ON FUNCTION
-    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.forget() TO tenancy_app;
+    tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.leave() TO tenancy_app;
 
 -- A version 4 UUID has 122 random bits, strong ones: 4 of them fill a pad's 64 bytes with more than SHA-256 holds.
 INSERT INTO tenancy.minting (inner_pad, outer_pad)

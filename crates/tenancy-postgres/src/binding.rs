@@ -3,7 +3,7 @@
 //! A signature goes as a parameter and never in a statement's text: `pg_stat_activity` shows texts to all who share
 //! the user, and a signature that was read there would be good until it expires.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -86,6 +86,8 @@ impl Supabase {
     }
 }
 
+type Typed<'a> = Vec<(Param<'a>, Type)>;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) context: ContextBinding,
@@ -94,57 +96,62 @@ pub(crate) struct Binding {
     pub(crate) lifetime: Duration,
 }
 
-const ENTER: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
-const ENTER_WITH_CLAIMS: &str = "SELECT tenancy.enter($1, $2, $3, $4), \
-     pg_catalog.set_config('request.jwt.claims', $5, true), pg_catalog.set_config('role', $6, true)";
-const SET: &str = "SELECT pg_catalog.set_config('app.tenant_id', $1, true)";
-const SET_WITH_CLAIMS: &str = "SELECT pg_catalog.set_config('app.tenant_id', $1, true), \
-     pg_catalog.set_config('request.jwt.claims', $2, true), pg_catalog.set_config('role', $3, true)";
-const CLAIM: &str =
-    "SELECT pg_catalog.set_config('request.jwt.claims', $1, true), pg_catalog.set_config('role', $2, true)";
+/// What is asked for in one `SELECT`: its columns are computed in their order.
+const ENTER: &str = "tenancy.enter($1, $2, $3, $4)";
+const SET: &str = "pg_catalog.set_config('app.tenant_id', $1, true)";
 
 impl Binding {
-    /// Makes the transaction that was begun the tenant's.
+    /// Makes the transaction that was begun the tenant's, and gives its mark.
     pub(crate) async fn enter(
         &self,
         client: &Client,
         tenant: TenantId,
         subject: Option<Uuid>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         let claims =
             self.supabase.as_ref().map(|supabase| (supabase.claims(tenant, subject), &supabase.role));
-        let claims: Vec<(Param<'_>, Type)> = match &claims {
-            Some((claims, role)) => vec![(claims, Type::TEXT), (*role, Type::TEXT)],
+        let claims: Vec<Param<'_>> = match &claims {
+            Some((claims, role)) => vec![claims, *role],
             None => Vec::new(),
         };
         match &self.context {
-            ContextBinding::Signed(key) => self.enter_signed(client, key, tenant, claims).await,
-            ContextBinding::Plain => {
-                let sql = if claims.is_empty() { SET } else { SET_WITH_CLAIMS };
-                let tenant = tenant.to_string();
-                let mut params: Vec<(Param<'_>, Type)> = vec![(&tenant, Type::TEXT)];
-                params.extend(claims);
-                client.query_typed(sql, &params).await.map(drop)
+            ContextBinding::Signed(key) => {
+                let expires = self.expiry();
+                let signature = key.sign(tenant, expires);
+                let (tenant, id, signature) = (Uuid::from(tenant), key.id(), &signature[..]);
+                let params: Typed<'_> = vec![
+                    (&tenant, Type::UUID),
+                    (&id, Type::INT4),
+                    (&expires, Type::INT8),
+                    (&signature, Type::BYTEA),
+                ];
+                self.ask(client, ENTER, params, claims).await
             }
-            ContextBinding::SupabaseClaims => client.query_typed(CLAIM, &claims).await.map(drop),
+            ContextBinding::Plain => {
+                let tenant = tenant.to_string();
+                self.ask(client, SET, vec![(&tenant, Type::TEXT)], claims).await
+            }
+            ContextBinding::SupabaseClaims => self.ask(client, "NULL", Vec::new(), claims).await,
         }
     }
 
-    async fn enter_signed(
+    async fn ask<'a>(
         &self,
         client: &Client,
-        key: &SigningKey,
-        tenant: TenantId,
-        claims: Vec<(Param<'_>, Type)>,
-    ) -> Result<(), Error> {
-        let sql = if claims.is_empty() { ENTER } else { ENTER_WITH_CLAIMS };
-        let expires = self.expiry();
-        let signature = key.sign(tenant, expires);
-        let (tenant, id, signature) = (Uuid::from(tenant), key.id(), &signature[..]);
-        let mut params: Vec<(Param<'_>, Type)> =
-            vec![(&tenant, Type::UUID), (&id, Type::INT4), (&expires, Type::INT8), (&signature, Type::BYTEA)];
-        params.extend(claims);
-        client.query_typed(sql, &params).await.map(drop)
+        enter: &str,
+        mut params: Typed<'a>,
+        claims: Vec<Param<'a>>,
+    ) -> Result<Option<String>, Error> {
+        let mut sql = format!("SELECT {enter}");
+        for (param, setting) in claims.into_iter().zip(["request.jwt.claims", "role"]) {
+            params.push((param, Type::TEXT));
+            let number = params.len();
+            // Writing to a string can't fail.
+            let _ = write!(sql, ", pg_catalog.set_config('{setting}', ${number}, true)");
+        }
+        let _ = write!(sql, ", {}", self.statements().mark);
+        let rows = client.query_typed(&sql, &params).await?;
+        Ok(rows.first().and_then(|row| row.try_get(row.len() - 1).ok()))
     }
 
     /// When a signature of now is good no more, in seconds of Unix time.

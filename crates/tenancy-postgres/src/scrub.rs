@@ -16,14 +16,27 @@
 /// What a kind of context is asked, and ended by.
 #[derive(Debug)]
 pub(crate) struct Statements {
-    /// One row: the tenant's id. An error, or NULL, where there is none.
-    pub(crate) held: &'static str,
-    /// One message: what fails ends it, so nothing is committed that was not scrubbed. Its first row is that of
-    /// `held`.
+    /// One text of the context and of when the transaction began: no two transactions of a session have the same, and
+    /// one without a context has another.
+    pub(crate) mark: &'static str,
+    /// Asks for it.
+    pub(crate) look: &'static str,
+    /// One message: what fails ends it, so nothing is committed that was not scrubbed. Its first row is the mark.
     pub(crate) scrub_and_commit: &'static str,
     /// A rollback takes back settings, cursors, `LISTEN` and temporary tables, and leaves the rest. One message is one
     /// transaction to a pooler.
     pub(crate) rollback_and_scrub: &'static str,
+}
+
+/// Without operators: the search path may be the tenant's. `EXTRACT` has no setting that changes how it reads.
+macro_rules! mark {
+    ($setting:literal) => {
+        concat!(
+            "pg_catalog.concat(pg_catalog.current_setting('",
+            $setting,
+            "', true), ' ', EXTRACT(epoch FROM CURRENT_TIMESTAMP))"
+        )
+    };
 }
 
 macro_rules! session {
@@ -33,7 +46,7 @@ macro_rules! session {
     };
 }
 
-/// What `tenancy.forget()` does, where no function can be installed.
+/// What `tenancy.leave()` does, without a tenant or where no function can be installed.
 macro_rules! forget {
     () => {
         "SELECT pg_catalog.pg_advisory_unlock_all(); DO $$DECLARE name text; BEGIN \
@@ -43,39 +56,37 @@ macro_rules! forget {
 }
 
 macro_rules! without_functions {
-    ($held:literal) => {
+    ($setting:literal) => {
         Statements {
-            held: concat!("SELECT ", $held),
+            mark: mark!($setting),
+            look: concat!("SELECT ", mark!($setting)),
             scrub_and_commit: concat!(
                 "SET CONSTRAINTS ALL IMMEDIATE; SELECT ",
-                $held,
+                mark!($setting),
                 "; ",
                 forget!(),
                 "; ",
                 session!(),
                 "; COMMIT"
             ),
-            rollback_and_scrub: concat!("ROLLBACK; ", forget!(), "; ", session!()),
+            rollback_and_scrub: concat!("ROLLBACK; ", session!(), "; ", forget!()),
         }
     };
 }
 
 pub(crate) const SIGNED: Statements = Statements {
-    held: "SELECT tenancy.tenant_id()",
+    mark: mark!("tenancy.context"),
+    look: concat!("SELECT ", mark!("tenancy.context")),
     scrub_and_commit: concat!(
-        "SET CONSTRAINTS ALL IMMEDIATE; SELECT tenancy.tenant_id(), tenancy.forget(); ",
+        "SET CONSTRAINTS ALL IMMEDIATE; SELECT ",
+        mark!("tenancy.context"),
+        ", tenancy.leave(); ",
         session!(),
         "; COMMIT"
     ),
-    rollback_and_scrub: concat!("ROLLBACK; ", session!(), "; SELECT tenancy.forget()"),
+    rollback_and_scrub: concat!("ROLLBACK; ", session!(), "; ", forget!()),
 };
 
-// What is set for a transaction is an empty string after it: `substring` makes NULL of it.
-pub(crate) const PLAIN: Statements = without_functions!(
-    "pg_catalog.substring(pg_catalog.current_setting('app.tenant_id', true), '.+')::pg_catalog.uuid"
-);
+pub(crate) const PLAIN: Statements = without_functions!("app.tenant_id");
 
-pub(crate) const CLAIMS: Statements = without_functions!(
-    "(pg_catalog.substring(pg_catalog.current_setting('request.jwt.claims', true), '.+')::pg_catalog.jsonb \
-     OPERATOR(pg_catalog.->>) 'tenant_id')::pg_catalog.uuid"
-);
+pub(crate) const CLAIMS: Statements = without_functions!("request.jwt.claims");

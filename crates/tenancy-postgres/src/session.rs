@@ -33,6 +33,8 @@ pub(crate) struct Session<'a> {
     subject: Option<Uuid>,
     access: Access,
     is_entered: bool,
+    /// What the database says of the context and of its transaction, since it is entered.
+    mark: Option<String>,
     /// SQL ran that was not made here.
     is_raw: bool,
     has_escaped: bool,
@@ -80,6 +82,7 @@ impl<'a> Session<'a> {
             subject: None,
             access,
             is_entered: false,
+            mark: None,
             is_raw: false,
             has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
@@ -201,30 +204,34 @@ impl<'a> Session<'a> {
         };
         let params = typed(statement.params, &types);
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let (entered, answer, is_held, ended) = try_join4(
+        let (entered, answer, held, ended) = try_join4(
             answer(self.enter(client)),
             answer(fetch(client, statement, &params)),
-            answer(self.held(client, end.is_none())),
+            answer(self.look(client, end.is_none())),
             answer(self.end(client, end)),
         )
         .await?;
-        self.is_entered = true;
+        let entered = self.entered(entered);
+        let (is_held, ended) = (self.is_held(held), self.is_held(ended));
         Ok(Answers { entered, answer, is_held, ended })
     }
 
     /// The types of a statement's parameters, or why the server refuses it.
     async fn prepare(&mut self, sql: &str) -> Answered<Result<Arc<[Type]>, Answers>> {
         let Some(client) = self.lease.client() else { return Ok(Err(Answers::default())) };
-        let (entered, prepared, is_held) = try_join3(
+        let (entered, prepared, held) = try_join3(
             answer(self.enter(client)),
             answer(client.prepare(sql)),
-            answer(self.held(client, true)),
+            answer(self.look(client, true)),
         )
         .await?;
-        self.is_entered = true;
+        let entered = self.entered(entered);
         Ok(match prepared {
             Ok(prepared) => Ok(self.shared.types.insert(sql, prepared.params())),
-            Err(error) => Err(Answers { entered, answer: Err(error), is_held, ..Answers::default() }),
+            Err(error) => {
+                let is_held = self.is_held(held);
+                Err(Answers { entered, answer: Err(error), is_held, ..Answers::default() })
+            }
         })
     }
 
@@ -232,47 +239,58 @@ impl<'a> Session<'a> {
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
         let end = End::of(self.is_raw);
         let looks = end == End::Commit;
-        let (is_held, ended) =
-            try_join(answer(self.held(client, looks)), answer(self.end(client, Some(end)))).await?;
-        Ok(Answers { is_held, ended, ..Answers::default() })
+        let (held, ended) =
+            try_join(answer(self.look(client, looks)), answer(self.end(client, Some(end)))).await?;
+        Ok(Answers { is_held: self.is_held(held), ended: self.is_held(ended), ..Answers::default() })
     }
 
-    /// Sends nothing where the tenant is entered.
-    async fn enter(&self, client: &Client) -> Answered<()> {
+    /// Sends nothing where the tenant is entered; else it gives the mark.
+    async fn enter(&self, client: &Client) -> Answered<Option<String>> {
         if self.is_entered {
-            return Ok(());
+            return Ok(None);
         }
         let begin = match self.access {
             Access::ReadWrite => "BEGIN",
             Access::ReadOnly => "BEGIN READ ONLY",
         };
         let enter = self.shared.binding.enter(client, self.tenant, self.subject);
-        try_join(client.batch_execute(begin), enter).await.map(drop)
+        try_join(client.batch_execute(begin), enter).await.map(|((), mark)| mark)
     }
 
-    /// Whether the context stands, and is still the tenant's.
-    async fn held(&self, client: &Client, looks: bool) -> Answered<bool> {
+    fn entered(&mut self, entered: Answered<Option<String>>) -> Answered<()> {
+        self.is_entered = true;
+        self.mark = entered?.or(self.mark.take());
+        Ok(())
+    }
+
+    async fn look(&self, client: &Client, looks: bool) -> Answered<Looked> {
         if !looks {
-            return Ok(true);
+            return Ok(Looked::Not);
         }
-        let rows = client.query_typed(self.shared.binding.statements().held, &[]).await?;
-        let found = rows.first().and_then(|row| row.try_get::<_, Uuid>(0).ok());
-        Ok(found == Some(self.tenant.into()))
+        let rows = client.query_typed(self.shared.binding.statements().look, &[]).await?;
+        Ok(Looked::Saw(rows.first().and_then(|row| row.try_get(0).ok())))
     }
 
-    /// Whether it was still the tenant's when it ended.
-    async fn end(&self, client: &Client, end: Option<End>) -> Answered<bool> {
-        let Some(end) = end else { return Ok(true) };
+    /// A scrub looks before it commits.
+    async fn end(&self, client: &Client, end: Option<End>) -> Answered<Looked> {
+        let Some(end) = end else { return Ok(Looked::Not) };
         self.is_commit_sent.store(self.access == Access::ReadWrite, Ordering::Relaxed);
         if end == End::Commit {
-            return client.batch_execute("COMMIT").await.map(|()| true);
+            return client.batch_execute("COMMIT").await.map(|()| Looked::Not);
         }
         let messages = client.simple_query(self.shared.binding.statements().scrub_and_commit).await?;
-        let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
+        Ok(Looked::Saw(messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(Into::into),
             _ => None,
-        });
-        Ok(row.and_then(|found| found.parse().ok()) == Some(self.tenant))
+        })))
+    }
+
+    /// Whether the transaction is still the one that was entered, and its tenant's.
+    fn is_held(&self, looked: Answered<Looked>) -> Answered<bool> {
+        Ok(match looked? {
+            Looked::Not => true,
+            Looked::Saw(mark) => mark.is_some() && mark == self.mark,
+        })
     }
 
     fn broken(&self, error: tokio_postgres::Error) -> Error {
@@ -338,6 +356,12 @@ impl Default for Answers {
     }
 }
 
+/// What a look at the mark gave.
+enum Looked {
+    Not,
+    Saw(Option<String>),
+}
+
 /// What becomes of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
@@ -387,7 +411,7 @@ fn is_failed(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
 }
 
-/// `tenancy.tenant_id()` says that there is none, or not this transaction's.
+/// `tenancy.leave()` says that there is none.
 fn is_without_context(error: &tokio_postgres::Error) -> bool {
     let is_ours = |error: &DbError| error.message().starts_with("tenancy: ");
     error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && error.as_db_error().is_some_and(is_ours)

@@ -108,7 +108,7 @@ pub(super) const CHECKS: &[Check] = &[
         kind: FindingKind::ContextAltered,
         remedy: "run the migrations' SQL again",
         sql: "SELECT format('tenancy.%I', name), true
-            FROM form CROSS JOIN (VALUES ('enter', true), ('tenant_id', true), ('forget', false)) AS f (name, definer)
+            FROM form CROSS JOIN (VALUES ('enter', true), ('tenant_id', true), ('leave', false)) AS f (name, definer)
             WHERE form.signed AND NOT EXISTS (
                 SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                 WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef = definer
@@ -118,7 +118,7 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE n.nspname = 'tenancy' AND (
                 p.prosrc NOT IN (SELECT body FROM bodies) OR p.proowner <> to_regrole('tenancy_owner')
                 OR p.proconfig IS NOT NULL
-                OR (p.proname NOT IN ('enter', 'tenant_id', 'forget')
+                OR (p.proname NOT IN ('enter', 'tenant_id', 'leave')
                     AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE')))
             )",
     },
