@@ -4,6 +4,8 @@ mod audit;
 mod binding;
 mod config;
 mod db;
+#[cfg(feature = "directory")]
+mod directory;
 mod error;
 mod id;
 mod migrations;
@@ -13,6 +15,7 @@ mod scrub;
 mod session;
 mod sign;
 pub mod table;
+mod tenants;
 mod tx;
 mod verify;
 
@@ -20,6 +23,8 @@ pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
 pub use binding::{ContextBinding, Supabase};
 pub use config::Config;
 pub use db::TenantDb;
+#[cfg(feature = "directory")]
+pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
@@ -27,4 +32,5 @@ pub use migrations::{
 };
 pub use sign::{ShortSecretError, SigningKey};
 pub use table::{Table, TableError};
+pub use tenants::{DirectoryError, create_tenant, set_tenant_status, tenant, tenant_by_slug, tenants};
 pub use tx::TenantTx;

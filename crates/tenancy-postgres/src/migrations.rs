@@ -34,6 +34,12 @@ const MIGRATIONS: &[Migration] = &[
         up: include_str!("../sql/0002_tables.up.sql"),
         down: include_str!("../sql/0002_tables.down.sql"),
     },
+    Migration {
+        version: 3,
+        name: "tenants",
+        up: include_str!("../sql/0003_tenants.up.sql"),
+        down: include_str!("../sql/0003_tenants.down.sql"),
+    },
 ];
 
 /// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".

@@ -98,7 +98,7 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
         sql: "SELECT format('tenancy.%I', c.relname), true
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = 'tenancy' AND c.relkind IN ('r', 'p', 'v', 'm') AND EXISTS (
+            WHERE n.nspname = 'tenancy' AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname <> 'tenants' AND EXISTS (
                 SELECT FROM reach
                 WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
                     OR has_any_column_privilege(role, c.oid, 'SELECT, INSERT, UPDATE')
@@ -120,6 +120,56 @@ pub(super) const CHECKS: &[Check] = &[
                 OR p.proconfig IS NOT NULL
                 OR (p.proname NOT IN ('enter', 'tenant_id', 'leave')
                     AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE')))
+            )",
+    },
+    Check {
+        kind: FindingKind::ContextAltered,
+        remedy: "run the migrations' SQL again, and revoke what else the user's roles have on {}",
+        // With more than its grants a tenant could lock the table, or change what others are known by.
+        sql: "SELECT 'tenancy.tenants', true FROM pg_class c
+            WHERE c.oid = to_regclass('tenancy.tenants') AND (
+                c.relkind <> 'r' OR NOT c.relrowsecurity OR c.relowner <> to_regrole('tenancy_owner')
+                OR EXISTS (
+                    SELECT FROM reach
+                    WHERE has_table_privilege(role, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+                        OR has_column_privilege(role, c.oid, 'id', 'UPDATE')
+                        OR has_any_column_privilege(role, c.oid, 'REFERENCES')
+                )
+                OR EXISTS (
+                    SELECT FROM (VALUES
+                        ('tenancy_isolation', '*', false,
+                            $$(( SELECT tenancy.tenant_id() AS tenant_id) =
+                                ANY (ARRAY[id, '00000000-0000-0000-0000-000000000001'::uuid]))$$,
+                            $$(( SELECT tenancy.tenant_id() AS tenant_id) =
+                                '00000000-0000-0000-0000-000000000001'::uuid)$$),
+                        ('tenancy_writing', 'w', false,
+                            $$(( SELECT tenancy.tenant_id() AS tenant_id) =
+                                '00000000-0000-0000-0000-000000000001'::uuid)$$,
+                            $$(( SELECT tenancy.tenant_id() AS tenant_id) =
+                                '00000000-0000-0000-0000-000000000001'::uuid)$$),
+                        ('tenancy_access', '*', true, 'true', 'true')
+                    ) AS emitted (name, command, permissive, qual, checked)
+                    WHERE NOT EXISTS (
+                        SELECT FROM pg_policy p
+                        WHERE p.polrelid = c.oid AND p.polname = emitted.name AND p.polcmd::text = command
+                            AND p.polpermissive = permissive AND p.polroles = '{0}'
+                            AND pg_get_expr(p.polqual, c.oid) = regexp_replace(qual, '\\s+', ' ', 'g')
+                            AND pg_get_expr(p.polwithcheck, c.oid) = regexp_replace(checked, '\\s+', ' ', 'g')
+                    )
+                )
+                OR EXISTS (
+                    SELECT FROM (VALUES
+                        ('tenants_written', 'tenants_written', 22), ('tenant_changed', 'tenant_changed', 19),
+                        ('tenants_notify', 'tenants_notify', 29), ('tenants_emptied', 'tenants_notify', 32)
+                    ) AS emitted (name, function, type)
+                    WHERE NOT EXISTS (
+                        SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                            JOIN pg_namespace n ON n.oid = p.pronamespace
+                        WHERE t.tgrelid = c.oid AND t.tgname = emitted.name AND t.tgtype = type
+                            AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL AND t.tgattr = ''
+                            AND n.nspname = 'tenancy' AND p.proname = function
+                    )
+                )
             )",
     },
     Check {
