@@ -80,14 +80,24 @@ pub(super) async fn listen<T, D>(
 {
     loop {
         listener.run(&kept.listen()).await;
-        let mut wait = FIRST_WAIT;
-        listener = loop {
-            sleep(jittered(wait)).await;
-            if let Ok(listener) = Listener::open(&config, tls.clone()).await {
-                break listener;
-            }
-            wait = (wait * 2).min(LONGEST_WAIT);
-        };
+        // The server may still think that it listens.
+        drop(listener);
+        listener = open_again(&config, &tls).await;
+    }
+}
+
+async fn open_again<T>(config: &Config, tls: &T) -> Listener<T::Stream>
+where
+    T: MakeTlsConnect<Socket> + Clone,
+    T::Stream: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut wait = FIRST_WAIT;
+    loop {
+        sleep(jittered(wait)).await;
+        if let Ok(listener) = Listener::open(config, tls.clone()).await {
+            return listener;
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
