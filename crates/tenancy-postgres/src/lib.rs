@@ -14,6 +14,8 @@ mod pool;
 mod scrub;
 mod session;
 mod sign;
+#[cfg(feature = "sqlx")]
+mod sqlx;
 pub mod table;
 mod tenants;
 mod tx;
@@ -31,6 +33,8 @@ pub use migrations::{
     EnableTable, Migration, add_key, enable_table, migrate, migrations, retire_key, revert,
 };
 pub use sign::{ShortSecretError, SigningKey};
+#[cfg(feature = "sqlx")]
+pub use sqlx::{SqlxConnection, SqlxError, SqlxTenantDb, SqlxTenantTx};
 pub use table::{Table, TableError};
 pub use tenants::{DirectoryError, create_tenant, set_tenant_status, tenant, tenant_by_slug, tenants};
 pub use tx::TenantTx;

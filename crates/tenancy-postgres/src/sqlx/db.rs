@@ -1,0 +1,160 @@
+//! A database of sqlx's, entered as one tenant at a time.
+
+use std::fmt;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool, Row};
+use tenancy::{TenantContext, TenantId};
+
+use super::connection::SqlxConnection;
+use super::error::SqlxError;
+use super::tx::SqlxTenantTx;
+use crate::error::RoleProblem;
+use crate::sign::SigningKey;
+
+/// Of the login's roles: is one a superuser, has one `BYPASSRLS`, does one own a table or a view.
+const ROLE: &str = "SELECT pg_catalog.bool_or(r.rolsuper), pg_catalog.bool_or(r.rolbypassrls), EXISTS (\
+     SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' \
+     AND n.nspname <> 'information_schema' AND pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')) \
+     FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')";
+
+/// A pool of sqlx's, entered as one tenant at a time.
+///
+/// For who stays on sqlx; [`TenantDb`](crate::TenantDb) has what this has not. There are two of the four layers here:
+/// no transaction without a tenant, and the database's own check, row-level security on the signed context. Nobody
+/// looks at the rows that come back, so a view or a function that passes by the database's check shows what it likes;
+/// there is no table API; and SQL that leaves its transaction is found when that is to be committed, not at once.
+///
+/// The pool is its own: what else used it could leave its session to a tenant, and there is no way to a connection
+/// without one. What a tenant's SQL leaves in a session (settings, cursors, locks, `LISTEN`, temporary tables,
+/// prepared statements) is taken out of it before the commit. So is what [`after_connect`] set: the role or
+/// [`PgConnectOptions::options`] sets what is to last. An [`after_release`] with `DISCARD ALL` is not needed, and
+/// takes away the statements that sqlx believes to have prepared.
+///
+/// ```no_run
+/// use sqlx::postgres::PgPoolOptions;
+/// use tenancy::TenantFutureExt;
+/// use tenancy_postgres::{SigningKey, SqlxError, SqlxTenantDb};
+///
+/// # async fn example(tenant: tenancy::TenantId) -> Result<(), Box<dyn std::error::Error>> {
+/// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
+/// let pool = PgPoolOptions::new().max_connections(8);
+/// let db = SqlxTenantDb::connect(pool, "postgres://notes_service@localhost/notes".parse()?, key).await?;
+///
+/// let id: i64 = async {
+///     db.tx(async |tx| {
+///         let sql = "INSERT INTO notes (title) VALUES ($1) RETURNING id";
+///         Ok::<_, SqlxError>(sqlx::query_scalar(sql).bind("first").fetch_one(&mut **tx).await?)
+///     })
+///     .await
+/// }
+/// .in_tenant(tenant)
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`after_connect`]: PgPoolOptions::after_connect
+/// [`after_release`]: PgPoolOptions::after_release
+#[derive(Clone)]
+pub struct SqlxTenantDb {
+    pub(super) pool: PgPool,
+    pub(super) key: SigningKey,
+}
+
+impl SqlxTenantDb {
+    /// Connects, and refuses a user that could pass by row-level security.
+    ///
+    /// A connection that closes does so after its successor has begun: the server should allow some more than the
+    /// pool has.
+    ///
+    /// # Errors
+    ///
+    /// - [`SqlxError::Role`] where the user is a superuser, has `BYPASSRLS`, or owns a table or a view, be it by being
+    ///   a member of another.
+    /// - [`SqlxError::Sqlx`] where the server can't be reached.
+    pub async fn connect(
+        pool: PgPoolOptions,
+        server: PgConnectOptions,
+        key: SigningKey,
+    ) -> Result<Self, SqlxError> {
+        let pool = pool.connect_with(server).await?;
+        check_role(&mut *pool.acquire().await?).await?;
+        Ok(Self { pool, key })
+    }
+
+    /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.
+    ///
+    /// # Errors
+    ///
+    /// What it gives, and those of [`acquire`](Self::acquire), of [`SqlxConnection::begin`] and of
+    /// [`SqlxTenantTx::commit`].
+    pub async fn tx<T, E: From<SqlxError>>(
+        &self,
+        body: impl AsyncFnOnce(&mut SqlxTenantTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.tx_in(TenantContext::get().map_err(SqlxError::from)?, body).await
+    }
+
+    /// Runs a transaction of a tenant, as [`tx`](Self::tx) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`tx`](Self::tx).
+    pub async fn tx_in<T, E: From<SqlxError>>(
+        &self,
+        tenant: TenantId,
+        body: impl AsyncFnOnce(&mut SqlxTenantTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.acquire().await?;
+        let mut tx = connection.begin_in(tenant).await?;
+        match body(&mut tx).await {
+            Ok(value) => {
+                tx.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // Where it fails the connection is closed, and the body's error is the one that counts.
+                let _ = tx.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection of the pool, on which nothing runs but transactions of tenants.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlxError::Sqlx`] where none is free in time, or can be made.
+    pub async fn acquire(&self) -> Result<SqlxConnection<'_>, SqlxError> {
+        Ok(SqlxConnection::new(self, self.pool.acquire().await?))
+    }
+
+    /// Closes the pool, when what runs on it is done.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn check_role(connection: &mut PgConnection) -> Result<(), SqlxError> {
+    let row = sqlx::query(ROLE).persistent(false).fetch_one(connection).await?;
+    for (column, problem) in
+        [RoleProblem::Superuser, RoleProblem::BypassRls, RoleProblem::Owner].iter().enumerate()
+    {
+        if row.try_get::<Option<bool>, _>(column)?.unwrap_or(true) {
+            return Err(SqlxError::Role(*problem));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for SqlxTenantDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlxTenantDb")
+            .field("size", &self.pool.size())
+            .field("idle", &self.pool.num_idle())
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

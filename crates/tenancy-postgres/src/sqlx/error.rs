@@ -1,0 +1,114 @@
+//! Why a transaction on sqlx did not begin, or was not committed.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use tenancy::TenantContextNotSetError;
+
+use super::tx::ESCAPED;
+use crate::error::RoleProblem;
+
+/// Why a transaction on sqlx did not begin, or was not committed.
+///
+/// Neither `Display` nor `Debug` shows what the server tells in an error's detail, for it may name another tenant's
+/// key. The error of [`Sqlx`](Self::Sqlx) has it.
+#[non_exhaustive]
+pub enum SqlxError {
+    /// There is no tenant in the context.
+    Tenant(TenantContextNotSetError),
+    /// The database's user could pass by row-level security.
+    Role(RoleProblem),
+    /// The SQL ended the transaction or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then
+    /// may be committed; its connection is closed.
+    TxEscaped,
+    /// The answer to a commit was lost: it may be committed, or not.
+    CommitUnknown(sqlx::Error),
+    /// The server refused, or could not be reached.
+    Sqlx(sqlx::Error),
+}
+
+impl SqlxError {
+    /// Where the server says no, it is not committed; where it ends, nobody knows.
+    pub(super) fn of_commit(error: sqlx::Error) -> Self {
+        let database =
+            error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        match database.map(PgDatabaseError::severity) {
+            Some(PgSeverity::Error) => Self::of_rollback(error),
+            _ => Self::CommitUnknown(error),
+        }
+    }
+
+    pub(super) fn of_rollback(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(DatabaseError::code) {
+            Some(code) if code == ESCAPED => Self::TxEscaped,
+            _ => Self::Sqlx(error),
+        }
+    }
+
+    fn sqlx(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::CommitUnknown(error) | Self::Sqlx(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SqlxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(error) => error.fmt(f),
+            Self::Role(problem) => problem.fmt(f),
+            Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
+            Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
+            Self::Sqlx(error) => Brief(error).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for SqlxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(error) => f.debug_tuple("Tenant").field(error).finish(),
+            Self::Role(problem) => f.debug_tuple("Role").field(problem).finish(),
+            Self::TxEscaped => f.write_str("TxEscaped"),
+            Self::CommitUnknown(error) => write!(f, "CommitUnknown({})", Brief(error)),
+            Self::Sqlx(error) => write!(f, "Sqlx({})", Brief(error)),
+        }
+    }
+}
+
+/// An error of the server without its detail.
+struct Brief<'a>(&'a sqlx::Error);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_database_error() {
+            Some(error) => write!(f, "{} ({})", error.message(), error.code().unwrap_or_default()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl StdError for SqlxError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Tenant(error) => error.source(),
+            // What is left of a server's error is its detail.
+            _ => self.sqlx().filter(|error| error.as_database_error().is_none())?.source(),
+        }
+    }
+}
+
+impl From<TenantContextNotSetError> for SqlxError {
+    fn from(error: TenantContextNotSetError) -> Self {
+        Self::Tenant(error)
+    }
+}
+
+impl From<sqlx::Error> for SqlxError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sqlx(error)
+    }
+}

@@ -1,0 +1,34 @@
+//! Ids as sqlx's parameters and columns.
+
+use sqlx::encode::{Encode, IsNull};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Postgres, Type};
+use uuid::Uuid;
+
+use crate::id::PgTenantId;
+
+impl Type<Postgres> for PgTenantId {
+    fn type_info() -> PgTypeInfo {
+        Uuid::type_info()
+    }
+}
+
+impl PgHasArrayType for PgTenantId {
+    fn array_type_info() -> PgTypeInfo {
+        Uuid::array_type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for PgTenantId {
+    fn encode_by_ref(&self, out: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Postgres>::encode(Uuid::from(self.0), out)
+    }
+}
+
+/// Nil and all ones are no tenant.
+impl Decode<'_, Postgres> for PgTenantId {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        Ok(Self(<Uuid as Decode<Postgres>>::decode(value)?.try_into()?))
+    }
+}
