@@ -1,4 +1,4 @@
-//! A Postgres server for the tests, which start their own.
+//! A Postgres server and a pooler for the tests, which start their own.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,13 @@ use crate::{packages, process};
 /// Where Debian has the programs of each version, which are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// Installs the server if it is not there.
+/// Installs the server and the pooler if they are not there.
 pub(crate) fn set_up() -> Result<()> {
+    packages::need(
+        "pgbouncer",
+        &["pgbouncer"],
+        "a transaction pooler between tenancy-postgres and its server",
+    )?;
     if is_there() {
         return Ok(());
     }

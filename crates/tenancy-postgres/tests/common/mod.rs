@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
 pub(crate) mod schema;
 pub(crate) mod server;
