@@ -32,6 +32,9 @@ const ROLE: &str = "SELECT pg_catalog.bool_or(r.rolsuper), pg_catalog.bool_or(r.
 /// [`PgConnectOptions::options`] sets what is to last. An [`after_release`] with `DISCARD ALL` is not needed, and
 /// takes away the statements that sqlx believes to have prepared.
 ///
+/// It is not for a transaction pooler: sqlx names its statements, and under their names another session has others.
+/// `TenantDb` is; or a pooler that knows of named statements (pgbouncer 1.21, `max_prepared_statements`).
+///
 /// ```no_run
 /// use sqlx::postgres::PgPoolOptions;
 /// use tenancy::TenantFutureExt;
