@@ -8,7 +8,8 @@ use std::fmt;
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
-use self::checks::{CHECKS, Check, PREAMBLE};
+pub(crate) use self::checks::CHECKS;
+use self::checks::Check;
 pub use self::kind::FindingKind;
 use crate::binding::{Binding, ContextBinding};
 use crate::migrations::migrations;
@@ -45,6 +46,16 @@ impl fmt::Display for Finding {
             Severity::Warning => "warning",
         };
         write!(f, "{severity}: {}: {}; to mend it: {}", self.object, self.kind, self.remedy)
+    }
+}
+
+/// The findings for which a database is refused, a line each.
+pub(crate) struct Leaks<'a>(pub(crate) &'a [Finding]);
+
+impl fmt::Display for Leaks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database would leak")?;
+        self.0.iter().try_for_each(|finding| write!(f, "\n- {finding}"))
     }
 }
 
@@ -91,14 +102,14 @@ pub(crate) async fn audit_as(client: &mut Client, binding: &Binding) -> Result<V
 
 /// How policies and defaults read, as the server writes them out.
 #[derive(Debug)]
-struct Form {
-    is_signed: bool,
+pub(crate) struct Form {
+    pub(crate) is_signed: bool,
     /// None: whatever names `tenant_id`.
-    policy: Option<&'static str>,
-    default: Option<&'static str>,
+    pub(crate) policy: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
 }
 
-const SIGNED: Form = Form {
+pub(crate) const SIGNED: Form = Form {
     is_signed: true,
     policy: Some("(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))"),
     default: Some("tenancy.tenant_id()"),
@@ -112,12 +123,14 @@ const PLAIN: Form = Form {
 
 const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
 
+/// So that expressions are written out by their qualified names, and nothing replaces the catalog's.
+pub(crate) const PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
+
 async fn run(client: &mut Client, role: Option<&str>, form: &Form) -> Result<Vec<Finding>, Error> {
     // One snapshot for all.
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = begin.start().await?;
-    // So that expressions are written out by their qualified names, and nothing replaces the catalog's.
-    transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    transaction.batch_execute(PATH).await?;
     let role: Oid = transaction.query_one(role_sql(role), &[&role]).await?.get(0);
     let mut findings = Vec::new();
     for check in CHECKS {
@@ -141,7 +154,6 @@ async fn find(
     role: Oid,
     form: &Form,
 ) -> Result<Vec<Finding>, Error> {
-    let sql = format!("{PREAMBLE} {}", check.sql);
     let bodies = bodies();
     let params: [(Param<'_>, Type); 5] = [
         (&role, Type::OID),
@@ -150,21 +162,12 @@ async fn find(
         (&form.policy, Type::TEXT),
         (&form.default, Type::TEXT),
     ];
-    let rows = transaction.query_typed(&sql, &params).await?;
-    let finding = |row: &tokio_postgres::Row| {
-        let object: String = row.get(0);
-        Finding {
-            severity: if row.get(1) { Severity::Critical } else { Severity::Warning },
-            kind: check.kind,
-            remedy: check.remedy.replace("{}", &object),
-            object,
-        }
-    };
-    Ok(rows.iter().map(finding).collect())
+    let rows = transaction.query_typed(&check.sql(), &params).await?;
+    Ok(rows.iter().map(|row| check.finding(row.get(0), row.get(1))).collect())
 }
 
 /// The functions of the schema as the migrations have them.
-fn bodies() -> Vec<&'static str> {
+pub(crate) fn bodies() -> Vec<&'static str> {
     let quoted = |up: &'static str| up.split("$function$").skip(1).step_by(2);
     migrations().iter().flat_map(|migration| quoted(migration.up)).collect()
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use tenancy::{TenantContextNotSetError, TenantError, TenantMismatchError};
 use tokio_postgres::error::SqlState;
 
-use crate::audit::Finding;
+use crate::audit::{Finding, Leaks};
 use crate::table::TableError;
 
 /// Why a statement gave nothing, or a transaction was not committed.
@@ -90,10 +90,7 @@ impl fmt::Display for Error {
             Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
             Self::PoolTimeout => f.write_str("no connection was free in time"),
             Self::Config(problem) => write!(f, "the configuration can't work: {problem}"),
-            Self::Leaks(findings) => {
-                f.write_str("the database would leak")?;
-                findings.iter().try_for_each(|finding| write!(f, "\n- {finding}"))
-            }
+            Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::Table(error) => error.fmt(f),
             Self::Postgres(error) => Brief(error).fmt(f),
         }

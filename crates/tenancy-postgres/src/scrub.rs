@@ -55,6 +55,9 @@ macro_rules! forget {
     };
 }
 
+/// What cleans a session inside a transaction, for what has a beginning and an end of its own.
+pub(crate) const CLEAN: &str = concat!(session!(), "; ", forget!());
+
 macro_rules! without_functions {
     ($setting:literal) => {
         Statements {

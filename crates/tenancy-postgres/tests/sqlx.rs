@@ -12,7 +12,7 @@ use common::tenants::{A, B, SECRET, key, set_up};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tenancy::{TenantFutureExt, TenantId};
-use tenancy_postgres::{PgTenantId, RoleProblem, SigningKey, SqlxError, SqlxTenantDb, SqlxTenantTx};
+use tenancy_postgres::{FindingKind, PgTenantId, SigningKey, SqlxError, SqlxTenantDb, SqlxTenantTx};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
@@ -137,7 +137,8 @@ async fn nothing_runs_without_a_tenant_or_as_a_user_that_could_pass_by() {
     assert!(matches!(none, Err(SqlxError::Tenant(_))), "{none:?}");
     let pool = PgPoolOptions::new();
     let superuser = SqlxTenantDb::connect(pool, options(&server, "postgres"), key()).await;
-    assert!(matches!(superuser, Err(SqlxError::Role(RoleProblem::Superuser))), "{superuser:?}");
+    let Err(SqlxError::Leaks(findings)) = superuser else { panic!("{superuser:?}") };
+    assert_eq!(findings[0].kind, FindingKind::Superuser);
     let mut other = *SECRET;
     other[0] ^= 1;
     let wrong = SigningKey::new(1, &other).expect("a key");

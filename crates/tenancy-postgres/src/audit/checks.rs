@@ -1,22 +1,34 @@
 //! The catalog, asked for each kind.
 
-use super::FindingKind;
+use super::{Finding, FindingKind, Severity};
 
 /// One question.
 #[derive(Debug)]
-pub(super) struct Check {
+pub(crate) struct Check {
     pub(super) kind: FindingKind,
     /// Its `{}` is the object's name.
-    pub(super) remedy: &'static str,
+    remedy: &'static str,
     /// After [`PREAMBLE`]: rows of an object's name, and whether it is critical.
-    pub(super) sql: &'static str,
+    sql: &'static str,
+}
+
+impl Check {
+    pub(crate) fn sql(&self) -> String {
+        format!("{PREAMBLE} {}", self.sql)
+    }
+
+    /// What a row says.
+    pub(crate) fn finding(&self, object: String, is_critical: bool) -> Finding {
+        let severity = if is_critical { Severity::Critical } else { Severity::Warning };
+        Finding { severity, kind: self.kind, remedy: self.remedy.replace("{}", &object), object }
+    }
 }
 
 /// What the questions share. `$1` is the user, `$2` the functions' bodies, `$3` to `$5` how policies read.
 ///
 /// A role counts with each that it is a member of, for it can be set. What is granted counts whether or not the
 /// schema can be used, for that grant may come.
-pub(super) const PREAMBLE: &str = r"
+const PREAMBLE: &str = r"
 WITH RECURSIVE bodies (body) AS (SELECT unnest($2::text[])),
 form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text),
 reach (role) AS (
@@ -63,7 +75,7 @@ opened (view) AS (
         JOIN depends d ON d.view = c.oid
 )";
 
-pub(super) const CHECKS: &[Check] = &[
+pub(crate) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::Superuser,
         remedy: "connect as a role of the service's own",

@@ -2,22 +2,16 @@
 
 use std::fmt;
 
+use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use tenancy::{TenantContext, TenantId};
 
 use super::connection::SqlxConnection;
 use super::error::SqlxError;
 use super::tx::SqlxTenantTx;
-use crate::error::RoleProblem;
+use crate::audit::{CHECKS, Finding, PATH, SIGNED, Severity, bodies};
 use crate::sign::SigningKey;
-
-/// Of the login's roles: is one a superuser, has one `BYPASSRLS`, does one own a table or a view.
-const ROLE: &str = "SELECT pg_catalog.bool_or(r.rolsuper), pg_catalog.bool_or(r.rolbypassrls), EXISTS (\
-     SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' \
-     AND n.nspname <> 'information_schema' AND pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')) \
-     FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')";
 
 /// A pool of sqlx's, entered as one tenant at a time.
 ///
@@ -67,15 +61,14 @@ pub struct SqlxTenantDb {
 }
 
 impl SqlxTenantDb {
-    /// Connects, and refuses a user that could pass by row-level security.
+    /// Connects, and refuses a database that would leak: it runs the [audit](crate::audit).
     ///
     /// A connection that closes does so after its successor has begun: the server should allow some more than the
     /// pool has.
     ///
     /// # Errors
     ///
-    /// - [`SqlxError::Role`] where the user is a superuser, has `BYPASSRLS`, or owns a table or a view, be it by being
-    ///   a member of another.
+    /// - [`SqlxError::Leaks`] where the audit has a critical finding.
     /// - [`SqlxError::Sqlx`] where the server can't be reached.
     pub async fn connect(
         pool: PgPoolOptions,
@@ -83,7 +76,7 @@ impl SqlxTenantDb {
         key: SigningKey,
     ) -> Result<Self, SqlxError> {
         let pool = pool.connect_with(server).await?;
-        check_role(&mut *pool.acquire().await?).await?;
+        refuse_leaks(&mut *pool.acquire().await?).await?;
         Ok(Self { pool, key })
     }
 
@@ -140,16 +133,24 @@ impl SqlxTenantDb {
     }
 }
 
-async fn check_role(connection: &mut PgConnection) -> Result<(), SqlxError> {
-    let row = sqlx::query(ROLE).persistent(false).fetch_one(connection).await?;
-    for (column, problem) in
-        [RoleProblem::Superuser, RoleProblem::BypassRls, RoleProblem::Owner].iter().enumerate()
-    {
-        if row.try_get::<Option<bool>, _>(column)?.unwrap_or(true) {
-            return Err(SqlxError::Role(*problem));
+/// The audit, by sqlx.
+async fn refuse_leaks(connection: &mut PgConnection) -> Result<(), SqlxError> {
+    let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    sqlx::query(PATH).execute(&mut *snapshot).await?;
+    let own = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
+    let role: Oid = sqlx::query_scalar(own).persistent(false).fetch_one(&mut *snapshot).await?;
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        let query = sqlx::query(AssertSqlSafe(check.sql())).persistent(false).bind(role).bind(bodies());
+        let query = query.bind(SIGNED.is_signed).bind(SIGNED.policy).bind(SIGNED.default);
+        for row in query.fetch_all(&mut *snapshot).await? {
+            findings.push(check.finding(row.try_get(0)?, row.try_get(1)?));
         }
     }
-    Ok(())
+    snapshot.rollback().await?;
+    findings.retain(|finding: &Finding| finding.severity == Severity::Critical);
+    findings.sort();
+    if findings.is_empty() { Ok(()) } else { Err(SqlxError::Leaks(findings)) }
 }
 
 impl fmt::Debug for SqlxTenantDb {

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tenancy::TenantContextNotSetError;
 
 use super::tx::ESCAPED;
-use crate::error::RoleProblem;
+use crate::audit::{Finding, Leaks};
 
 /// Why a transaction on sqlx did not begin, or was not committed.
 ///
@@ -18,8 +18,8 @@ use crate::error::RoleProblem;
 pub enum SqlxError {
     /// There is no tenant in the context.
     Tenant(TenantContextNotSetError),
-    /// The database's user could pass by row-level security.
-    Role(RoleProblem),
+    /// The database would leak: what the audit found that is critical.
+    Leaks(Vec<Finding>),
     /// The SQL ended the transaction or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then
     /// may be committed; its connection is closed.
     TxEscaped,
@@ -59,7 +59,7 @@ impl fmt::Display for SqlxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(error) => error.fmt(f),
-            Self::Role(problem) => problem.fmt(f),
+            Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
             Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
             Self::Sqlx(error) => Brief(error).fmt(f),
@@ -71,7 +71,7 @@ impl fmt::Debug for SqlxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(error) => f.debug_tuple("Tenant").field(error).finish(),
-            Self::Role(problem) => f.debug_tuple("Role").field(problem).finish(),
+            Self::Leaks(findings) => f.debug_tuple("Leaks").field(findings).finish(),
             Self::TxEscaped => f.write_str("TxEscaped"),
             Self::CommitUnknown(error) => write!(f, "CommitUnknown({})", Brief(error)),
             Self::Sqlx(error) => write!(f, "Sqlx({})", Brief(error)),

@@ -8,17 +8,11 @@ use tenancy::TenantId;
 use uuid::Uuid;
 
 use super::error::SqlxError;
-use crate::scrub;
+use crate::scrub::CLEAN;
 
 /// How many statements that sqlx prepared are there: one row, the only one of a message that is looked at.
 const PREPARED: &str =
     "SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements p WHERE NOT p.from_sql";
-
-/// What cleans a session inside a transaction.
-const SCRUB: &str = match scrub::ROLLBACK_AND_SCRUB.split_at_checked("ROLLBACK; ".len()) {
-    Some((_, scrub)) => scrub,
-    None => panic!("it begins with ROLLBACK"),
-};
 
 /// `no_active_sql_transaction`, as the server says where there is none.
 pub(super) const ESCAPED: &str = "25P01";
@@ -57,10 +51,7 @@ impl<'a> SqlxTenantTx<'a> {
     /// - [`SqlxError::TxEscaped`] where the SQL ended it before, or left its tenant.
     pub async fn commit(self) -> Result<(), SqlxError> {
         let assert = assert_held(self.tenant);
-        let sql = format!(
-            "{CONSTRAINTS}; {assert}; {PREPARED}; {SCRUB}; COMMIT AND CHAIN",
-            CONSTRAINTS = scrub::CONSTRAINTS
-        );
+        let sql = format!("SET CONSTRAINTS ALL IMMEDIATE; {assert}; {PREPARED}; {CLEAN}; COMMIT AND CHAIN");
         // What comes after it ends an empty transaction, and decides of the connection alone.
         self.end(sql).await.map_err(SqlxError::of_commit)
     }
@@ -72,7 +63,7 @@ impl<'a> SqlxTenantTx<'a> {
     /// - [`SqlxError::TxEscaped`] where the SQL ended it before: that is not taken back.
     /// - [`SqlxError::Sqlx`] where the connection broke: the server rolls back by itself then.
     pub async fn rollback(self) -> Result<(), SqlxError> {
-        self.end(format!("ROLLBACK AND CHAIN; {PREPARED}; {SCRUB}")).await.map_err(SqlxError::of_rollback)
+        self.end(format!("ROLLBACK AND CHAIN; {PREPARED}; {CLEAN}")).await.map_err(SqlxError::of_rollback)
     }
 
     /// The SQL leaves an empty transaction, so that no pooler gives the session to another before it is clean, and so

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_postgres::config::Host;
 
-use super::{Server, as_postgres, is_root, run};
+use super::server::{Server, as_postgres, is_root, run};
 
 /// It ends with the test. Its user is `service`, whom it trusts.
 #[derive(Debug)]

@@ -131,7 +131,7 @@ impl Drop for Server {
 }
 
 /// The server does not run as root.
-fn as_postgres(program: &str) -> Command {
+pub(crate) fn as_postgres(program: &str) -> Command {
     let program = find(program);
     if !is_root() {
         return Command::new(program);
@@ -155,11 +155,11 @@ fn find(program: &str) -> PathBuf {
     on_path.or_else(newest).unwrap_or_else(|| program.into())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("`id` is there");
     id.stdout.starts_with(b"0")
 }
 
-fn run(command: &mut Command) -> bool {
+pub(crate) fn run(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
