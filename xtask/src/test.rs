@@ -136,6 +136,7 @@ fn features(verdict: &mut Verdict) {
         .run()
     });
     features_of(verdict, "tenancy", "Cargo.toml");
+    features_of(verdict, "tenancy-postgres", "crates/tenancy-postgres/Cargo.toml");
     features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml");
     features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml");
 }
@@ -213,7 +214,7 @@ fn against_redis(verdict: &mut Verdict) {
 fn against_postgres(verdict: &mut Verdict) {
     verdict.step("tenancy-postgres against a Postgres", || {
         postgres::set_up()?;
-        cargo(&["test", "--quiet", "-p", "tenancy-postgres", "--", "--ignored"]).run()
+        cargo(&["test", "--quiet", "-p", "tenancy-postgres", "--all-features", "--", "--ignored"]).run()
     });
 }
 

@@ -26,6 +26,7 @@ pub struct Config {
     pub(crate) binding: Binding,
     pub(crate) pool_size: usize,
     pub(crate) wait: Duration,
+    pub(crate) is_pooled: bool,
 }
 
 impl Config {
@@ -38,7 +39,7 @@ impl Config {
             ContextBinding::Signed(_) | ContextBinding::Plain => None,
         };
         let binding = Binding { context, supabase, lifetime: Duration::from_secs(30) };
-        Self { postgres, binding, pool_size: 8, wait: Duration::from_secs(5) }
+        Self { postgres, binding, pool_size: 8, wait: Duration::from_secs(5), is_pooled: false }
     }
 
     /// The same of a URL or a string of keys and values, as libpq takes them.
@@ -78,6 +79,14 @@ impl Config {
     pub fn supabase(mut self, supabase: Supabase) -> Self {
         self.binding.supabase = Some(supabase);
         self
+    }
+
+    /// Says that a transaction pooler stands before the server (pgbouncer, Supavisor): each transaction then scrubs the
+    /// session that it is given, before and not only after it. [`TenantDb::connect`](crate::TenantDb::connect) finds
+    /// that out by itself, by a start-up option that poolers drop or refuse; this is for one that passes it on.
+    #[must_use]
+    pub fn transaction_pooler(self) -> Self {
+        Self { is_pooled: true, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

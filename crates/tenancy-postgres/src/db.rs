@@ -56,6 +56,8 @@ pub struct TenantDb {
 /// What all sessions of a database have in common.
 pub(crate) struct Shared {
     pub(crate) binding: Binding,
+    /// A connection is a session of the server's: no pooler stands between.
+    pub(crate) is_direct: bool,
     pub(crate) types: ParamTypes,
     pub(crate) columns: TenantColumns,
 }
@@ -86,12 +88,12 @@ impl TenantDb {
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         config.check()?;
-        let pool = Pool::new(&config, tls)?;
+        let (pool, is_direct) = Pool::open(&config, tls).await?;
         let mut lease = pool.get().await?;
         refuse_leaks(audit_as(lease.client_mut()?, &config.binding).await?)?;
         lease.give_back();
         let (types, columns) = (ParamTypes::default(), TenantColumns::default());
-        let shared = Shared { binding: config.binding, types, columns };
+        let shared = Shared { binding: config.binding, is_direct, types, columns };
         Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{CancelToken, Client, Socket};
 
@@ -23,8 +24,45 @@ pub(crate) struct Pool {
     cancel: Box<dyn Fn(CancelToken) -> Cancelling + Send + Sync>,
 }
 
+/// A start-up option, which poolers drop or refuse.
+const MARK: &str = "-c tenancy.direct=on";
+const IS_MARKED: &str = "SELECT pg_catalog.current_setting('tenancy.direct', true)";
+
 impl Pool {
-    pub(crate) fn new<T>(config: &Config, tls: T) -> Result<Self, Error>
+    /// Connects, and says whether to the server itself.
+    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<(Self, bool), Error>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
+        T::Stream: Sync + Send,
+        T::TlsConnect: Sync + Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        if !config.is_pooled {
+            let pool = Self::new(config, Some(MARK), tls.clone())?;
+            if pool.is_direct().await? {
+                return Ok((pool, true));
+            }
+        }
+        Ok((Self::new(config, None, tls)?, false))
+    }
+
+    async fn is_direct(&self) -> Result<bool, Error> {
+        let lease = match self.get().await {
+            // pgbouncer says so of an option that it does not know.
+            Err(Error::Postgres(error)) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => {
+                return Ok(false);
+            }
+            lease => lease?,
+        };
+        let client = lease.client().ok_or(Error::TxClosed)?;
+        let rows = client.query_typed(IS_MARKED, &[]).await?;
+        let marked: Option<&str> = rows.first().and_then(|row| row.try_get(0).ok());
+        let is_direct = marked == Some("on");
+        lease.give_back();
+        Ok(is_direct)
+    }
+
+    fn new<T>(config: &Config, option: Option<&str>, tls: T) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
         T::Stream: Sync + Send,
@@ -34,7 +72,12 @@ impl Pool {
         let cancel_tls = tls.clone();
         // A look whether it is closed, and no round trip.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.postgres.clone(), tls, recycling);
+        let mut postgres = config.postgres.clone();
+        if let Some(option) = option {
+            let own = postgres.get_options().unwrap_or_default();
+            postgres.options(format!("{own} {option}"));
+        }
+        let manager = Manager::from_config(postgres, tls, recycling);
         let wait = Some(config.wait);
         let connections = deadpool_postgres::Pool::builder(manager)
             .max_size(config.pool_size)

@@ -55,8 +55,19 @@ macro_rules! forget {
     };
 }
 
+macro_rules! clean {
+    () => {
+        concat!(session!(), "; ", forget!())
+    };
+}
+
 /// What cleans a session inside a transaction, for what has a beginning and an end of its own.
-pub(crate) const CLEAN: &str = concat!(session!(), "; ", forget!());
+#[allow(dead_code, reason = "sqlx's transactions have")]
+pub(crate) const CLEAN: &str = clean!();
+
+/// Behind a pooler SQL that commits gives the session away before it is scrubbed: who gets it scrubs it first.
+pub(crate) const BEGIN_CLEAN: &str = concat!("BEGIN; ", clean!());
+pub(crate) const BEGIN_CLEAN_READ_ONLY: &str = concat!("BEGIN READ ONLY; ", clean!());
 
 macro_rules! without_functions {
     ($setting:literal) => {
@@ -72,7 +83,7 @@ macro_rules! without_functions {
                 session!(),
                 "; COMMIT"
             ),
-            rollback_and_scrub: concat!("ROLLBACK; ", session!(), "; ", forget!()),
+            rollback_and_scrub: concat!("ROLLBACK; ", clean!()),
         }
     };
 }
@@ -87,7 +98,7 @@ pub(crate) const SIGNED: Statements = Statements {
         session!(),
         "; COMMIT"
     ),
-    rollback_and_scrub: concat!("ROLLBACK; ", session!(), "; ", forget!()),
+    rollback_and_scrub: concat!("ROLLBACK; ", clean!()),
 };
 
 pub(crate) const PLAIN: Statements = without_functions!("app.tenant_id");

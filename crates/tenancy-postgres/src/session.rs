@@ -21,6 +21,7 @@ use crate::db::Shared;
 use crate::error::Error;
 use crate::params::{Param, ParamTypes, typed};
 use crate::pool::Lease;
+use crate::scrub::{BEGIN_CLEAN, BEGIN_CLEAN_READ_ONLY};
 
 /// The inner error is the server's, and the conversation goes on.
 type Answered<T> = Result<T, tokio_postgres::Error>;
@@ -249,9 +250,11 @@ impl<'a> Session<'a> {
         if self.is_entered {
             return Ok(None);
         }
-        let begin = match self.access {
-            Access::ReadWrite => "BEGIN",
-            Access::ReadOnly => "BEGIN READ ONLY",
+        let begin = match (self.access, self.shared.is_direct) {
+            (Access::ReadWrite, true) => "BEGIN",
+            (Access::ReadOnly, true) => "BEGIN READ ONLY",
+            (Access::ReadWrite, false) => BEGIN_CLEAN,
+            (Access::ReadOnly, false) => BEGIN_CLEAN_READ_ONLY,
         };
         let enter = self.shared.binding.enter(client, self.tenant, self.subject);
         try_join(client.batch_execute(begin), enter).await.map(|((), mark)| mark)
@@ -318,8 +321,7 @@ impl<'a> Session<'a> {
         match trouble {
             Trouble::Aborted(error) => {
                 self.shared.types.forget(sql);
-                if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
-                    // SQL took away what `tokio-postgres` looks up types with.
+                if is_confused(&error) {
                     self.lease.close();
                 }
                 error.into()
@@ -409,6 +411,13 @@ impl Answers {
 /// An earlier error ended the transaction.
 fn is_failed(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+}
+
+/// What `tokio-postgres` prepared is gone, or its name is taken: SQL did it, or a pooler gave another session.
+fn is_confused(error: &tokio_postgres::Error) -> bool {
+    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT]
+        .iter()
+        .any(|code| error.code() == Some(code))
 }
 
 /// `tenancy.leave()` says that there is none.

@@ -348,6 +348,7 @@ async fn no_other_session_reads_the_signature() -> Result<(), SqlxError> {
 async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<(), SqlxError> {
     let server = Server::start();
     let superuser = set_up(&server).await;
+    let db = connect(&server, 1).await;
     superuser
         .batch_execute(
             "CREATE TABLE spans (
@@ -356,7 +357,6 @@ async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<()
         )
         .await
         .expect("a table");
-    let db = connect(&server, 1).await;
     let add = async |tenant, span: &str| {
         let sql = format!("INSERT INTO spans (span) VALUES ('{span}')");
         db.tx_in(tenant, async |tx| Ok::<_, SqlxError>(run(tx, &sql).await?)).await

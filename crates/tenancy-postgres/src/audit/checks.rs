@@ -138,8 +138,8 @@ pub(crate) const CHECKS: &[Check] = &[
         kind: FindingKind::ContextAltered,
         remedy: "run the migrations' SQL again, and revoke what else the user's roles have on {}",
         // With more than its grants a tenant could lock the table, or change what others are known by.
-        sql: "SELECT 'tenancy.tenants', true FROM pg_class c
-            WHERE c.oid = to_regclass('tenancy.tenants') AND (
+        sql: "SELECT 'tenancy.tenants', true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'tenancy' AND c.relname = 'tenants' AND (
                 c.relkind <> 'r' OR NOT c.relrowsecurity OR c.relowner <> to_regrole('tenancy_owner')
                 OR EXISTS (
                     SELECT FROM reach
