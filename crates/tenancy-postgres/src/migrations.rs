@@ -1,6 +1,7 @@
 //! The schema `tenancy`: its versions, and its operator's functions.
 
 mod enable;
+mod plain;
 
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 

@@ -17,7 +17,7 @@ const BATCH: i64 = 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "it does nothing until it runs"]
 pub struct EnableTable<'a> {
-    name: &'a str,
+    pub(super) name: &'a str,
     backfill: Option<TenantId>,
 }
 
@@ -118,7 +118,7 @@ async fn fill_leaf(client: &Client, quoted: &str, blocks: i64, tenant: Uuid) -> 
 }
 
 /// A string as SQL has it, whatever the server's `standard_conforming_strings`.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
