@@ -32,7 +32,7 @@ pub use id::PgTenantId;
 pub use migrations::{
     EnableTable, Migration, add_key, enable_table, migrate, migrations, retire_key, revert,
 };
-pub use sign::{ShortSecretError, SigningKey};
+pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]
 pub use sqlx::{SqlxConnection, SqlxError, SqlxTenantDb, SqlxTenantTx};
 pub use table::{Table, TableError};

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -60,6 +61,33 @@ impl SigningKey {
         Ok(Self { id, block, mac })
     }
 
+    /// A key as a configuration has it, `ID:HEX`: its id, and its secret in hexadecimal digits.
+    ///
+    /// `tenancy-pg key generate` writes one.
+    ///
+    /// ```
+    /// use tenancy_postgres::SigningKey;
+    ///
+    /// let key = SigningKey::parse("1:8f0c2d5b7a9e1436c58b0d2f4a6e8c1379b5d3f1e0a2c4b6d8fa1c3e5079bd2f")?;
+    /// assert_eq!(key.id(), 1);
+    /// # Ok::<(), tenancy_postgres::ParseKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ParseKeyError`], which repeats nothing of the text: it is not of that form, or the secret has fewer than
+    /// [`MIN_SECRET`](Self::MIN_SECRET) bytes.
+    pub fn parse(text: &str) -> Result<Self, ParseKeyError> {
+        let (id, digits) = text.split_once(':').ok_or(ParseKeyError(()))?;
+        // What `parse` takes too, and no configuration means.
+        if id.starts_with('+') {
+            return Err(ParseKeyError(()));
+        }
+        let id = id.parse().map_err(|_| ParseKeyError(()))?;
+        let secret = from_hex(digits).ok_or(ParseKeyError(()))?;
+        Self::new(id, &secret).map_err(|_| ParseKeyError(()))
+    }
+
     /// The id that the database knows it by.
     pub fn id(&self) -> i32 {
         self.id
@@ -75,6 +103,22 @@ impl SigningKey {
     /// A secret that makes the same signatures, for the database.
     pub(crate) fn secret(&self) -> &[u8] {
         &self.block
+    }
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |&[high, low]: &[u8; 2]| u8::try_from(digit(high)? * 16 + digit(low)?).ok();
+    pairs.iter().map(byte).collect()
+}
+
+/// As [`SigningKey::parse`].
+impl FromStr for SigningKey {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        Self::parse(text)
     }
 }
 
@@ -96,6 +140,18 @@ impl fmt::Display for ShortSecretError {
 }
 
 impl StdError for ShortSecretError {}
+
+/// A text that is no key. It does not repeat the text, for there may be a secret in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseKeyError(());
+
+impl fmt::Display for ParseKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a key is ID:HEX, an id and {} or more pairs of hexadecimal digits", SigningKey::MIN_SECRET)
+    }
+}
+
+impl StdError for ParseKeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +211,46 @@ mod tests {
     fn a_short_secret_is_refused() {
         let error = SigningKey::new(7, &SECRET[1..]).expect_err("31 bytes");
         assert_eq!(error.to_string(), "a secret of fewer than 32 bytes");
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        for length in [32, 33, 64, 100] {
+            let secret: Vec<u8> = (0x70..).take(length).collect();
+            for digits in [hex(&secret), hex(&secret).to_uppercase()] {
+                let read: SigningKey = format!("-7:{digits}").parse().expect("a key");
+                let key = SigningKey::new(-7, &secret).expect("a key");
+                assert_eq!(read.id(), -7);
+                assert_eq!(read.sign(ACME, EXPIRES), key.sign(ACME, EXPIRES), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_key_is_not_repeated() {
+        let digits = hex(SECRET);
+        let (short, odd) = (&digits[2..], &digits[1..]);
+        for text in [
+            String::new(),
+            ":".to_owned(),
+            digits.clone(),
+            format!(":{digits}"),
+            format!("7:{short}"),
+            format!("7:{digits}{odd}"),
+            format!("7: {digits}"),
+            format!(" 7:{digits}"),
+            format!("7:{digits}\n"),
+            format!("+7:{digits}"),
+            format!("2147483648:{digits}"),
+            format!("7:{short}g0"),
+            format!("7:{short}+0"),
+            format!("7:{short}\u{e9}"),
+            format!("7:7:{digits}"),
+        ] {
+            let error = SigningKey::parse(&text).expect_err(&text);
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains(&digits[2..10]), "{shown}");
+        }
     }
 
     #[test]
