@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod audit;
 mod binding;
 mod config;
@@ -21,6 +22,7 @@ mod tenants;
 mod tx;
 mod verify;
 
+pub use admin::{AdminAccess, AdminDb, InvalidReasonError, KeyInfo};
 pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
 pub use binding::{ContextBinding, Supabase};
 pub use config::Config;
@@ -30,7 +32,7 @@ pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
-    EnableTable, Migration, add_key, enable_table, migrate, migrations, retire_key, revert,
+    EnableTable, Migration, Progress, add_key, enable_table, migrate, migrations, retire_key, revert,
 };
 pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]

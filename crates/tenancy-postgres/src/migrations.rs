@@ -5,7 +5,7 @@ mod plain;
 
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
-pub use self::enable::{EnableTable, enable_table};
+pub use self::enable::{EnableTable, Progress, enable_table};
 use crate::sign::SigningKey;
 
 /// One version of the schema `tenancy`.
@@ -41,7 +41,15 @@ const MIGRATIONS: &[Migration] = &[
         up: include_str!("../sql/0003_tenants.up.sql"),
         down: include_str!("../sql/0003_tenants.down.sql"),
     },
+    Migration {
+        version: 4,
+        name: "admin log",
+        up: include_str!("../sql/0004_admin_log.up.sql"),
+        down: include_str!("../sql/0004_admin_log.down.sql"),
+    },
 ];
+
+pub(crate) const ADD_KEY: &str = "SELECT tenancy.add_key($1, $2)";
 
 /// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".
 const LOCK: i64 = i64::from_be_bytes(*b"\0tenancy");
@@ -74,8 +82,13 @@ pub fn migrations() -> &'static [Migration] {
 ///
 /// The server's. What was applied before stays.
 pub async fn migrate(client: &mut Client) -> Result<Vec<i32>, Error> {
+    migrate_to(client, i32::MAX).await
+}
+
+/// The same, up to a version.
+pub(crate) async fn migrate_to(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
     let mut applied = Vec::new();
-    for migration in MIGRATIONS {
+    for migration in MIGRATIONS.iter().take_while(|migration| migration.version <= to) {
         let transaction = locked(client).await?;
         if is_applied(&transaction, migration.version).await? {
             continue;
@@ -118,7 +131,7 @@ pub async fn revert(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
 ///
 /// The server's: `23505` where the id is another key's.
 pub async fn add_key(client: &Client, key: &SigningKey) -> Result<(), Error> {
-    client.execute("SELECT tenancy.add_key($1, $2)", &[&key.id(), &key.secret()]).await?;
+    client.execute(ADD_KEY, &[&key.id(), &key.secret()]).await?;
     Ok(())
 }
 

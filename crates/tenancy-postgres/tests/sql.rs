@@ -24,21 +24,21 @@ async fn catalog(client: &Client) -> String {
 async fn migrations_run_twice_and_back_again() {
     let server = Server::start();
     let mut operator = server.superuser().await;
-    assert_eq!(migrate(&mut operator).await.expect("applied"), [1, 2, 3]);
+    assert_eq!(migrate(&mut operator).await.expect("applied"), [1, 2, 3, 4]);
     let first = catalog(&operator).await;
     assert_eq!(migrate(&mut operator).await.expect("nothing"), [0; 0]);
     for migration in migrations() {
         operator.batch_execute(migration.up).await.expect(migration.name);
     }
     assert_eq!(catalog(&operator).await, first, "what is applied by hand once more changes nothing");
-    assert_eq!(revert(&mut operator, 1).await.expect("two"), [3, 2]);
-    assert_eq!(migrate(&mut operator).await.expect("again"), [2, 3]);
+    assert_eq!(revert(&mut operator, 1).await.expect("three"), [4, 3, 2]);
+    assert_eq!(migrate(&mut operator).await.expect("again"), [2, 3, 4]);
     assert_eq!(catalog(&operator).await, first);
-    assert_eq!(revert(&mut operator, 0).await.expect("all"), [3, 2, 1]);
+    assert_eq!(revert(&mut operator, 0).await.expect("all"), [4, 3, 2, 1]);
     let left = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenancy%' \
         UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'tenancy'";
     assert_eq!(outcome(&operator, left).await, "");
-    assert_eq!(migrate(&mut operator).await.expect("anew"), [1, 2, 3]);
+    assert_eq!(migrate(&mut operator).await.expect("anew"), [1, 2, 3, 4]);
     assert_ne!(catalog(&operator).await, first, "another secret is minted");
 }
 
@@ -56,7 +56,7 @@ async fn programs_that_migrate_at_once_apply_each_version_once() {
         applied.extend(program.await.expect("it ends"));
     }
     applied.sort_unstable();
-    assert_eq!(applied, [1, 2, 3]);
+    assert_eq!(applied, [1, 2, 3, 4]);
 }
 
 #[tokio::test]

@@ -21,6 +21,16 @@ pub struct EnableTable<'a> {
     backfill: Option<TenantId>,
 }
 
+/// How far the rows of a table have their tenant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Rows that got their tenant until now.
+    pub rows: u64,
+    /// Rows that will have got it in the end, by the part of the table that was read.
+    pub estimated: u64,
+}
+
 /// Makes a table its tenants' own; it may run twice, and again for each partition that is added.
 ///
 /// The name is one as SQL has it: `orders`, `public.orders`, `public."Order"`.
@@ -56,6 +66,10 @@ impl EnableTable<'_> {
         Self { backfill: Some(tenant), ..self }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
     /// One statement, for the table's owner.
     pub fn sql(&self) -> String {
         format!("SELECT tenancy.enable_table({}::regclass)", literal(self.name))
@@ -73,11 +87,31 @@ impl EnableTable<'_> {
     /// The server's: `23502` where rows have no tenant and none is given for them, `42804` where the column is
     /// there and no `uuid`, `42809` for what is no table that lasts, or a partition.
     pub async fn run(&self, client: &Client) -> Result<u64, Error> {
+        self.run_with(client, |_| ()).await
+    }
+
+    /// Does it as [`run`](Self::run) does, and tells after each batch how far it is.
+    ///
+    /// ```no_run
+    /// # async fn example(operator: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+    /// use tenancy::TenantId;
+    /// use tenancy_postgres::enable_table;
+    ///
+    /// let enable = enable_table("public.orders").backfill(TenantId::PLATFORM);
+    /// enable.run_with(operator, |at| eprintln!("{} of about {} rows", at.rows, at.estimated)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_with(&self, client: &Client, progress: impl FnMut(Progress)) -> Result<u64, Error> {
         // What the name means is asked once, for the search_path may change.
         let table = client.query_one("SELECT $1::text::regclass::oid", &[&self.name]).await?.get(0);
         client.execute("SELECT tenancy.add_tenant_column($1::oid)", &[&table]).await?;
         let filled = match self.backfill {
-            Some(tenant) => fill(client, table, tenant).await?,
+            Some(tenant) => fill(client, table, tenant, progress).await?,
             None => 0,
         };
         client.execute("SELECT tenancy.enable_table($1::oid)", &[&table]).await?;
@@ -85,7 +119,12 @@ impl EnableTable<'_> {
     }
 }
 
-async fn fill(client: &Client, table: Oid, tenant: TenantId) -> Result<u64, Error> {
+async fn fill(
+    client: &Client,
+    table: Oid,
+    tenant: TenantId,
+    mut progress: impl FnMut(Progress),
+) -> Result<u64, Error> {
     let nullable = "SELECT FROM pg_catalog.pg_attribute \
         WHERE attrelid = $1 AND attname = 'tenant_id' AND NOT attnotnull";
     if client.query_opt(nullable, &[&table]).await?.is_none() {
@@ -95,26 +134,52 @@ async fn fill(client: &Client, table: Oid, tenant: TenantId) -> Result<u64, Erro
     let leaves = "SELECT tenancy.quoted(m), \
             pg_catalog.pg_relation_size(m) / pg_catalog.current_setting('block_size')::bigint + 1 \
         FROM tenancy.family($1::oid) m JOIN pg_catalog.pg_class c ON c.oid = m WHERE c.relkind = 'r'";
-    let mut filled = 0;
-    for leaf in client.query(leaves, &[&table]).await? {
-        filled += fill_leaf(client, leaf.get(0), leaf.get(1), Uuid::from(tenant)).await?;
+    let leaves = client.query(leaves, &[&table]).await?;
+    let mut read = Read { blocks: 0, of: leaves.iter().map(|leaf| leaf.get::<_, i64>(1)).sum(), rows: 0 };
+    for leaf in leaves {
+        fill_leaf(client, leaf.get(0), leaf.get(1), Uuid::from(tenant), |blocks, rows| {
+            progress(read.on(blocks, rows));
+        })
+        .await?;
     }
-    Ok(filled)
+    Ok(read.rows)
+}
+
+/// What was read of a table.
+struct Read {
+    blocks: i64,
+    of: i64,
+    rows: u64,
+}
+
+impl Read {
+    fn on(&mut self, blocks: i64, rows: u64) -> Progress {
+        self.blocks += blocks;
+        self.rows += rows;
+        let estimated = i128::from(self.rows) * i128::from(self.of) / i128::from(self.blocks.max(1));
+        Progress { rows: self.rows, estimated: u64::try_from(estimated).unwrap_or(self.rows) }
+    }
 }
 
 /// By ranges of blocks, each read once; rows of before stand before where an update puts their new version.
-async fn fill_leaf(client: &Client, quoted: &str, blocks: i64, tenant: Uuid) -> Result<u64, Error> {
+async fn fill_leaf(
+    client: &Client,
+    quoted: &str,
+    blocks: i64,
+    tenant: Uuid,
+    mut batch: impl FnMut(i64, u64),
+) -> Result<(), Error> {
     let update = format!(
         "UPDATE ONLY {quoted} SET tenant_id = $1 \
         WHERE tenant_id IS NULL AND ctid >= $2::text::tid AND ctid < $3::text::tid"
     );
     let update = client.prepare(&update).await?;
-    let mut filled = 0;
     for first in (0..blocks).step_by(usize::try_from(BATCH).unwrap_or(1)) {
         let (from, to) = (format!("({first},0)"), format!("({},0)", first + BATCH));
-        filled += client.execute(&update, &[&tenant, &from, &to]).await?;
+        let rows = client.execute(&update, &[&tenant, &from, &to]).await?;
+        batch(BATCH.min(blocks - first), rows);
     }
-    Ok(filled)
+    Ok(())
 }
 
 /// A string as SQL has it, whatever the server's `standard_conforming_strings`.
@@ -126,6 +191,15 @@ pub(super) fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_estimate_comes_to_what_there_is() {
+        let mut read = Read { blocks: 0, of: 40, rows: 0 };
+        assert_eq!(read.on(10, 100), Progress { rows: 100, estimated: 400 });
+        assert_eq!(read.on(10, 0), Progress { rows: 100, estimated: 200 });
+        assert_eq!(read.on(20, 50), Progress { rows: 150, estimated: 150 });
+        assert_eq!(read.on(0, 0), Progress { rows: 150, estimated: 150 });
+    }
 
     #[test]
     fn a_name_stays_within_its_quotes() {

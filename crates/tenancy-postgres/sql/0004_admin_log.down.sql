@@ -1,0 +1,3 @@
+-- With it goes what operators did.
+
+DROP TABLE IF EXISTS tenancy.admin_log;

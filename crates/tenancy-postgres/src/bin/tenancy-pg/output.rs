@@ -1,0 +1,57 @@
+//! What goes to stdout.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Stdout, as text or as JSON.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Several texts, each a line; or one document.
+    pub(crate) fn document<T: Display>(
+        &mut self,
+        lines: impl IntoIterator<Item = T>,
+        document: impl FnOnce() -> Value,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return Self::write(&format!("{}\n", document()));
+        }
+        let lines: String = lines.into_iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
+        Self::write(&lines)
+    }
+
+    /// One thing of several: a line of text, or of JSON.
+    pub(crate) fn each<T>(
+        &mut self,
+        things: &[T],
+        line: impl Fn(&T) -> String,
+        document: impl Fn(&T) -> Value,
+    ) -> Result<(), Failure> {
+        let show = |thing| if self.json { document(thing).to_string() } else { line(thing) };
+        let lines: String = things.iter().flat_map(|thing| [show(thing), "\n".to_owned()]).collect();
+        Self::write(&lines)
+    }
+
+    /// A word to who looks on; scripts don't.
+    pub(crate) fn aside(&self, text: impl Display) {
+        if !self.json {
+            // If there is anybody to read it.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    fn write(text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
+    }
+}

@@ -1,0 +1,105 @@
+//! The commands on tenants.
+
+use serde_json::{Value, json};
+use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
+use tenancy_postgres::AdminDb;
+use uuid::Builder;
+
+use crate::args::{TenantCommand, TenantRef};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Tenants that one statement reads.
+const PAGE: u32 = 1000;
+
+pub(crate) async fn run(
+    admin: &mut AdminDb,
+    command: TenantCommand,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match command {
+        TenantCommand::Create { slug, id } => create(admin, slug, id, output).await,
+        TenantCommand::List { after, limit } => list(admin, after, limit, output).await,
+        TenantCommand::Suspend { tenant } => set(admin, tenant, TenantStatus::Suspended, output).await,
+        TenantCommand::Resume { tenant } => set(admin, tenant, TenantStatus::Active, output).await,
+        TenantCommand::Delete { tenant } => set(admin, tenant, TenantStatus::Deleted, output).await,
+    }
+}
+
+async fn create(
+    admin: &mut AdminDb,
+    slug: TenantSlug,
+    id: Option<TenantId>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let id = match id {
+        Some(id) => id,
+        None => random()?,
+    };
+    let tenant = TenantRecord::new(id, slug, TenantStatus::Active);
+    admin.create_tenant(&tenant).await?;
+    output.document([id], || document(&tenant))
+}
+
+async fn list(
+    admin: &mut AdminDb,
+    mut after: Option<TenantId>,
+    limit: Option<u64>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut left = limit.unwrap_or(u64::MAX);
+    while left > 0 {
+        let most = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
+        let page = admin.tenants(after, most).await?;
+        output.each(&page, line, document)?;
+        let Some(last) = page.last().filter(|_| page.len() == most as usize) else { break };
+        after = Some(last.id());
+        left -= page.len() as u64;
+    }
+    Ok(())
+}
+
+async fn set(
+    admin: &mut AdminDb,
+    tenant: TenantRef,
+    status: TenantStatus,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let found = match tenant {
+        TenantRef::Id(id) => admin.tenant(id).await?,
+        TenantRef::Slug(slug) => admin.tenant_by_slug(slug).await?,
+    };
+    let found = found.ok_or_else(|| Failure::Server("there is no such tenant".to_owned()))?;
+    admin.set_tenant_status(found.id(), status).await?;
+    let tenant = found.with_status(status);
+    output.document([line(&tenant)], || document(&tenant))
+}
+
+fn random() -> Result<TenantId, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::Usage(format!("no random bytes: {error}")))?;
+    // Its version bits make it neither nil nor all ones.
+    let id = Builder::from_random_bytes(bytes).into_uuid();
+    id.try_into().map_err(|_| Failure::Usage("no random bytes".to_owned()))
+}
+
+fn line(tenant: &TenantRecord) -> String {
+    format!("{} {} {}", tenant.id(), tenant.slug(), status(tenant.status()))
+}
+
+fn document(tenant: &TenantRecord) -> Value {
+    json!({
+        "id": tenant.id().to_string(),
+        "slug": tenant.slug().as_str(),
+        "status": status(tenant.status()),
+    })
+}
+
+fn status(status: TenantStatus) -> &'static str {
+    match status {
+        TenantStatus::Active => "active",
+        TenantStatus::Suspended => "suspended",
+        TenantStatus::Deleted => "deleted",
+        _ => "unknown",
+    }
+}
