@@ -13,6 +13,7 @@ use crate::audit::{Finding, Severity, audit_as};
 use crate::binding::Binding;
 use crate::config::Config;
 use crate::error::Error;
+use crate::migrations::{Migration, migrations};
 use crate::params::ParamTypes;
 use crate::pool::Pool;
 use crate::session::{Access, Answer, Session, Statement};
@@ -95,6 +96,23 @@ impl TenantDb {
         let (types, columns) = (ParamTypes::default(), TenantColumns::default());
         let shared = Shared { binding: config.binding, is_direct, types, columns };
         Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
+    }
+
+    /// The versions of the schema `tenancy`, for who runs migrations by a tool of their own.
+    pub fn migrations() -> &'static [Migration] {
+        migrations()
+    }
+
+    /// Lists what would leak now: [`connect`](Self::connect) has looked once, and tables come and go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PoolTimeout`] where no connection is free in time, [`Error::Postgres`] where the server refuses.
+    pub async fn audit(&self) -> Result<Vec<Finding>, Error> {
+        let mut lease = self.pool.get().await?;
+        let findings = audit_as(lease.client_mut()?, &self.shared.binding).await?;
+        lease.give_back();
+        Ok(findings)
     }
 
     /// The same database, for one user of a tenant: `sub` among the claims of [`Supabase`](crate::Supabase).

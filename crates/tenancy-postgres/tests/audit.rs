@@ -72,6 +72,13 @@ async fn what_was_enabled_has_no_critical_finding() {
     let own = audit(&mut schema.service().await).await.expect("findings");
     assert_eq!(other, own, "an operator finds the same of it");
     assert_eq!(code(&audit_role(&mut schema.operator, "Nobody\"").await.expect_err("none")), "ERROR 42704");
+    let key = SigningKey::new(1, SECRET).expect("a key");
+    let db =
+        TenantDb::connect(Config::new(schema.server.config("service", "postgres"), key)).await.expect("a db");
+    assert_eq!(db.audit().await.expect("findings"), own);
+    schema.operate("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY").await;
+    assert_eq!(short(&db.audit().await.expect("findings")[0]), "!RlsNotForced public.orders");
+    schema.operate("ALTER TABLE orders FORCE ROW LEVEL SECURITY").await;
     // A hostile path changes nothing.
     let mut service = schema.service().await;
     service
