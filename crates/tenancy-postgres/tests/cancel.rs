@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 /// Drops of each kind of work. More by the environment: `TENANCY_DROPS`.
-const DROPS: usize = 250;
+const DROPS: usize = 1500;
 
 type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
