@@ -40,6 +40,15 @@ $do$;
 -- What it may read all tenants may read: tenancy.share_table.
 GRANT tenancy_shared TO tenancy_app;
 
+-- Before Postgres 15 everybody may create in public, and with it what others' statements use.
+DO $do$
+BEGIN
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN
+    RAISE NOTICE 'tenancy: PUBLIC may still CREATE in the schema public';
+END
+$do$;
+
 CREATE SCHEMA IF NOT EXISTS tenancy AUTHORIZATION tenancy_owner;
 REVOKE ALL ON SCHEMA tenancy FROM PUBLIC, tenancy_app;
 GRANT USAGE ON SCHEMA tenancy TO tenancy_app;
@@ -166,7 +175,7 @@ ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
 CREATE OR REPLACE FUNCTION tenancy.enter(tenant uuid, key_id integer, expires bigint, signature bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS $function$
 DECLARE
-    signed pg_catalog.bytea := '\x74656e616e63792e656e7465722e7631'::pg_catalog.bytea
+    signed pg_catalog.bytea := E'\\x74656e616e63792e656e7465722e7631'::pg_catalog.bytea
         OPERATOR(pg_catalog.||) pg_catalog.uuid_send(tenant)
         OPERATOR(pg_catalog.||) pg_catalog.int4send(key_id)
         OPERATOR(pg_catalog.||) pg_catalog.int8send(expires);
@@ -213,21 +222,30 @@ ALTER FUNCTION tenancy.enter(uuid, integer, bigint, bytea) OWNER TO tenancy_owne
 -- Before a commit: takes out what SQL leaves in a session and no statement takes out of it, which is locks and what
 -- it prepared itself. What a driver prepared stays: it would not notice that it is gone. Where the context is gone,
 -- nothing is to be committed.
-CREATE OR REPLACE FUNCTION tenancy.leave() RETURNS void
+--
+-- It says whether the session is to be closed: temporary tables may be what functions were compiled with, and a
+-- statement of SQL's own may have stood under a driver's name.
+CREATE OR REPLACE FUNCTION tenancy.leave() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER PARALLEL UNSAFE AS $function$
 DECLARE
     statement pg_catalog.text;
+    altered boolean := pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid;
 BEGIN
     IF pg_catalog.length(pg_catalog.current_setting('tenancy.context', true)) OPERATOR(pg_catalog.>) 0 IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: no tenant in this transaction';
     END IF;
     PERFORM pg_catalog.pg_advisory_unlock_all();
+    -- Nobody draws what another has seeded.
+    PERFORM pg_catalog.setseed(
+        pg_catalog.uuid_hash(pg_catalog.gen_random_uuid())::pg_catalog.float8 OPERATOR(pg_catalog./) 2147483648);
     PERFORM FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql;
     IF FOUND THEN
+        altered := true;
         FOR statement IN SELECT p.name FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql LOOP
             EXECUTE pg_catalog.format('DEALLOCATE %I', statement);
         END LOOP;
     END IF;
+    RETURN altered;
 END
 $function$;
 ALTER FUNCTION tenancy.leave() OWNER TO tenancy_owner;

@@ -124,7 +124,9 @@ const PLAIN: Form = Form {
 const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
 
 /// So that expressions are written out by their qualified names, and nothing replaces the catalog's.
-pub(crate) const PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
+/// The role's own settings don't change how its questions read.
+pub(crate) const PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
+     SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off";
 
 async fn run(client: &mut Client, role: Option<&str>, form: &Form) -> Result<Vec<Finding>, Error> {
     // One snapshot for all.

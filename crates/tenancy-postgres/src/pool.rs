@@ -1,6 +1,7 @@
 //! Connections, of which none goes back unless it is known to be clean.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub(crate) struct Pool {
     cancel: Box<dyn Fn(CancelToken) -> Cancelling + Send + Sync>,
 }
 
-/// A start-up option, which poolers drop or refuse.
-const MARK: &str = "-c tenancy.direct=on";
+/// A start-up option, which poolers drop or refuse. Its value is new each time: SQL may have left another there.
+const MARK: &str = "-c tenancy.direct=";
 const IS_MARKED: &str = "SELECT pg_catalog.current_setting('tenancy.direct', true)";
 
 impl Pool {
@@ -38,15 +39,16 @@ impl Pool {
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         if !config.is_pooled {
-            let pool = Self::new(config, Some(MARK), tls.clone())?;
-            if pool.is_direct().await? {
+            let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
+            let pool = Self::new(config, Some(&format!("{MARK}{nonce}")), tls.clone())?;
+            if pool.is_marked(&nonce).await? {
                 return Ok((pool, true));
             }
         }
         Ok((Self::new(config, None, tls)?, false))
     }
 
-    async fn is_direct(&self) -> Result<bool, Error> {
+    async fn is_marked(&self, nonce: &str) -> Result<bool, Error> {
         let lease = match self.get().await {
             // pgbouncer says so of an option that it does not know.
             Err(Error::Postgres(error)) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => {
@@ -57,7 +59,7 @@ impl Pool {
         let client = lease.client().ok_or(Error::TxClosed)?;
         let rows = client.query_typed(IS_MARKED, &[]).await?;
         let marked: Option<&str> = rows.first().and_then(|row| row.try_get(0).ok());
-        let is_direct = marked == Some("on");
+        let is_direct = marked == Some(nonce);
         lease.give_back();
         Ok(is_direct)
     }

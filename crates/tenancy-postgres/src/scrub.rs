@@ -21,7 +21,8 @@ pub(crate) struct Statements {
     pub(crate) mark: &'static str,
     /// Asks for it.
     pub(crate) look: &'static str,
-    /// One message: what fails ends it, so nothing is committed that was not scrubbed. Its first row is the mark.
+    /// One message: what fails ends it, so nothing is committed that was not scrubbed. Its first row is the mark, and
+    /// where there is a second column, whether the session is to be closed.
     pub(crate) scrub_and_commit: &'static str,
     /// A rollback takes back settings, cursors, `LISTEN` and temporary tables, and leaves the rest. One message is one
     /// transaction to a pooler.
@@ -49,7 +50,8 @@ macro_rules! session {
 /// What `tenancy.leave()` does, without a tenant or where no function can be installed.
 macro_rules! forget {
     () => {
-        "SELECT pg_catalog.pg_advisory_unlock_all(); DO $$DECLARE name text; BEGIN \
+        "SELECT pg_catalog.pg_advisory_unlock_all(), pg_catalog.setseed( \
+         pg_catalog.uuid_hash(pg_catalog.gen_random_uuid())::pg_catalog.float8 OPERATOR(pg_catalog./) 2147483648); DO $$DECLARE name text; BEGIN \
          FOR name IN SELECT p.name FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql LOOP \
          EXECUTE pg_catalog.format('DEALLOCATE %I', name); END LOOP; END$$"
     };
@@ -65,9 +67,12 @@ macro_rules! clean {
 #[allow(dead_code, reason = "sqlx's transactions have")]
 pub(crate) const CLEAN: &str = clean!();
 
-/// Behind a pooler SQL that commits gives the session away before it is scrubbed: who gets it scrubs it first.
-pub(crate) const BEGIN_CLEAN: &str = concat!("BEGIN; ", clean!());
-pub(crate) const BEGIN_CLEAN_READ_ONLY: &str = concat!("BEGIN READ ONLY; ", clean!());
+/// Behind a pooler SQL that commits gives the session away before it is scrubbed: who gets it scrubs it first, and
+/// begins by nothing that another left.
+pub(crate) const BEGIN_CLEAN: &str =
+    concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE, NOT DEFERRABLE; ", clean!());
+pub(crate) const BEGIN_CLEAN_READ_ONLY: &str =
+    concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY, NOT DEFERRABLE; ", clean!());
 
 macro_rules! without_functions {
     ($setting:literal) => {

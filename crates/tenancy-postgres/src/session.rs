@@ -36,11 +36,13 @@ pub(crate) struct Session<'a> {
     is_entered: bool,
     /// What the database says of the context and of its transaction, since it is entered.
     mark: Option<String>,
-    /// SQL ran that was not made here.
-    is_raw: bool,
+    /// How many statements were sent that were not made here.
+    raw: usize,
     has_escaped: bool,
     /// Until then nothing is committed, whatever breaks.
     is_commit_sent: AtomicBool,
+    /// SQL left in the session what can't be taken out of it.
+    is_altered: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,9 +86,10 @@ impl<'a> Session<'a> {
             access,
             is_entered: false,
             mark: None,
-            is_raw: false,
+            raw: 0,
             has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
+            is_altered: AtomicBool::new(false),
         }
     }
 
@@ -116,7 +119,7 @@ impl<'a> Session<'a> {
         match answers.read() {
             Ok(answer) => {
                 let answer = self.verify(statement, answer).await?;
-                self.lease.give_back();
+                self.give_back();
                 Ok(answer)
             }
             Err(trouble) => {
@@ -139,7 +142,7 @@ impl<'a> Session<'a> {
         self.lease.is_busy = false;
         match answers.read() {
             Ok(_) => {
-                self.lease.give_back();
+                self.give_back();
                 Ok(())
             }
             Err(trouble) => {
@@ -157,7 +160,7 @@ impl<'a> Session<'a> {
         }
         if self.is_entered {
             let statements = self.shared.binding.statements();
-            let sql = if self.is_raw { statements.rollback_and_scrub } else { "ROLLBACK" };
+            let sql = if self.raw > 0 { statements.rollback_and_scrub } else { "ROLLBACK" };
             self.lease.is_busy = true;
             self.client()?.batch_execute(sql).await?;
             self.lease.is_busy = false;
@@ -185,7 +188,7 @@ impl<'a> Session<'a> {
     /// The outer error: nothing was sent. The inner: the conversation broke off, and the connection is closed.
     async fn send(&mut self, statement: Statement<'_>, end: Option<End>) -> Result<Answered<Answers>, Error> {
         self.check()?;
-        self.is_raw |= statement.is_raw;
+        self.raw += usize::from(statement.is_raw);
         self.lease.is_busy = true;
         let answers = self.exchange(statement, end).await;
         match answers {
@@ -228,7 +231,9 @@ impl<'a> Session<'a> {
         .await?;
         let entered = self.entered(entered);
         Ok(match prepared {
-            Ok(prepared) => Ok(self.shared.types.insert(sql, prepared.params())),
+            // Where others ran before it, its names may mean what they mean to this tenant alone.
+            Ok(prepared) if self.raw == 1 => Ok(self.shared.types.insert(sql, prepared.params())),
+            Ok(prepared) => Ok(Arc::from(prepared.params())),
             Err(error) => {
                 let is_held = self.is_held(held);
                 Err(Answers { entered, answer: Err(error), is_held, ..Answers::default() })
@@ -238,7 +243,7 @@ impl<'a> Session<'a> {
 
     async fn exchange_commit(&self) -> Answered<Answers> {
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let end = End::of(self.is_raw);
+        let end = End::of(self.raw > 0);
         let looks = end == End::Commit;
         let (held, ended) =
             try_join(answer(self.look(client, looks)), answer(self.end(client, Some(end)))).await?;
@@ -282,10 +287,21 @@ impl<'a> Session<'a> {
             return client.batch_execute("COMMIT").await.map(|()| Looked::Not);
         }
         let messages = client.simple_query(self.shared.binding.statements().scrub_and_commit).await?;
-        Ok(Looked::Saw(messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(Into::into),
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
-        })))
+        });
+        let is_altered = row.is_some_and(|row| row.len() > 1 && row.get(1) != Some("f"));
+        self.is_altered.store(is_altered, Ordering::Relaxed);
+        Ok(Looked::Saw(row.and_then(|row| row.get(0)).map(Into::into)))
+    }
+
+    /// To the pool, unless the session is another than it was.
+    fn give_back(mut self) {
+        if self.is_altered.load(Ordering::Relaxed) {
+            self.lease.close();
+        }
+        self.lease.give_back();
     }
 
     /// Whether the transaction is still the one that was entered, and its tenant's.

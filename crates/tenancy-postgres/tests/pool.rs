@@ -110,9 +110,10 @@ async fn nothing_is_left_for_the_next_tenant() -> Result<(), Error> {
             leave(&db, statements, end).await?;
             assert_eq!(look(&db, sql).await, clean, "{name}, {end:?}");
             assert_eq!(notes(&db, B).await, ["b"], "{name}, {end:?}");
-            if !matches!(end, End::Drop) {
-                assert_eq!(look(&db, BACKEND).await, before, "{name}, {end:?}: it is the same connection");
-            }
+            // Functions may be compiled with a temporary table, and a driver's names be another's statements.
+            let is_closed = matches!(end, End::Drop)
+                || (matches!(end, End::Commit | End::Alone) && ["a table", "a statement"].contains(&name));
+            assert_eq!(look(&db, BACKEND).await != before, is_closed, "{name}, {end:?}");
         }
         assert_ne!(look_behind(&server, statements, sql).await, clean, "{name}: it would be seen");
     }

@@ -35,7 +35,11 @@ reach (role) AS (
     SELECT $1::oid
     UNION SELECT m.roleid FROM pg_auth_members m JOIN reach ON m.member = reach.role
 ),
-bypass (role) AS (SELECT oid FROM pg_roles WHERE rolsuper OR rolbypassrls),
+bypass (role) AS (
+    SELECT oid FROM pg_roles
+    WHERE rolsuper OR rolbypassrls OR (to_regrole('tenancy_owner') IS NOT NULL
+        AND pg_has_role(oid, 'tenancy_owner', 'MEMBER'))
+),
 relations AS (
     SELECT c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions,
         format('%I.%I', n.nspname, c.relname) AS name,
@@ -46,7 +50,14 @@ relations AS (
         EXISTS (
             SELECT FROM aclexplode(c.relacl) AS granted
             WHERE granted.grantee = to_regrole('tenancy_shared') AND granted.privilege_type = 'SELECT'
+        ) AND NOT EXISTS (
+            SELECT FROM pg_inherits i JOIN pg_attribute a ON a.attrelid = i.inhrelid
+            WHERE i.inhparent = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
         ) AS shared,
+        EXISTS (
+            SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+        ) AS extends,
         EXISTS (
             SELECT FROM reach
             WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
@@ -97,13 +108,44 @@ pub(crate) const CHECKS: &[Check] = &[
             ))",
     },
     Check {
+        kind: FindingKind::PowerfulFunction,
+        remedy: "REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT p.oid::regprocedure::text, true FROM pg_proc p
+            WHERE p.pronamespace = 'pg_catalog'::regnamespace
+                AND p.proname ~ '^(pg_read_(binary_)?file|pg_ls_|pg_stat_file|lo_(import|export)|pg_file_|pg_rotate_logfile|pg_reload_conf|pg_promote|pg_create_|pg_drop_replication|pg_logical_|pg_replication_)'
+                AND p.proacl IS NOT NULL
+                AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))",
+    },
+    Check {
+        kind: FindingKind::CatalogGranted,
+        remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        sql: "SELECT c.oid::regclass::text, true FROM pg_class c
+            WHERE c.relnamespace = 'pg_catalog'::regnamespace
+                AND c.relname IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_largeobject',
+                    'pg_user_mapping', 'pg_subscription')
+                AND EXISTS (
+                    SELECT FROM reach WHERE has_table_privilege(role, c.oid, 'SELECT')
+                        OR (c.relname <> 'pg_subscription' AND has_any_column_privilege(role, c.oid, 'SELECT'))
+                )",
+    },
+    Check {
         kind: FindingKind::Owner,
         remedy: "give it to a role that no service is a member of",
-        sql: "SELECT name, true FROM tables WHERE relowner IN (SELECT role FROM reach)
-            UNION ALL SELECT 'tenancy', true FROM pg_namespace
-                WHERE nspname = 'tenancy' AND nspowner IN (SELECT role FROM reach)
-            UNION ALL SELECT format('%I', datname), true FROM pg_database
-                WHERE datname = current_database() AND datdba IN (SELECT role FROM reach)",
+        sql: "SELECT name, true FROM relations WHERE relowner IN (SELECT role FROM reach) AND NOT extends
+            UNION ALL SELECT format('SCHEMA %I', nspname), true FROM pg_namespace
+                WHERE nspname !~ '^pg_' AND nspowner IN (SELECT role FROM reach)
+            UNION ALL SELECT format('DATABASE %I', datname), true FROM pg_database
+                WHERE datname = current_database() AND datdba IN (SELECT role FROM reach)
+            UNION ALL SELECT 'FUNCTION ' || p.oid::regprocedure::text, true
+                FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                WHERE n.nspname !~ '^pg_' AND n.nspname <> 'tenancy' AND p.proowner IN (SELECT role FROM reach)
+            UNION ALL SELECT 'TYPE ' || t.oid::regtype::text, true
+                FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                WHERE n.nspname !~ '^pg_' AND t.typrelid = 0 AND t.typelem = 0
+                    AND t.typowner IN (SELECT role FROM reach)
+            UNION ALL SELECT 'OPERATOR ' || o.oid::regoperator::text, true
+                FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+                WHERE n.nspname !~ '^pg_' AND o.oprowner IN (SELECT role FROM reach)",
     },
     Check {
         kind: FindingKind::KeysGranted,
@@ -120,10 +162,13 @@ pub(crate) const CHECKS: &[Check] = &[
         kind: FindingKind::ContextAltered,
         remedy: "run the migrations' SQL again",
         sql: "SELECT format('tenancy.%I', name), true
-            FROM form CROSS JOIN (VALUES ('enter', true), ('tenant_id', true), ('leave', false)) AS f (name, definer)
+            FROM form CROSS JOIN (
+                VALUES ('enter', true, 'v'), ('tenant_id', true, 's'), ('leave', false, 'v')
+            ) AS f (name, definer, volatility)
             WHERE form.signed AND NOT EXISTS (
                 SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                 WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef = definer
+                    AND p.provolatile::text = volatility AND NOT p.proleakproof AND NOT p.proisstrict
             )
             UNION ALL SELECT format('tenancy.%I', p.proname), true
             FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -247,18 +292,47 @@ pub(crate) const CHECKS: &[Check] = &[
                 )",
     },
     Check {
+        kind: FindingKind::View,
+        remedy: "DROP VIEW {}, or revoke it from PUBLIC, tenancy_app, and from the user's other roles",
+        // What nobody may read but the schema's owner, and a superuser. Nothing is said to depend on a catalog.
+        sql: "SELECT DISTINCT name, true FROM relations JOIN depends ON depends.view = relations.oid
+                JOIN pg_class c ON c.oid = depends.source JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE relations.relkind IN ('v', 'm') AND (reached OR relations.oid IN (SELECT view FROM opened))
+                AND n.nspname = 'tenancy' AND NOT EXISTS (
+                    SELECT FROM pg_options_to_table(relations.reloptions)
+                    WHERE option_name = 'security_invoker' AND option_value::boolean
+                )
+            UNION ALL SELECT name, true FROM relations
+            WHERE relkind IN ('v', 'm') AND (reached OR oid IN (SELECT view FROM opened))
+                AND pg_get_viewdef(oid) ~ '\\m(pg_statistic|pg_statistic_ext_data|pg_authid|pg_user_mapping)\\M'",
+    },
+    Check {
+        kind: FindingKind::Rule,
+        remedy: "drop the rule on {}, or give the table to a role without BYPASSRLS",
+        sql: "SELECT DISTINCT name, relowner IN (SELECT role FROM bypass) FROM relations
+                JOIN pg_rewrite r ON r.ev_class = relations.oid
+            WHERE relkind IN ('r', 'p') AND reached",
+    },
+    Check {
         kind: FindingKind::SecurityDefiner,
         remedy: "ALTER FUNCTION {} SECURITY INVOKER, give it to a role without BYPASSRLS, or revoke it from PUBLIC",
-        // A trigger's function can't be called. An extension's is the extension's to answer for.
-        sql: "SELECT p.oid::regprocedure::text, p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+        // A trigger's function can't be called, and needs no grant. An extension's is the extension's to answer for.
+        // What owns tenants' tables may turn their policies off.
+        sql: "SELECT p.oid::regprocedure::text, p.proowner IN (SELECT role FROM bypass)
+                AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
                 AND NOT EXISTS (
                     SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
                 )
             FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
             WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy')
-                AND (p.proowner IN (SELECT role FROM bypass) OR p.proowner = to_regrole('tenancy_owner'))
-                AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))",
+                AND (p.proowner IN (SELECT role FROM bypass)
+                    OR EXISTS (SELECT FROM tables WHERE pg_has_role(p.proowner, relowner, 'MEMBER')))
+                AND (EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))
+                    OR EXISTS (
+                        SELECT FROM pg_trigger t JOIN relations ON relations.oid = t.tgrelid
+                        WHERE t.tgfoid = p.oid AND reached
+                    ))",
     },
     Check {
         kind: FindingKind::MaterializedView,
@@ -273,7 +347,9 @@ pub(crate) const CHECKS: &[Check] = &[
         kind: FindingKind::ForeignTable,
         remedy: "REVOKE ALL ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
         sql: "SELECT name, tenant OR NOT shared FROM relations
-            WHERE relkind = 'f' AND (reached OR oid IN (SELECT view FROM opened))",
+            WHERE relkind = 'f' AND (reached OR oid IN (SELECT view FROM opened))
+            UNION ALL SELECT format('SERVER %I', srvname), false FROM pg_foreign_server s
+            WHERE EXISTS (SELECT FROM reach WHERE has_server_privilege(role, s.oid, 'USAGE'))",
     },
     Check {
         kind: FindingKind::PartitionGranted,
@@ -285,17 +361,18 @@ pub(crate) const CHECKS: &[Check] = &[
         remedy: "SELECT tenancy.enable_table('{}'), or, where all tenants may read it, SELECT tenancy.share_table('{}')",
         // What an extension lets everybody read is the extension's to answer for.
         sql: "SELECT name, true FROM (
-                SELECT relations.oid, name, shared, EXISTS (
+                SELECT relations.oid, name, shared OR extends AS readable, EXISTS (
                     SELECT FROM reach
                     WHERE has_table_privilege(role, relations.oid, 'INSERT, UPDATE, DELETE')
                         OR has_any_column_privilege(role, relations.oid, 'INSERT, UPDATE')
                 ) AS written
                 FROM relations WHERE relkind IN ('r', 'p') AND NOT tenant AND reached
             ) AS plain
-            WHERE written OR NOT (shared OR EXISTS (
-                SELECT FROM pg_depend d
-                WHERE d.classid = 'pg_class'::regclass AND d.objid = plain.oid AND d.deptype = 'e'
-            ))",
+            WHERE written OR NOT readable
+            UNION ALL SELECT DISTINCT v.name, true
+            FROM relations v JOIN reads ON reads.view = v.oid JOIN relations t ON t.oid = reads.source
+            WHERE v.relkind = 'v' AND v.oid IN (SELECT view FROM opened) AND NOT (v.shared OR v.extends)
+                AND t.relkind IN ('r', 'p') AND NOT (t.tenant OR t.shared OR t.extends)",
     },
     Check {
         kind: FindingKind::UniqueWithoutTenant,
@@ -306,6 +383,16 @@ pub(crate) const CHECKS: &[Check] = &[
                 SELECT FROM pg_attribute a
                 WHERE a.attrelid = i.indrelid AND a.attname = 'tenant_id'
                     AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+            )",
+    },
+    Check {
+        kind: FindingKind::IndexWithoutTenant,
+        remedy: "make it begin with tenant_id",
+        sql: "SELECT format('%s ON %s', i.indexrelid::regclass, name), false
+            FROM tables JOIN pg_index i ON i.indrelid = tables.oid
+            WHERE NOT (i.indisunique OR i.indisexclusion OR relispartition) AND NOT EXISTS (
+                SELECT FROM pg_attribute a
+                WHERE a.attrelid = i.indrelid AND a.attname = 'tenant_id' AND a.attnum = i.indkey[0]
             )",
     },
     Check {
@@ -328,19 +415,24 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         kind: FindingKind::ExcessGrant,
-        remedy: "REVOKE REFERENCES, TRIGGER ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
+        remedy: "REVOKE REFERENCES, TRIGGER, of a sequence UPDATE, ON {} FROM PUBLIC, tenancy_app, and the user's roles",
         sql: "SELECT name, false FROM tables WHERE EXISTS (
                 SELECT FROM reach WHERE has_table_privilege(role, tables.oid, 'REFERENCES, TRIGGER')
                     OR has_any_column_privilege(role, tables.oid, 'REFERENCES')
-            )",
+            )
+            UNION ALL SELECT format('SEQUENCE %I.%I', n.nspname, c.relname), false
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname <> 'tenancy'
+                AND EXISTS (SELECT FROM reach WHERE has_sequence_privilege(role, c.oid, 'UPDATE'))",
     },
     Check {
         kind: FindingKind::CreateGranted,
         remedy: "REVOKE CREATE ON {} FROM PUBLIC, tenancy_app, and from the user's other roles",
-        sql: "SELECT format('SCHEMA %I', nspname), nspname = 'tenancy' FROM pg_namespace
+        // Who may create an operator, or a schema of the role's name, has it run by others' statements.
+        sql: "SELECT format('SCHEMA %I', nspname), true FROM pg_namespace
             WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
                 AND EXISTS (SELECT FROM reach WHERE has_schema_privilege(role, pg_namespace.oid, 'CREATE'))
-            UNION ALL SELECT format('DATABASE %I', datname), false FROM pg_database
+            UNION ALL SELECT format('DATABASE %I', datname), true FROM pg_database
             WHERE datname = current_database()
                 AND EXISTS (SELECT FROM reach WHERE has_database_privilege(role, pg_database.oid, 'CREATE'))",
     },

@@ -33,7 +33,12 @@ kinds! {
     BypassRls: "a role of the user's bypasses row-level security",
     /// A role of the user's replicates, makes roles, or reaches the server's files or programs.
     PowerfulRole: "a role of the user's has more power than a service needs",
-    /// A role of the user's owns the table, or the schema `tenancy`: it may change the policies.
+    /// The user may read or write the server's files, or steer the server, by a function.
+    PowerfulFunction: "a function is granted that reaches the server itself",
+    /// The user may read a catalog that holds values of rows, or passwords.
+    CatalogGranted: "a catalog that holds values of rows or secrets is granted",
+    /// A role of the user's owns the table, schema, view, function, type or operator: it may change the policies, or
+    /// what others' statements run.
     Owner: "a role of the user's owns it",
     /// The user can read or write the keys.
     KeysGranted: "a role of the user's has a grant on the keys",
@@ -54,8 +59,10 @@ kinds! {
     DefaultMissing: "tenant_id does not default to tenancy.tenant_id()",
     /// A view reads a tenants' table as its owner, who bypasses row-level security.
     View: "a view reads tenants' rows as an owner who bypasses row-level security",
-    /// A function runs as its owner, who bypasses row-level security.
-    SecurityDefiner: "a function runs as an owner who bypasses row-level security",
+    /// A rule on a table runs as the table's owner.
+    Rule: "a rule runs as its table's owner",
+    /// A function runs as its owner, who bypasses row-level security, or owns tenants' tables.
+    SecurityDefiner: "a function runs as an owner who bypasses row-level security or may turn it off",
     /// A materialized view holds rows of all tenants, and has no row-level security.
     MaterializedView: "a materialized view holds tenants' rows without row-level security",
     /// A foreign table has no row-level security here.
@@ -66,13 +73,15 @@ kinds! {
     NoTenantId: "a table without tenant_id can be reached, and is not shared to be read",
     /// A unique key does not have `tenant_id`: it tells that another tenant's row exists.
     UniqueWithoutTenant: "a unique key without tenant_id tells of other tenants' rows",
+    /// An index does not begin with `tenant_id`: the server's counters tell what it finds, before the policy hides it.
+    IndexWithoutTenant: "an index that does not begin with tenant_id tells of other tenants' rows by counters",
     /// A foreign key does not have `tenant_id`: it tells that another tenant's row exists, and hangs on it.
     ForeignKeyWithoutTenant: "a foreign key without tenant_id reaches other tenants' rows",
     /// The user may `TRUNCATE` the table, which no policy holds.
     TruncateGranted: "TRUNCATE is granted, and knows no tenant",
     /// The user has `REFERENCES` or `TRIGGER` of the table.
     ExcessGrant: "REFERENCES or TRIGGER is granted",
-    /// The user may make objects in a schema or schemas in the database.
+    /// The user may make objects in a schema or schemas in the database, which others' statements would use.
     CreateGranted: "CREATE is granted",
     /// The user may make temporary tables, which the next tenant of a connection would find.
     TempGranted: "TEMPORARY is granted",

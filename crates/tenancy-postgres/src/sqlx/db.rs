@@ -136,7 +136,7 @@ impl SqlxTenantDb {
 /// The audit, by sqlx.
 async fn refuse_leaks(connection: &mut PgConnection) -> Result<(), SqlxError> {
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    sqlx::query(PATH).execute(&mut *snapshot).await?;
+    sqlx::raw_sql(PATH).execute(&mut *snapshot).await?;
     let own = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
     let role: Oid = sqlx::query_scalar(own).persistent(false).fetch_one(&mut *snapshot).await?;
     let mut findings = Vec::new();

@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::error::SqlxError;
 use crate::scrub::CLEAN;
 
-/// How many statements that sqlx prepared are there: one row, the only one of a message that is looked at.
-const PREPARED: &str =
-    "SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements p WHERE NOT p.from_sql";
+/// How many statements that sqlx prepared are there, and less than none where they may have been prepared over a
+/// temporary table: one row, the only one of a message that is looked at.
+const PREPARED: &str = "SELECT CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0::pg_catalog.oid \
+     THEN pg_catalog.count(*) ELSE -1 END FROM pg_catalog.pg_prepared_statements p WHERE NOT p.from_sql";
 
 /// `no_active_sql_transaction`, as the server says where there is none.
 pub(super) const ESCAPED: &str = "25P01";

@@ -1,0 +1,82 @@
+//! Behind a transaction pooler.
+
+use std::time::Duration;
+
+use tenancy::TenantFutureExt;
+use tenancy_postgres::{Config, Error, TenantDb};
+
+use super::common::Server;
+use super::common::pgbouncer::PgBouncer;
+use super::common::tenants::{A, B, key, set_up};
+
+async fn connect(pgbouncer: &PgBouncer) -> TenantDb {
+    let config = Config::new(pgbouncer.config(), key()).pool_size(1).wait(Duration::from_secs(30));
+    TenantDb::connect(config).await.expect("a database")
+}
+
+/// Statements, and a commit of its own that gives the session away as it is.
+async fn leave(db: &TenantDb, statements: &[&str]) -> Result<(), Error> {
+    let tx = db.begin_in(A).await?;
+    for sql in statements {
+        tx.execute(sql, &[]).await?;
+    }
+    assert!(matches!(tx.execute("COMMIT", &[]).await, Err(Error::TxEscaped)));
+    Ok(())
+}
+
+/// The mark of a direct connection is a setting of a known value: A leaves it in the server's session.
+#[tokio::test]
+#[ignore = "needs postgres and pgbouncer; cargo xtask test runs it"]
+async fn a_pooled_connection_is_not_taken_for_a_direct_one() -> Result<(), Error> {
+    let server = Server::start();
+    let superuser = set_up(&server).await;
+    superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await?;
+    let pgbouncer =
+        PgBouncer::start_with(&server, "default_pool_size = 1\nignore_startup_parameters = options");
+    leave(&connect(&pgbouncer).await, &["SET tenancy.direct = 'on'"]).await?;
+    // The service starts again, and believes that nobody stands between.
+    let db = connect(&pgbouncer).await;
+    leave(&db, &["CREATE TEMP TABLE notes (title text)", "SET search_path = pg_temp, public"]).await?;
+    db.execute("INSERT INTO notes (title) VALUES ('b')", &[]).in_tenant(B).await?;
+    let count = superuser.query_one("SELECT count(*) FROM public.notes", &[]).await?;
+    assert_eq!(count.get::<_, i64>(0), 1, "B wrote to A's table");
+    Ok(())
+}
+
+/// What is left is in force until it is scrubbed: at `BEGIN` still.
+#[tokio::test]
+#[ignore = "needs postgres and pgbouncer; cargo xtask test runs it"]
+async fn what_is_left_does_not_begin_anothers_transaction() -> Result<(), Error> {
+    let server = Server::start();
+    let superuser = set_up(&server).await;
+    superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await?;
+    let pgbouncer = PgBouncer::start(&server, 1);
+    let db = connect(&pgbouncer).await;
+    let mut failed = Vec::new();
+    for sql in [
+        "SET default_transaction_read_only = on",
+        "SET default_transaction_isolation = 'serializable'",
+        "SET statement_timeout = 1",
+        "SET idle_in_transaction_session_timeout = 1",
+        "SET transaction_timeout = 1",
+        "SET standard_conforming_strings = off",
+        "SET client_encoding = 'SQL_ASCII'",
+        "SET search_path = nowhere",
+        "SET ROLE tenancy_shared",
+    ] {
+        if leave(&db, &[sql]).await.is_err() {
+            continue;
+        }
+        let b = "INSERT INTO notes (title) VALUES (current_setting('transaction_isolation') || 'ü')";
+        match db.execute(b, &[]).in_tenant(B).await {
+            Ok(_) => {}
+            Err(error) => failed.push(format!("{sql}: {error}")),
+        }
+    }
+    let other = "SELECT count(*) FROM notes WHERE title <> 'read committedü'";
+    if superuser.query_one(other, &[]).await?.get::<_, i64>(0) > 0 {
+        failed.push("the isolation is A's".to_owned());
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+    Ok(())
+}
