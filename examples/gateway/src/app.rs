@@ -18,9 +18,10 @@ use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::Config;
+use crate::database::Database;
 use crate::events::{self, Events};
 use crate::limit::{RateLimit, limit};
-use crate::notes::{self, CachedNotes, MemoryNotes, Notes};
+use crate::notes::{self, CachedNotes, MemoryNotes, Notes, PgNotes};
 use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
@@ -53,24 +54,48 @@ pub struct Gate {
     limit: Arc<RateLimit>,
 }
 
-/// The service that a configuration and a census make, with the Redis that it shares with other instances.
+/// What is outside of the process: instances share it.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// Limits, and a cache of notes.
+    pub redis: Option<SharedRedis>,
+    /// Tenants and notes, in place of the memory.
+    pub database: Option<Database>,
+}
+
+/// The service that a configuration and a census make. With a database the census says who may call, and the database
+/// which tenants there are.
 pub fn service(
     config: &Config,
     census: Census,
-    redis: Option<SharedRedis>,
+    outside: Outside,
     closing: CancellationToken,
 ) -> impl HttpService + use<> {
-    let tenants = Arc::new(Tenants::new(census.tenants));
+    let tenants = Arc::new(match &outside.database {
+        None => Tenants::new(census.tenants),
+        Some(database) => Tenants::kept_in(database),
+    });
     let (rate, burst) = (config.rate, config.burst);
-    let notes = MemoryNotes::with_limit(config.max_notes);
-    let (limit, notes): (_, Arc<dyn Notes>) = match redis {
-        None => (RateLimit::new(rate, burst), Arc::new(notes)),
-        Some(redis) => {
-            (RateLimit::shared(rate, burst, redis.clone()), Arc::new(CachedNotes::new(notes, redis)))
-        }
+    let limit = match &outside.redis {
+        None => RateLimit::new(rate, burst),
+        Some(redis) => RateLimit::shared(rate, burst, redis.clone()),
     };
+    let notes = notes(config.max_notes, outside);
     let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
     gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
+}
+
+fn notes(most: usize, outside: Outside) -> Arc<dyn Notes> {
+    let memory = || MemoryNotes::with_limit(most);
+    match (outside.database, outside.redis) {
+        (None, None) => Arc::new(memory()),
+        (None, Some(redis)) => Arc::new(CachedNotes::new(memory(), redis)),
+        (Some(database), None) => Arc::new(PgNotes::with_limit(most, &database)),
+        (Some(database), Some(redis)) => {
+            let notes = PgNotes::with_limit(most, &database);
+            Arc::new(CachedNotes::of_store(database.store, notes, redis))
+        }
+    }
 }
 
 /// The routes.
@@ -91,7 +116,7 @@ async fn whoami(
     Extension(principal): Extension<Principal>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = TenantContext::get()?;
-    let slug = app.tenants.get(tenant).map(|record| record.slug().to_string());
+    let slug = app.tenants.get(tenant).await?.map(|record| record.slug().to_string());
     Ok(Json(json!({ "principal": principal.name(), "tenant": tenant, "slug": slug })))
 }
 
@@ -107,7 +132,7 @@ impl Gate {
     pub fn around(self, router: Router) -> impl HttpService {
         let Self { principals, tenants, limit: rate } = self;
         let tenant = TenantLayer::builder()
-            .directory(tenants.directory())
+            .directory(tenants)
             .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
             .exempt(HEALTH)
             .build();

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::database::Settings;
 use crate::principals::Census;
+use crate::secret::Secret;
 use crate::serve::Limits;
 use crate::shared::RedisUrl;
 
@@ -18,17 +20,21 @@ const MOST_CONNECTIONS: usize = 1024;
 /// An HTTP service whose tenants share one process, and nothing else.
 ///
 /// Without any flag it serves the tenants and the tokens of a demo, to this machine alone, and prints requests
-/// to try. All is kept in memory, and gone at the end.
+/// to try. All is kept in memory, and gone at the end, unless a database is named.
 #[derive(Clone, Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Config {
+    /// What else it can do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where to listen; port 0 is any that is free
     #[arg(long, env = "GATEWAY_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
     /// Tenants, principals and their tokens, as JSON in the form of examples/gateway/demo.json [default: the
     /// demo's]
-    #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE")]
+    #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE", global = true)]
     pub principals: Option<PathBuf>,
 
     /// Requests a second of each tenant; 0 is no limit
@@ -48,6 +54,21 @@ pub struct Config {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
     pub redis_url: Option<RedisUrl>,
 
+    /// The URL of a Postgres that keeps tenants and notes, without TLS, as a login that is a member of tenancy_app:
+    /// `gateway migrate` makes what it needs. On the command line others can read its password
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
+    pub database_url: Option<Secret>,
+
+    /// The key by which the database knows this service, the same for all instances: a number, and the hexadecimal
+    /// digits of 32 random bytes or more
+    #[arg(long, env = "TENANCY_KEY", hide_env_values = true, value_name = "ID:HEX", value_parser = clap::value_parser!(Secret), global = true)]
+    pub tenancy_key: Option<Secret>,
+
+    /// The URL of a direct connection to the same database, to hear of changes by LISTEN, where the other one is a
+    /// transaction pooler's
+    #[arg(long, env = "DATABASE_LISTEN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
+    pub database_listen_url: Option<Secret>,
+
     /// Seconds that the requests in flight have to finish after Ctrl-C or SIGTERM
     #[arg(long, env = "GATEWAY_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
     pub shutdown_timeout: u32,
@@ -63,6 +84,18 @@ pub struct Config {
     /// Seconds that a client has to take some of what it is sent
     #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", value_name = "SECONDS", default_value_t = 20, hide = true)]
     pub write_timeout: u32,
+}
+
+/// What it can do besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Makes what the database needs, and ends: the schema tenancy and its key, the tables of notes, and the tenants of
+    /// --principals, or the demo's, that are not there yet. It is safe to run again
+    Migrate {
+        /// The URL of the database as one who owns it: a superuser, or one who may make roles and schemas
+        #[arg(long, env = "DATABASE_ADMIN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
+        admin_url: Secret,
+    },
 }
 
 /// How much is logged.
@@ -85,6 +118,16 @@ impl Config {
             write: Duration::from_secs(self.write_timeout.into()),
             shutdown: Duration::from_secs(self.shutdown_timeout.into()),
         }
+    }
+
+    /// The database, if one is named.
+    ///
+    /// # Errors
+    ///
+    /// Where it lacks a key, or makes no sense.
+    pub fn database(&self) -> Result<Option<Settings>> {
+        let (key, listen_url) = (self.tenancy_key.as_ref(), self.database_listen_url.as_ref());
+        self.database_url.as_ref().map(|url| Settings::new(url, key, listen_url)).transpose()
     }
 
     /// Tokens that everybody can read are for this machine alone.

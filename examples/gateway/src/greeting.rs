@@ -112,6 +112,9 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
     lines(address, &tries, &format!("with the token of a member of {} in TOKEN:\n", tenant.slug()))
 }
 
+/// What Postgres is for.
+pub const DATABASE: &str = "Postgres keeps tenants and notes";
+
 /// What Redis is for.
 pub fn redis(rate: u32) -> &'static str {
     match rate {

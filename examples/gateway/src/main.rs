@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use gateway::config::Config;
+use gateway::app::Outside;
+use gateway::config::{Command, Config};
+use gateway::database::{self, Database};
 use gateway::principals::Census;
 use gateway::serve::serve;
 use gateway::shared::SharedRedis;
@@ -31,17 +33,19 @@ async fn run(config: &Config) -> Result<ExitCode> {
         Some(path) => Census::read(path)?,
         None => Census::demo()?,
     };
+    if let Some(Command::Migrate { admin_url }) = &config.command {
+        let key = database::signing_key(config.tenancy_key.as_ref())?;
+        database::migrate(admin_url, &key, &census.tenants, say).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     config.check(&census)?;
-    let redis = match &config.redis_url {
-        Some(url) => Some(SharedRedis::connect(url).await?),
-        None => None,
-    };
+    let outside = connect(config).await?;
     let listener = listen(config).await?;
     let closing = CancellationToken::new();
     // Before anybody is told that it is there: a signal that comes then is not lost.
     signal::close_on_signal(closing.clone()).context("signals")?;
     greet(config, &census, &listener)?;
-    let service = app::service(config, census, redis, closing.clone());
+    let service = app::service(config, census, outside, closing.clone());
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {
@@ -54,6 +58,18 @@ async fn run(config: &Config) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+async fn connect(config: &Config) -> Result<Outside> {
+    let database = match config.database()? {
+        Some(settings) => Some(Database::connect(settings).await?),
+        None => None,
+    };
+    let redis = match &config.redis_url {
+        Some(url) => Some(SharedRedis::connect(url).await?),
+        None => None,
+    };
+    Ok(Outside { redis, database })
 }
 
 async fn listen(config: &Config) -> Result<TcpListener> {
@@ -70,6 +86,9 @@ async fn listen(config: &Config) -> Result<TcpListener> {
 
 fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()> {
     let address = listener.local_addr().context("the address")?;
+    if config.database_url.is_some() {
+        say(greeting::DATABASE);
+    }
     if config.redis_url.is_some() {
         say(greeting::redis(config.rate));
     }

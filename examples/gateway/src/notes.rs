@@ -3,6 +3,7 @@
 mod cached;
 pub mod http;
 mod memory;
+mod postgres;
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use cached::CachedNotes;
 pub use memory::MemoryNotes;
+pub use postgres::PgNotes;
 
 /// A note. Its tenant is not in it: who has it, has it from its tenant's notes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -57,6 +59,8 @@ pub enum NotesError {
     NoTenant(TenantContextNotSetError),
     /// The tenant has as many notes as it may have.
     Full,
+    /// What it is kept in does not answer. A change may be made all the same.
+    Unavailable,
     /// What it is kept in failed.
     Store(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -66,6 +70,7 @@ impl fmt::Display for NotesError {
         match self {
             Self::NoTenant(error) => error.fmt(f),
             Self::Full => f.write_str("the tenant has as many notes as it may have"),
+            Self::Unavailable => f.write_str("the notes' store does not answer"),
             Self::Store(error) => write!(f, "the notes' store failed: {error}"),
         }
     }

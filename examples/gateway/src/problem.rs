@@ -1,7 +1,7 @@
 //! What goes wrong, as the caller hears of it.
 
 use axum::Json;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -64,6 +64,8 @@ problems! {
     /// The platform tenant can't be suspended: nobody could resume it.
     PLATFORM_STAYS = 409 "platform-stays" "The platform tenant can't be suspended"
         "It is the one that resumes others.";
+    /// A tenant that is deleted stays so.
+    TENANT_DELETED = 409 "tenant-deleted" "The tenant is deleted" "A tenant that is deleted stays so.";
     /// The body is too large.
     TOO_LARGE = 413 "too-large" "The body is too large" "A body has at most 65,536 bytes.";
     /// The body is no JSON, as its type says.
@@ -79,8 +81,8 @@ problems! {
     /// The JSON is not what is wanted here.
     SHAPE = 422 "wrong-shape" "The JSON is not what is wanted here"
         "A member is missing, not known, there twice, or of the wrong type.";
-    /// A note's text is too short or too long.
-    TEXT = 422 "text-length" "The text is too short or too long" "A text has 1 to 4,096 characters.";
+    /// A note's text is too short or too long, or has a character that Postgres keeps in no text.
+    TEXT = 422 "text-length" "The text is too short or too long" "A text has 1 to 4,096 characters, and none is U+0000.";
     /// A tenant's id or slug is none.
     TENANT_FORM = 422 "tenant-form" "The tenant's id or slug is malformed"
         "An id is a UUID, and neither nil nor max; a slug is 1 to 63 of a-z, 0-9 and -, with no hyphen first or last.";
@@ -89,6 +91,8 @@ problems! {
         "A tenant may have 16 streams of events open. Close one, then try again.";
     /// Something broke.
     INTERNAL = 500 "internal" "Something broke" "The fault is not the caller's, and its operator can read about it.";
+    /// What tenants or notes are kept in does not answer.
+    UNAVAILABLE = 503 "unavailable" "It can't be done now" "What things are kept in does not answer. Try again.";
 }
 
 impl Problem {
@@ -105,6 +109,10 @@ impl IntoResponse for Problem {
             // A 404 may be cached without it (RFC 9111, section 4.2.2).
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (self.status(), fields, Json(self)).into_response()
+        let mut response = (self.status(), fields, Json(self)).into_response();
+        if self == Self::UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }

@@ -1,28 +1,34 @@
 //! The tenants, and what the platform tenant does with them.
 
 pub mod http;
+mod memory;
+mod postgres;
 pub mod view;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use tenancy::{TenantId, TenantRecord, TenantStatus};
-use tenancy_tower::Snapshot;
+use tenancy_postgres::{DirectoryError, PgDirectory};
+use tenancy_tower::Directory;
+
+use crate::database::Database;
+use memory::MemoryTenants;
 
 /// As many as there are buckets for in the rate limit: none is refused because there are too many.
 pub const MOST_TENANTS: usize = 4096;
 
-/// All tenants: with their names for the platform, and by state alone for the tenant layer, which reads them
-/// at each request and takes no lock for it.
-pub struct Tenants {
-    records: Mutex<BTreeMap<TenantId, TenantRecord>>,
-    directory: Arc<Snapshot>,
+/// All tenants: with their names for the platform, and by state alone for the tenant layer, which asks for it at each
+/// request.
+pub struct Tenants(Store);
+
+enum Store {
+    Memory(MemoryTenants),
+    Postgres(PgDirectory),
 }
 
-/// Why a tenant is not created, or stays as it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Why a tenant is not created, or stays as it is, or nobody can say.
+#[derive(Debug)]
 pub enum TenantsError {
     /// There is no such tenant.
     Unknown,
@@ -32,75 +38,119 @@ pub enum TenantsError {
     Full,
     /// The platform tenant is not suspended: nobody could resume it.
     Platform,
+    /// A tenant that is deleted stays so.
+    Deleted,
+    /// What they are kept in does not answer. A change may be made all the same.
+    Unavailable,
+    /// What they are kept in failed.
+    Store(DirectoryError),
 }
 
 impl Tenants {
-    /// These tenants.
+    /// These tenants, in memory.
     pub fn new(records: impl IntoIterator<Item = TenantRecord>) -> Self {
-        let records: BTreeMap<_, _> = records.into_iter().map(|record| (record.id(), record)).collect();
-        let directory: Snapshot = records.values().map(|record| (record.id(), record.status())).collect();
-        Self { records: Mutex::new(records), directory: Arc::new(directory) }
+        Self(Store::Memory(MemoryTenants::new(records)))
     }
 
-    /// What the tenant layer asks: a change is there from the next request on.
-    pub fn directory(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.directory)
+    /// Those of a database, which instances share.
+    pub fn kept_in(database: &Database) -> Self {
+        Self(Store::Postgres(database.directory.clone()))
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<TenantId, TenantRecord>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    /// In what state a tenant is; `None` for an unknown id. It may be as it was a moment ago, where another instance
+    /// changed it.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can say.
+    pub async fn status(&self, id: TenantId) -> Result<Option<TenantStatus>, TenantsError> {
+        match &self.0 {
+            Store::Memory(tenants) => Ok(tenants.status(id)),
+            Store::Postgres(tenants) => postgres::ask(tenants.status(id)).await,
+        }
     }
 
     /// A tenant, in whatever state.
-    pub fn get(&self, id: TenantId) -> Option<TenantRecord> {
-        self.records().get(&id).copied()
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can say.
+    pub async fn get(&self, id: TenantId) -> Result<Option<TenantRecord>, TenantsError> {
+        match &self.0 {
+            Store::Memory(tenants) => Ok(tenants.get(id)),
+            Store::Postgres(tenants) => postgres::ask(tenants.record(id)).await,
+        }
     }
 
     /// At most `limit` tenants with a greater id than `after`, by their ids.
-    pub fn list(&self, after: Option<TenantId>, limit: usize) -> Vec<TenantRecord> {
-        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.records().range((first, Bound::Unbounded)).take(limit).map(|(_, record)| *record).collect()
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can say.
+    pub async fn list(
+        &self,
+        after: Option<TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantRecord>, TenantsError> {
+        match &self.0 {
+            Store::Memory(tenants) => Ok(tenants.list(after, limit)),
+            Store::Postgres(tenants) => postgres::list(tenants, after, limit).await,
+        }
     }
 
     /// Adds a tenant.
     ///
     /// # Errors
     ///
-    /// Where its id or slug is taken, or there is no room.
-    pub fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
-        let mut records = self.records();
-        if records.values().any(|other| other.id() == record.id() || other.slug() == record.slug()) {
-            return Err(TenantsError::Taken);
+    /// Where its id or slug is taken, or there is no room, or nobody can say.
+    pub async fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
+        match &self.0 {
+            Store::Memory(tenants) => tenants.create(record),
+            Store::Postgres(tenants) => postgres::create(tenants, record).await,
         }
-        if records.len() >= MOST_TENANTS {
-            return Err(TenantsError::Full);
-        }
-        records.insert(record.id(), record);
-        // Under the lock: two changes are in both in the same order.
-        self.directory.set(record.id(), record.status());
-        Ok(())
     }
 
     /// Suspends or resumes a tenant, which may be so already.
     ///
     /// # Errors
     ///
-    /// For an unknown tenant, and for the platform's, which stays active.
-    pub fn set_status(&self, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
+    /// For an unknown tenant, one that is deleted, and the platform's, which stays active; and where nobody can say.
+    pub async fn set_status(&self, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
         if id.is_platform() && status != TenantStatus::Active {
             return Err(TenantsError::Platform);
         }
-        let mut records = self.records();
-        let record = records.get_mut(&id).ok_or(TenantsError::Unknown)?;
-        *record = record.with_status(status);
-        self.directory.set(id, status);
-        Ok(*record)
+        match &self.0 {
+            Store::Memory(tenants) => tenants.set_status(id, status),
+            Store::Postgres(tenants) => postgres::set_status(tenants, id, status).await,
+        }
     }
 }
 
-/// Shows how many tenants there are, and none of them.
+/// What the tenant layer asks. Its own time-out ends what does not answer.
+impl Directory for Tenants {
+    type Error = DirectoryError;
+
+    async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, DirectoryError> {
+        match &self.0 {
+            Store::Memory(tenants) => Ok(tenants.status(tenant)),
+            Store::Postgres(tenants) => tenants.status(tenant).await,
+        }
+    }
+
+    fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
+        match &self.0 {
+            Store::Memory(tenants) => Poll::Ready(tenants.status(tenant)),
+            Store::Postgres(tenants) => tenants.status_now(tenant),
+        }
+    }
+}
+
+/// Shows how many tenants there are or are kept, and none of them.
 impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenants").field("len", &self.records().len()).finish_non_exhaustive()
+        match &self.0 {
+            Store::Memory(tenants) => f.debug_struct("Tenants").field("len", &tenants.len()).finish(),
+            Store::Postgres(tenants) => f.debug_tuple("Tenants").field(tenants).finish(),
+        }
     }
 }

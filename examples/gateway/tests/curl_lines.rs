@@ -4,12 +4,22 @@ mod common;
 
 use std::process::Command;
 
-use common::process::Gateway;
+use common::store::Store;
 
 #[test]
 #[ignore = "needs curl; cargo xtask test runs it"]
 fn every_line_does_what_it_says() {
-    let gateway = Gateway::with(&[]);
+    each_does_what_it_says(&Store::Memory);
+}
+
+#[test]
+#[ignore = "needs curl and postgres; cargo xtask test runs it"]
+fn every_line_does_what_it_says_on_postgres() {
+    each_does_what_it_says(&Store::postgres());
+}
+
+fn each_does_what_it_says(store: &Store) {
+    let gateway = store.with(&[]);
     let stdout = gateway.stdout.text();
     let lines: Vec<_> = stdout.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() >= 15, "{stdout}");

@@ -6,7 +6,7 @@ mod common;
 mod header_cases;
 
 use common::call::{Call, Connection};
-use common::process::Gateway;
+use common::store::{Store, on_each_store};
 use common::{ACME, GLOBEX, INITECH};
 
 /// No tenant of the table is the platform's.
@@ -20,10 +20,11 @@ fn census() -> std::path::PathBuf {
     path
 }
 
-#[test]
-fn each_case_has_its_status() {
+on_each_store![each_case_has_its_status];
+
+fn each_case_has_its_status(store: &Store) {
     let path = census();
-    let gateway = Gateway::with(&["--rate", "0", "--principals", path.to_str().expect("UTF-8")]);
+    let gateway = store.with(&["--rate", "0", "--principals", path.to_str().expect("UTF-8")]);
     let unknown = "11111111-1111-4111-8111-111111111111";
     let ids = [("one", ACME), ("other", GLOBEX), ("suspended", INITECH), ("unknown", unknown)];
     let cases = header_cases::cases(&ids).expect("a table");

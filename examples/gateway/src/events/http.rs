@@ -1,6 +1,7 @@
 //! `/v1/notes/events`.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,14 +10,18 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use axum::routing::get;
 use futures_util::stream::{self, Stream, StreamExt};
-use tenancy::{TenantContext, TenantContextNotSetError, TenantStatus};
+use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantStatus};
+use tokio::time::sleep;
 
 use super::{ListenError, Listener, Sent};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::tenants::Tenants;
 
 /// Longer, and a proxy in between takes the connection for idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is asked whether another instance suspended the tenant.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The route.
 pub fn routes() -> Router<App> {
@@ -31,11 +36,27 @@ async fn events(
     let tenant = TenantContext::get()?;
     let listener = app.events.listen()?;
     // Suspended after the tenant layer had asked: the others' streams were ended before this one was there.
-    if app.tenants.get(tenant).is_none_or(|record| record.status() != TenantStatus::Active) {
+    if app.tenants.status(tenant).await? != Some(TenantStatus::Active) {
         app.events.end(tenant);
     }
-    let changes = stream::unfold(listener, next).map(Ok).take_until(app.closing.cancelled_owned());
+    let end = async move {
+        tokio::select! {
+            () = app.closing.cancelled_owned() => {}
+            () = inactive(app.tenants, tenant) => {}
+        }
+    };
+    let changes = stream::unfold(listener, next).map(Ok).take_until(end);
     Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Until the tenant is active no more. While nobody can say, nothing is changed in it either.
+async fn inactive(tenants: Arc<Tenants>, tenant: TenantId) {
+    loop {
+        sleep(LOOK).await;
+        if tenants.status(tenant).await.is_ok_and(|status| status != Some(TenantStatus::Active)) {
+            return;
+        }
+    }
 }
 
 async fn next(mut listener: Listener) -> Option<(Event, Listener)> {

@@ -137,6 +137,7 @@ impl From<CacheError<NotesError>> for NotesError {
             CacheError::Load(error) => match &*error {
                 Self::NoTenant(error) => Self::NoTenant(*error),
                 Self::Full => Self::Full,
+                Self::Unavailable => Self::Unavailable,
                 Self::Store(_) => Arc::try_unwrap(error).unwrap_or_else(|error| Self::Store(error.into())),
             },
             error => Self::Store(error.into()),

@@ -77,15 +77,19 @@ fn known(id: Id) -> Result<Uuid, Problem> {
 }
 
 fn text(Body(Draft { text }): Body<Draft>) -> Result<String, Problem> {
-    if (1..=LONGEST_TEXT).contains(&text.chars().count()) { Ok(text) } else { Err(Problem::TEXT) }
+    let is_one = (1..=LONGEST_TEXT).contains(&text.chars().count()) && !text.contains('\0');
+    if is_one { Ok(text) } else { Err(Problem::TEXT) }
 }
 
 impl From<NotesError> for Problem {
     fn from(error: NotesError) -> Self {
-        if matches!(error, NotesError::Full) {
-            return Self::NOTES_FULL;
+        match error {
+            NotesError::Full => Self::NOTES_FULL,
+            NotesError::Unavailable => Self::UNAVAILABLE,
+            error => {
+                tracing::error!(%error, "notes");
+                Self::INTERNAL
+            }
         }
-        tracing::error!(%error, "notes");
-        Self::INTERNAL
     }
 }

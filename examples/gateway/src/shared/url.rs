@@ -5,6 +5,8 @@ use std::fmt;
 use anyhow::{Context, Result};
 use redis::Client;
 
+use crate::secret::has_split_password;
+
 /// The URL of a Redis server: `redis://[user:password@]host[:port][/database]`.
 ///
 /// Any text is one until it is used, and it is never shown: what tells of a malformed value would tell the password.
@@ -13,18 +15,11 @@ pub struct RedisUrl(String);
 
 impl RedisUrl {
     pub(super) fn client(&self) -> Result<Client> {
-        let client = Client::open(self.0.as_str()).ok().filter(|_| !self.has_split_password());
+        let client = Client::open(self.0.as_str()).ok().filter(|_| !has_split_password(&self.0));
         client.context(
             "the URL of Redis makes no sense: it is redis://[user:password@]host[:port][/database], \
              without TLS, and of a password all but letters, digits, - . _ and ~ is percent-encoded",
         )
-    }
-
-    /// A password with one of these characters as it is would end there, and its beginning be taken for a host.
-    fn has_split_password(&self) -> bool {
-        let (_, rest) = self.0.split_once("://").unwrap_or_default();
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        end > 0 && rest[end..].contains('@')
     }
 }
 

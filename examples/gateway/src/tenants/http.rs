@@ -54,31 +54,31 @@ type Id = Result<Path<TenantId>, PathRejection>;
 
 async fn list(State(app): State<App>, page: Page) -> Result<Json<TenantsPage>, Problem> {
     let after = page.after.map(TenantId::try_from).transpose().map_err(|_| Problem::QUERY)?;
-    let tenants = app.tenants.list(after, page.limit + 1);
+    let tenants = app.tenants.list(after, page.limit + 1).await?;
     let (tenants, next) = page.cut(tenants, TenantRecord::id, |_| size_of::<TenantRecord>());
     Ok(Json(TenantsPage { tenants: tenants.into_iter().map(TenantView::from).collect(), next }))
 }
 
 async fn create(State(app): State<App>, Body(draft): Body<Draft>) -> Result<Response, Problem> {
     let record = draft.record()?;
-    app.tenants.create(record)?;
+    app.tenants.create(record).await?;
     let location = format!("/v1/tenants/{}", record.id());
     let location = HeaderValue::try_from(location).map_err(|_| Problem::INTERNAL)?;
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TenantView::from(record))).into_response())
 }
 
 async fn read(State(app): State<App>, id: Id) -> Result<Json<TenantView>, Problem> {
-    app.tenants.get(known(id)?).map(|record| Json(record.into())).ok_or(Problem::NO_TENANT)
+    app.tenants.get(known(id)?).await?.map(|record| Json(record.into())).ok_or(Problem::NO_TENANT)
 }
 
 async fn suspend(State(app): State<App>, id: Id) -> Result<Json<TenantView>, Problem> {
-    let record = app.tenants.set_status(known(id)?, TenantStatus::Suspended)?;
+    let record = app.tenants.set_status(known(id)?, TenantStatus::Suspended).await?;
     app.events.end(record.id());
     Ok(Json(record.into()))
 }
 
 async fn resume(State(app): State<App>, id: Id) -> Result<Json<TenantView>, Problem> {
-    Ok(Json(app.tenants.set_status(known(id)?, TenantStatus::Active)?.into()))
+    Ok(Json(app.tenants.set_status(known(id)?, TenantStatus::Active).await?.into()))
 }
 
 fn known(id: Id) -> Result<TenantId, Problem> {
@@ -103,6 +103,12 @@ impl From<TenantsError> for Problem {
             TenantsError::Taken => Self::TENANT_TAKEN,
             TenantsError::Full => Self::TENANTS_FULL,
             TenantsError::Platform => Self::PLATFORM_STAYS,
+            TenantsError::Deleted => Self::TENANT_DELETED,
+            TenantsError::Unavailable => Self::UNAVAILABLE,
+            TenantsError::Store(error) => {
+                tracing::error!(%error, "tenants");
+                Self::INTERNAL
+            }
         }
     }
 }

@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod call;
+pub(crate) mod database;
 pub(crate) mod h2;
 pub(crate) mod process;
 pub(crate) mod redis_server;
+pub(crate) mod store;
 
 pub(crate) const ACME: &str = "550e8400-e29b-41d4-a716-446655440000";
 pub(crate) const GLOBEX: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";

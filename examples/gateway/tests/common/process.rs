@@ -59,7 +59,9 @@ fn prepared(mut command: Command) -> Command {
     {
         command.env_remove(format!("GATEWAY_{name}"));
     }
-    command.env_remove("REDIS_URL");
+    for name in ["REDIS_URL", "DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_ADMIN_URL", "TENANCY_KEY"] {
+        command.env_remove(name);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -86,7 +88,7 @@ impl Gateway {
         Self::of(command)
     }
 
-    fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let stdout = Output::of(child.stdout.take().expect("piped"));
         let stderr = Output::of(child.stderr.take().expect("piped"));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gateway::app;
+use gateway::app::{self, Outside};
 use gateway::config::Config;
 use gateway::principals::Census;
 use gateway::serve::{Limits, serve};
@@ -107,7 +107,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, closing) = (listener.local_addr().unwrap(), CancellationToken::new());
     let config = <Config as clap::Parser>::parse_from(["gateway"]);
-    let service = app::service(&config, Census::demo().unwrap(), None, closing.clone());
+    let service = app::service(&config, Census::demo().unwrap(), Outside::default(), closing.clone());
     let limits = Limits { connections: 2, ..config.limits() };
     let served = tokio::spawn(serve(listener, service, limits, closing.clone()));
     let asked = tokio::task::spawn_blocking(move || {

@@ -4,7 +4,16 @@ use serde_json::json;
 
 use crate::common::call::{Call, Connection};
 use crate::common::process::{Gateway, wait_for};
+use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, PLATFORM};
+
+on_each_store![
+    two_tenants_hear_their_own_side_by_side,
+    each_kind_of_change_is_heard_in_order,
+    who_is_too_slow_hears_that_it_missed_some,
+    a_tenant_has_sixteen_streams_at_most,
+    a_suspended_tenants_streams_end_and_no_others,
+];
 
 fn listen(gateway: &Gateway, principal: &str, tenant: &str) -> Connection {
     listen_on(Connection::to(gateway.address), principal, tenant)
@@ -23,9 +32,8 @@ fn post(gateway: &Gateway, principal: &str, tenant: &str, text: &str) -> String 
     answer.json()["id"].as_str().expect("a note").to_owned()
 }
 
-#[test]
-fn two_tenants_hear_their_own_side_by_side() {
-    let gateway = Gateway::start();
+fn two_tenants_hear_their_own_side_by_side(store: &Store) {
+    let gateway = store.start();
     let (mut acme, mut globex) = (listen(&gateway, "alice", ACME), listen(&gateway, "bob", GLOBEX));
     for round in 0..20 {
         post(&gateway, "alice", ACME, &format!("acme {round}"));
@@ -38,9 +46,8 @@ fn two_tenants_hear_their_own_side_by_side() {
     assert_eq!(globex.matches("event: created").count(), 20);
 }
 
-#[test]
-fn each_kind_of_change_is_heard_in_order() {
-    let gateway = Gateway::start();
+fn each_kind_of_change_is_heard_in_order(store: &Store) {
+    let gateway = store.start();
     let mut events = listen(&gateway, "alice", ACME);
     let path = format!("/v1/notes/{}", post(&gateway, "alice", ACME, "one\nand more"));
     Call::new("PUT", &path).by("alice").of(ACME).json(r#"{"text":"two"}"#).send(gateway.address);
@@ -52,9 +59,8 @@ fn each_kind_of_change_is_heard_in_order() {
     events.until(&format!("data: {{\"id\":\"{id}\"}}\n\n"));
 }
 
-#[test]
-fn who_is_too_slow_hears_that_it_missed_some() {
-    let gateway = Gateway::start();
+fn who_is_too_slow_hears_that_it_missed_some(store: &Store) {
+    let gateway = store.start();
     let mut slow = listen_on(Connection::with_small_buffer(gateway.address), "alice", ACME);
     let path = format!("/v1/notes/{}", post(&gateway, "alice", ACME, "one"));
     let body = json!({ "text": "\u{1f980}".repeat(4096) }).to_string();
@@ -69,9 +75,8 @@ fn who_is_too_slow_hears_that_it_missed_some() {
     slow.until("and on it goes");
 }
 
-#[test]
-fn a_tenant_has_sixteen_streams_at_most() {
-    let gateway = Gateway::start();
+fn a_tenant_has_sixteen_streams_at_most(store: &Store) {
+    let gateway = store.start();
     let mut streams: Vec<_> = (0..16).map(|_| listen(&gateway, "alice", ACME)).collect();
     let one_more = Call::get("/v1/notes/events").by("alice").of(ACME);
     let refused = one_more.send(gateway.address);
@@ -86,9 +91,8 @@ fn a_tenant_has_sixteen_streams_at_most() {
     assert_eq!(status, Some(200), "a stream that ended is counted no more");
 }
 
-#[test]
-fn a_suspended_tenants_streams_end_and_no_others() {
-    let gateway = Gateway::start();
+fn a_suspended_tenants_streams_end_and_no_others(store: &Store) {
+    let gateway = store.start();
     let (mut acme, mut globex) = (listen(&gateway, "alice", ACME), listen(&gateway, "bob", GLOBEX));
     let path = format!("/v1/tenants/{GLOBEX}/suspend");
     assert_eq!(Call::new("POST", &path).by("operator").of(PLATFORM).send(gateway.address).status, 200);

@@ -1,12 +1,20 @@
 //! Who calls, then for whom, then whether there is such a tenant.
 
 use crate::common::call::Call;
-use crate::common::process::Gateway;
+use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, INITECH, NOBODY, PLATFORM};
 
-#[test]
-fn who_is_not_known_learns_nothing_of_tenants() {
-    let gateway = Gateway::start();
+on_each_store![
+    who_is_not_known_learns_nothing_of_tenants,
+    only_a_token_that_is_known_is_one,
+    anybody_may_ask_whether_it_is_well,
+    a_foreign_tenant_and_none_are_refused_alike,
+    a_member_hears_what_is_wrong_with_the_tenant,
+    a_caller_is_told_who_and_for_whom,
+];
+
+fn who_is_not_known_learns_nothing_of_tenants(store: &Store) {
+    let gateway = store.start();
     let calls = ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/v1/whoami", "/nowhere"].map(Call::get);
     let expected = calls[0].send(gateway.address);
     assert_eq!(expected.status, 401);
@@ -20,9 +28,8 @@ fn who_is_not_known_learns_nothing_of_tenants() {
     }
 }
 
-#[test]
-fn only_a_token_that_is_known_is_one() {
-    let gateway = Gateway::start();
+fn only_a_token_that_is_known_is_one(store: &Store) {
+    let gateway = store.start();
     let call = Call::get("/v1/whoami").of(ACME);
     let status = |fields: &[&str]| {
         let call = fields.iter().fold(call.clone(), |call, value| call.field("Authorization", value));
@@ -50,9 +57,8 @@ fn only_a_token_that_is_known_is_one() {
     }
 }
 
-#[test]
-fn anybody_may_ask_whether_it_is_well() {
-    let gateway = Gateway::start();
+fn anybody_may_ask_whether_it_is_well(store: &Store) {
+    let gateway = store.start();
     let answer = Call::get("/healthz").send(gateway.address);
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"ok"}"#));
     assert_eq!(Call::get("/healthz").of("nonsense").send(gateway.address).status, 200);
@@ -61,9 +67,8 @@ fn anybody_may_ask_whether_it_is_well() {
     }
 }
 
-#[test]
-fn a_foreign_tenant_and_none_are_refused_alike() {
-    let gateway = Gateway::start();
+fn a_foreign_tenant_and_none_are_refused_alike(store: &Store) {
+    let gateway = store.start();
     for path in ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/nowhere"] {
         let refusals = [GLOBEX, NOBODY, PLATFORM]
             .map(|tenant| Call::get(path).by("alice").of(tenant).send(gateway.address));
@@ -73,9 +78,8 @@ fn a_foreign_tenant_and_none_are_refused_alike() {
     }
 }
 
-#[test]
-fn a_member_hears_what_is_wrong_with_the_tenant() {
-    let gateway = Gateway::start();
+fn a_member_hears_what_is_wrong_with_the_tenant(store: &Store) {
+    let gateway = store.start();
     let problem = |call: Call| {
         let answer = call.send(gateway.address);
         (answer.status, answer.problem())
@@ -90,9 +94,8 @@ fn a_member_hears_what_is_wrong_with_the_tenant() {
     assert_eq!(problem(Call::get("/v1/notes").by("operator").of(NOBODY)), refused(404, "unknown"));
 }
 
-#[test]
-fn a_caller_is_told_who_and_for_whom() {
-    let gateway = Gateway::start();
+fn a_caller_is_told_who_and_for_whom(store: &Store) {
+    let gateway = store.start();
     let answer = Call::get("/v1/whoami").by("alice").of(&ACME.to_uppercase()).send(gateway.address);
     let expected = serde_json::json!({ "principal": "alice", "tenant": ACME, "slug": "acme" });
     assert_eq!(answer.json(), expected);

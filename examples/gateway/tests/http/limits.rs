@@ -3,12 +3,19 @@
 use serde_json::json;
 
 use crate::common::call::{Call, Connection};
-use crate::common::process::Gateway;
+use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX};
 
-#[test]
-fn a_tenant_over_its_rate_is_refused_and_no_other() {
-    let gateway = Gateway::with(&["--rate", "1", "--burst", "3"]);
+on_each_store![
+    a_tenant_over_its_rate_is_refused_and_no_other,
+    a_body_has_64_kibibytes,
+    a_text_has_4096_characters_however_it_is_written,
+    a_tenant_has_1000_notes_and_no_other_feels_it,
+    a_page_has_256_kibibytes,
+];
+
+fn a_tenant_over_its_rate_is_refused_and_no_other(store: &Store) {
+    let gateway = store.with(&["--rate", "1", "--burst", "3"]);
     let ask = |principal, tenant| Call::get("/v1/notes").by(principal).of(tenant).send(gateway.address);
     let refused = (0..20).map(|_| ask("alice", ACME)).find(|answer| answer.status != 200);
     let refused = refused.expect("a limit");
@@ -19,7 +26,7 @@ fn a_tenant_over_its_rate_is_refused_and_no_other() {
     assert_eq!(ask("operator", ACME).status, 429, "it is the tenant's limit, whoever acts for it");
     assert_eq!(Call::get("/healthz").send(gateway.address).status, 200);
     // What is refused earlier takes nothing from the tenant.
-    let gateway = Gateway::with(&["--rate", "1", "--burst", "1"]);
+    let gateway = store.with(&["--rate", "1", "--burst", "1"]);
     for _ in 0..5 {
         assert_eq!(Call::get("/v1/notes").by("bob").of(ACME).send(gateway.address).status, 403);
         assert_eq!(Call::get("/v1/notes").of(ACME).send(gateway.address).status, 401);
@@ -27,9 +34,8 @@ fn a_tenant_over_its_rate_is_refused_and_no_other() {
     assert_eq!(Call::get("/v1/notes").by("alice").of(ACME).send(gateway.address).status, 200);
 }
 
-#[test]
-fn a_body_has_64_kibibytes() {
-    let gateway = Gateway::start();
+fn a_body_has_64_kibibytes(store: &Store) {
+    let gateway = store.start();
     let post = |length: usize| {
         let body = r#"{"text":"a"}"#.to_owned();
         let body = " ".repeat(length - body.len()) + &body;
@@ -40,9 +46,8 @@ fn a_body_has_64_kibibytes() {
     assert_eq!((refused.status, refused.problem()), (413, "gateway:too-large".to_owned()));
 }
 
-#[test]
-fn a_text_has_4096_characters_however_it_is_written() {
-    let gateway = Gateway::start();
+fn a_text_has_4096_characters_however_it_is_written(store: &Store) {
+    let gateway = store.start();
     let post = |text: &str| {
         let body = format!(r#"{{"text":"{text}"}}"#);
         Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&body).send(gateway.address)
@@ -54,9 +59,8 @@ fn a_text_has_4096_characters_however_it_is_written() {
     }
 }
 
-#[test]
-fn a_tenant_has_1000_notes_and_no_other_feels_it() {
-    let gateway = Gateway::start();
+fn a_tenant_has_1000_notes_and_no_other_feels_it(store: &Store) {
+    let gateway = store.start();
     let mut connection = Connection::to(gateway.address);
     let post =
         |principal, tenant| Call::new("POST", "/v1/notes").by(principal).of(tenant).json(r#"{"text":"a"}"#);
@@ -75,9 +79,8 @@ fn a_tenant_has_1000_notes_and_no_other_feels_it() {
 }
 
 /// What one request keeps in memory has a bound, and no note is lost by it.
-#[test]
-fn a_page_has_256_kibibytes() {
-    let gateway = Gateway::start();
+fn a_page_has_256_kibibytes(store: &Store) {
+    let gateway = store.start();
     let mut connection = Connection::to(gateway.address);
     let body = format!(r#"{{"text":"{}"}}"#, "\u{1f980}".repeat(4096));
     for _ in 0..40 {

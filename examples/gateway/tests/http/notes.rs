@@ -6,7 +6,18 @@ use serde_json::json;
 
 use crate::common::call::{Answer, Call, Connection};
 use crate::common::process::Gateway;
+use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, NOBODY};
+
+on_each_store![
+    a_note_is_made_read_changed_and_deleted,
+    a_foreign_note_is_as_absent_as_any,
+    pages_follow_each_other,
+    a_query_that_makes_no_sense_is_refused,
+    a_body_that_makes_no_sense_is_refused_and_not_repeated,
+    a_connection_is_of_no_tenant,
+    routes_and_methods_that_there_are_not,
+];
 
 fn create(gateway: &Gateway, principal: &str, tenant: &str, text: &str) -> String {
     let body = json!({ "text": text }).to_string();
@@ -21,9 +32,8 @@ fn list(gateway: &Gateway, principal: &str, tenant: &str, query: &str) -> Answer
     Call::get(&format!("/v1/notes{query}")).by(principal).of(tenant).send(gateway.address)
 }
 
-#[test]
-fn a_note_is_made_read_changed_and_deleted() {
-    let gateway = Gateway::start();
+fn a_note_is_made_read_changed_and_deleted(store: &Store) {
+    let gateway = store.start();
     let id = create(&gateway, "alice", ACME, "one");
     let path = format!("/v1/notes/{id}");
     let note = Call::get(&path).by("alice").of(ACME).send(gateway.address).json();
@@ -40,9 +50,8 @@ fn a_note_is_made_read_changed_and_deleted() {
     assert_eq!(list(&gateway, "alice", ACME, "").json(), json!({ "notes": [], "next": null }));
 }
 
-#[test]
-fn a_foreign_note_is_as_absent_as_any() {
-    let gateway = Gateway::start();
+fn a_foreign_note_is_as_absent_as_any(store: &Store) {
+    let gateway = store.start();
     let id = create(&gateway, "alice", ACME, "acme's secret");
     for method in ["GET", "PUT", "DELETE"] {
         let answers = [&id, NOBODY, "no-id", "%00"].map(|id| {
@@ -63,9 +72,8 @@ fn a_foreign_note_is_as_absent_as_any() {
     assert_eq!(list(&gateway, "operator", GLOBEX, "").json()["notes"], json!([]));
 }
 
-#[test]
-fn pages_follow_each_other() {
-    let gateway = Gateway::start();
+fn pages_follow_each_other(store: &Store) {
+    let gateway = store.start();
     let made: Vec<_> = (0..120).map(|n| create(&gateway, "alice", ACME, &n.to_string())).collect();
     create(&gateway, "bob", GLOBEX, "another's");
     let mut seen = Vec::new();
@@ -84,9 +92,8 @@ fn pages_follow_each_other() {
     assert_eq!((exactly["notes"].as_array().unwrap().len(), &exactly["next"]), (120, &json!(null)));
 }
 
-#[test]
-fn a_query_that_makes_no_sense_is_refused() {
-    let gateway = Gateway::start();
+fn a_query_that_makes_no_sense_is_refused(store: &Store) {
+    let gateway = store.start();
     for query in
         ["?limit=0", "?limit=201", "?limit=-1", "?limit=x", "?after=x", "?limt=1", "?limit=1&limit=2"]
     {
@@ -95,9 +102,8 @@ fn a_query_that_makes_no_sense_is_refused() {
     assert_eq!(list(&gateway, "alice", ACME, "?limit=200").status, 200);
 }
 
-#[test]
-fn a_body_that_makes_no_sense_is_refused_and_not_repeated() {
-    let gateway = Gateway::start();
+fn a_body_that_makes_no_sense_is_refused_and_not_repeated(store: &Store) {
+    let gateway = store.start();
     let post = || Call::new("POST", "/v1/notes").by("alice").of(ACME);
     let refused = |call: Call, status: u16, kind: &str| {
         let answer = call.send(gateway.address);
@@ -109,13 +115,13 @@ fn a_body_that_makes_no_sense_is_refused_and_not_repeated() {
     refused(post().json(r#"{"text":1}"#), 422, "wrong-shape");
     refused(post().json(r#"{"text":"a","tenant":"marker"}"#), 422, "wrong-shape");
     refused(post().json(r#"{"text":""}"#), 422, "text-length");
+    refused(post().json(r#"{"text":"marker\u0000"}"#), 422, "text-length");
     refused(post().body(r#"{"text":"marker"}"#), 415, "content-type");
     refused(post().field("Content-Type", "text/plain").body(r#"{"text":"marker"}"#), 415, "content-type");
 }
 
-#[test]
-fn a_connection_is_of_no_tenant() {
-    let gateway = Gateway::start();
+fn a_connection_is_of_no_tenant(store: &Store) {
+    let gateway = store.start();
     let mut connection = Connection::to(gateway.address);
     let whoami = |tenant| Call::get("/v1/whoami").by("operator").of(tenant);
     for _ in 0..50 {
@@ -128,9 +134,8 @@ fn a_connection_is_of_no_tenant() {
     }
 }
 
-#[test]
-fn routes_and_methods_that_there_are_not() {
-    let gateway = Gateway::start();
+fn routes_and_methods_that_there_are_not(store: &Store) {
+    let gateway = store.start();
     let send = |method, path| Call::new(method, path).by("alice").of(ACME).send(gateway.address);
     assert_eq!(send("GET", "/v2").problem(), "gateway:no-such-resource");
     assert_eq!(send("GET", "/v1/notes/").problem(), "gateway:no-such-resource");

@@ -4,7 +4,19 @@ use serde_json::json;
 
 use crate::common::call::{Answer, Call};
 use crate::common::process::Gateway;
+use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, INITECH, NOBODY, PLATFORM};
+
+on_each_store![
+    no_other_tenant_may,
+    suspending_and_resuming_are_felt_by_the_next_request,
+    the_platform_itself_stays,
+    a_tenant_is_there_from_the_next_request_on,
+    an_id_and_a_slug_are_given_once,
+    an_unknown_tenant_is_not_found,
+    pages_follow_each_other,
+    a_tenant_that_is_deleted_stays_so,
+];
 
 fn ask(gateway: &Gateway, method: &str, path: &str) -> Answer {
     Call::new(method, path).by("operator").of(PLATFORM).send(gateway.address)
@@ -14,9 +26,8 @@ fn create(gateway: &Gateway, body: &str) -> Answer {
     Call::new("POST", "/v1/tenants").by("operator").of(PLATFORM).json(body).send(gateway.address)
 }
 
-#[test]
-fn no_other_tenant_may() {
-    let gateway = Gateway::start();
+fn no_other_tenant_may(store: &Store) {
+    let gateway = store.start();
     let suspend = format!("/v1/tenants/{GLOBEX}/suspend");
     let resume = format!("/v1/tenants/{INITECH}/resume");
     let read = format!("/v1/tenants/{GLOBEX}");
@@ -45,9 +56,8 @@ fn no_other_tenant_may() {
     assert_eq!(states, ["active", "active", "active", "suspended"]);
 }
 
-#[test]
-fn suspending_and_resuming_are_felt_by_the_next_request() {
-    let gateway = Gateway::start();
+fn suspending_and_resuming_are_felt_by_the_next_request(store: &Store) {
+    let gateway = store.start();
     let bob = || Call::get("/v1/notes").by("bob").of(GLOBEX).send(gateway.address).status;
     let read = || ask(&gateway, "GET", &format!("/v1/tenants/{GLOBEX}")).json()["status"].clone();
     for _ in 0..3 {
@@ -63,17 +73,15 @@ fn suspending_and_resuming_are_felt_by_the_next_request() {
     }
 }
 
-#[test]
-fn the_platform_itself_stays() {
-    let gateway = Gateway::start();
+fn the_platform_itself_stays(store: &Store) {
+    let gateway = store.start();
     let answer = ask(&gateway, "POST", &format!("/v1/tenants/{PLATFORM}/suspend"));
     assert_eq!((answer.status, answer.problem()), (409, "gateway:platform-stays".to_owned()));
     assert_eq!(ask(&gateway, "POST", &format!("/v1/tenants/{PLATFORM}/resume")).status, 200);
 }
 
-#[test]
-fn a_tenant_is_there_from_the_next_request_on() {
-    let gateway = Gateway::start();
+fn a_tenant_is_there_from_the_next_request_on(store: &Store) {
+    let gateway = store.start();
     let whoami = || Call::get("/v1/whoami").by("operator").of(NOBODY).send(gateway.address);
     assert_eq!(whoami().status, 404);
     let created = create(&gateway, &json!({ "slug": "hooli", "id": NOBODY }).to_string());
@@ -84,9 +92,8 @@ fn a_tenant_is_there_from_the_next_request_on() {
     assert_eq!((created.status, &created.json()["status"]), (201, &json!("active")));
 }
 
-#[test]
-fn an_id_and_a_slug_are_given_once() {
-    let gateway = Gateway::start();
+fn an_id_and_a_slug_are_given_once(store: &Store) {
+    let gateway = store.start();
     let problem = |body: serde_json::Value| {
         let answer = create(&gateway, &body.to_string());
         (answer.status, answer.problem())
@@ -102,9 +109,8 @@ fn an_id_and_a_slug_are_given_once() {
     assert_eq!(problem(json!({ "slug": "ok", "status": "active" })).1, "gateway:wrong-shape");
 }
 
-#[test]
-fn an_unknown_tenant_is_not_found() {
-    let gateway = Gateway::start();
+fn an_unknown_tenant_is_not_found(store: &Store) {
+    let gateway = store.start();
     for (method, path) in [("GET", ""), ("POST", "/suspend"), ("POST", "/resume")] {
         for id in [NOBODY, "acme", "00000000-0000-0000-0000-000000000000"] {
             let answer = ask(&gateway, method, &format!("/v1/tenants/{id}{path}"));
@@ -113,12 +119,26 @@ fn an_unknown_tenant_is_not_found() {
     }
 }
 
-#[test]
-fn pages_follow_each_other() {
-    let gateway = Gateway::start();
+fn pages_follow_each_other(store: &Store) {
+    let gateway = store.start();
     let first = ask(&gateway, "GET", "/v1/tenants?limit=3").json();
     assert_eq!((first["tenants"].as_array().unwrap().len(), &first["next"]), (3, &json!(GLOBEX)));
     let second = ask(&gateway, "GET", &format!("/v1/tenants?limit=3&after={GLOBEX}")).json();
     assert_eq!(second["tenants"], json!([{ "id": INITECH, "slug": "initech", "status": "suspended" }]));
     assert_eq!(second["next"], json!(null));
+}
+
+fn a_tenant_that_is_deleted_stays_so(store: &Store) {
+    let demo = include_str!("../../demo.json").replace("suspended", "deleted");
+    let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("deleted.json");
+    std::fs::write(&path, demo).expect("written");
+    let gateway = store.with(&["--principals", path.to_str().expect("UTF-8")]);
+    for action in ["suspend", "resume"] {
+        let answer = ask(&gateway, "POST", &format!("/v1/tenants/{INITECH}/{action}"));
+        assert_eq!((answer.status, answer.problem()), (409, "gateway:tenant-deleted".to_owned()), "{action}");
+    }
+    let read = ask(&gateway, "GET", &format!("/v1/tenants/{INITECH}")).json();
+    assert_eq!(read, json!({ "id": INITECH, "slug": "initech", "status": "deleted" }));
+    let taken = create(&gateway, &json!({ "slug": "initech" }).to_string());
+    assert_eq!((taken.status, taken.problem()), (409, "gateway:tenant-taken".to_owned()));
 }

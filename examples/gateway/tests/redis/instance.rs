@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use clap::Parser;
-use gateway::app::{HttpService, service};
+use gateway::app::{HttpService, Outside, service};
 use gateway::config::Config;
 use gateway::principals::Census;
 use gateway::shared::SharedRedis;
@@ -29,7 +29,8 @@ impl Answer {
 
 pub(crate) fn instance(redis: Option<SharedRedis>, arguments: &[&str]) -> impl HttpService {
     let config = Config::parse_from([&["gateway"], arguments].concat());
-    service(&config, Census::demo().unwrap(), redis, CancellationToken::new())
+    let outside = Outside { redis, database: None };
+    service(&config, Census::demo().unwrap(), outside, CancellationToken::new())
 }
 
 /// A request of the operator's, for a tenant.

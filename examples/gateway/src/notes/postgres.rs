@@ -1,0 +1,175 @@
+//! Notes in Postgres.
+
+use std::fmt;
+use std::future::ready;
+use std::hash::{BuildHasher, RandomState};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy_postgres::table::Order;
+use tenancy_postgres::{Error, TenantDb};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Note, Notes, NotesError, Stored};
+use crate::database::{Database, LONGEST, is_away};
+
+const TABLE: &str = "gateway.notes";
+const COLUMNS: &str = "id, text, created_at";
+
+/// Of this transaction's tenant: other instances make a note of its one after the other too.
+const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(\
+     pg_catalog.concat('gateway.notes ', tenancy.tenant_id()), 0))";
+/// Tenants that have the same turn wait for each other.
+const TURNS: usize = 64;
+
+/// The notes of a database, which instances share.
+///
+/// Each statement is of the tenant's own transaction: the database gives no row of another, whatever is asked here.
+pub struct PgNotes {
+    db: TenantDb,
+    /// The most of one tenant.
+    most: usize,
+    /// Who makes notes has one connection at a time, and waits for its next turn without one.
+    turns: [Mutex<()>; TURNS],
+    hashes: RandomState,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: Uuid,
+    text: String,
+    created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: Uuid,
+}
+
+#[derive(Serialize)]
+struct New {
+    id: Uuid,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Text {
+    text: String,
+}
+
+impl PgNotes {
+    /// Those of a database; a tenant may have so many.
+    pub fn with_limit(most: usize, database: &Database) -> Self {
+        let turns = [const { Mutex::const_new(()) }; TURNS];
+        Self { db: database.db.clone(), most, turns, hashes: RandomState::new() }
+    }
+
+    fn turn(&self, tenant: TenantId) -> &Mutex<()> {
+        let hash = self.hashes.hash_one(tenant) % 64;
+        &self.turns[usize::try_from(hash).unwrap_or_default()]
+    }
+
+    async fn insert(&self, text: String) -> Result<Note, NotesError> {
+        let _turn = self.turn(TenantContext::get()?).lock().await;
+        self.db
+            .tx(async |tx| {
+                tx.query_unverified(LOCK, &[]).await?;
+                let notes = tx.table(TABLE);
+                if notes.select("id").count().await? >= self.most as u64 {
+                    return Err(NotesError::Full);
+                }
+                let last = notes.select("id").order("id", Order::Desc).limit(1).maybe_single::<Id>().await?;
+                let new = New { id: next(Uuid::now_v7(), last.map(|last| last.id)), text };
+                Ok(notes.insert(new).returning(COLUMNS).single::<Row>().await?.into())
+            })
+            .await
+    }
+}
+
+/// A page never begins behind a note that is still to come, though another instance's clock is ahead.
+fn next(now: Uuid, last: Option<Uuid>) -> Uuid {
+    last.map_or(now, |last| now.max(Uuid::from_u128(last.as_u128().saturating_add(1))))
+}
+
+/// Work in the tenant of whoever asks for it, which is read before it first waits, and done in time.
+fn own<'a, T: Send + 'a>(work: impl Future<Output = Result<T, NotesError>> + Send + 'a) -> Stored<'a, T> {
+    match TenantContext::get() {
+        Ok(tenant) => {
+            let done = async { timeout(LONGEST, work).await.unwrap_or(Err(NotesError::Unavailable)) };
+            Box::pin(done.in_tenant(tenant))
+        }
+        Err(error) => Box::pin(ready(Err(error.into()))),
+    }
+}
+
+impl Notes for PgNotes {
+    fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
+        own(async move {
+            let notes = self.db.table(TABLE).select(COLUMNS).gt("id", after.unwrap_or_default());
+            let rows = notes.order("id", Order::Asc).limit(limit as u64).rows::<Row>().await?;
+            Ok(rows.into_iter().map(Note::from).collect())
+        })
+    }
+
+    fn create(&self, text: String) -> Stored<'_, Note> {
+        own(self.insert(text))
+    }
+
+    fn get(&self, id: Uuid) -> Stored<'_, Option<Note>> {
+        own(async move {
+            let note = self.db.table(TABLE).select(COLUMNS).eq("id", id).maybe_single::<Row>().await?;
+            Ok(note.map(Note::from))
+        })
+    }
+
+    fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
+        own(async move {
+            let updated = self.db.table(TABLE).update(Text { text }).eq("id", id).returning(COLUMNS);
+            Ok(updated.maybe_single::<Row>().await?.map(Note::from))
+        })
+    }
+
+    fn delete(&self, id: Uuid) -> Stored<'_, bool> {
+        own(async move { Ok(self.db.table(TABLE).delete().eq("id", id).execute().await? > 0) })
+    }
+}
+
+impl From<Row> for Note {
+    fn from(Row { id, text, created_at }: Row) -> Self {
+        Self { id, text, created: created_at }
+    }
+}
+
+impl From<Error> for NotesError {
+    fn from(error: Error) -> Self {
+        if is_away(&error) {
+            tracing::warn!(%error, "the notes' database");
+            return Self::Unavailable;
+        }
+        Self::Store(error.into())
+    }
+}
+
+/// Shows nothing of the notes.
+impl fmt::Debug for PgNotes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgNotes").field("db", &self.db).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_behind_the_last_one_whatever_the_clock() {
+        let (earlier, later) = (Uuid::now_v7(), Uuid::now_v7());
+        assert_eq!(next(later, None), later);
+        assert_eq!(next(later, Some(earlier)), later);
+        let behind = next(earlier, Some(later));
+        assert!(behind > later && behind.get_version_num() == 7, "{behind}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Tenants in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tenancy::{TenantId, TenantRecord, TenantStatus};
+use tenancy_tower::Snapshot;
+
+use super::{MOST_TENANTS, TenantsError};
+
+/// All tenants: with their names for the platform, and by state alone for the tenant layer, which reads them
+/// at each request and takes no lock for it.
+pub(super) struct MemoryTenants {
+    records: Mutex<BTreeMap<TenantId, TenantRecord>>,
+    directory: Snapshot,
+}
+
+impl MemoryTenants {
+    pub(super) fn new(records: impl IntoIterator<Item = TenantRecord>) -> Self {
+        let records: BTreeMap<_, _> = records.into_iter().map(|record| (record.id(), record)).collect();
+        let directory: Snapshot = records.values().map(|record| (record.id(), record.status())).collect();
+        Self { records: Mutex::new(records), directory }
+    }
+
+    /// What the tenant layer asks: a change is there from the next request on.
+    pub(super) fn status(&self, id: TenantId) -> Option<TenantStatus> {
+        self.directory.get(id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records().len()
+    }
+
+    fn records(&self) -> MutexGuard<'_, BTreeMap<TenantId, TenantRecord>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, id: TenantId) -> Option<TenantRecord> {
+        self.records().get(&id).copied()
+    }
+
+    pub(super) fn list(&self, after: Option<TenantId>, limit: usize) -> Vec<TenantRecord> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records().range((first, Bound::Unbounded)).take(limit).map(|(_, record)| *record).collect()
+    }
+
+    pub(super) fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
+        let mut records = self.records();
+        if records.values().any(|other| other.id() == record.id() || other.slug() == record.slug()) {
+            return Err(TenantsError::Taken);
+        }
+        if records.len() >= MOST_TENANTS {
+            return Err(TenantsError::Full);
+        }
+        records.insert(record.id(), record);
+        // Under the lock: two changes are in both in the same order.
+        self.directory.set(record.id(), record.status());
+        Ok(())
+    }
+
+    pub(super) fn set_status(
+        &self,
+        id: TenantId,
+        status: TenantStatus,
+    ) -> Result<TenantRecord, TenantsError> {
+        let mut records = self.records();
+        let record = records.get_mut(&id).ok_or(TenantsError::Unknown)?;
+        if record.status() == TenantStatus::Deleted && status != TenantStatus::Deleted {
+            return Err(TenantsError::Deleted);
+        }
+        *record = record.with_status(status);
+        self.directory.set(id, status);
+        Ok(*record)
+    }
+}

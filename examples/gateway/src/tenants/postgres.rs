@@ -1,0 +1,62 @@
+//! Tenants in Postgres.
+
+use tenancy::{TenantId, TenantRecord, TenantStatus};
+use tenancy_postgres::{DirectoryError, PgDirectory};
+use tokio::time::timeout;
+
+use super::{MOST_TENANTS, TenantsError};
+use crate::database::{LONGEST, is_away};
+
+/// A question to the directory, which is answered in time.
+pub(super) async fn ask<T>(
+    question: impl Future<Output = Result<T, DirectoryError>>,
+) -> Result<T, TenantsError> {
+    let answer = timeout(LONGEST, question).await.unwrap_or(Err(DirectoryError::Timeout));
+    answer.map_err(TenantsError::from)
+}
+
+pub(super) async fn list(
+    tenants: &PgDirectory,
+    after: Option<TenantId>,
+    limit: usize,
+) -> Result<Vec<TenantRecord>, TenantsError> {
+    ask(tenants.list(after, u32::try_from(limit).unwrap_or(u32::MAX))).await
+}
+
+/// Instances that create at the same time may make a few more than there may be.
+pub(super) async fn create(tenants: &PgDirectory, record: TenantRecord) -> Result<(), TenantsError> {
+    let is_full = list(tenants, None, MOST_TENANTS).await?.len() >= MOST_TENANTS;
+    if is_full { Err(TenantsError::Full) } else { ask(tenants.create(&record)).await }
+}
+
+pub(super) async fn set_status(
+    tenants: &PgDirectory,
+    id: TenantId,
+    status: TenantStatus,
+) -> Result<TenantRecord, TenantsError> {
+    ask(tenants.set_status(id, status)).await?;
+    ask(tenants.record(id)).await?.ok_or(TenantsError::Unknown)
+}
+
+impl From<DirectoryError> for TenantsError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::IdTaken | DirectoryError::SlugTaken => Self::Taken,
+            DirectoryError::NotFound(_) => Self::Unknown,
+            DirectoryError::Deleted => Self::Deleted,
+            error if may_be_later(&error) => {
+                tracing::warn!(%error, "the tenants' database");
+                Self::Unavailable
+            }
+            error => Self::Store(error),
+        }
+    }
+}
+
+fn may_be_later(error: &DirectoryError) -> bool {
+    match error {
+        DirectoryError::Shared | DirectoryError::Timeout => true,
+        DirectoryError::Database(error) => is_away(error),
+        _ => false,
+    }
+}

@@ -1,0 +1,9 @@
+//! Instances of the service that share a Postgres. What it answers is tested with the memory's, in `tests/http`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod migrate;
+mod outage;
+mod shared;
+mod start;

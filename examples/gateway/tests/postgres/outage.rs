@@ -1,0 +1,144 @@
+//! The database fails, and comes back.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::call::{Answer, Call};
+use crate::common::database::Database;
+use crate::common::process::{Gateway, wait_for};
+use crate::common::{ACME, GLOBEX};
+
+const LIMIT: [&str; 4] = ["--rate", "0", "--max-notes", "1000000"];
+
+fn post(gateway: &Gateway, principal: &str, tenant: &str, text: &str) -> Answer {
+    let body = json!({ "text": text }).to_string();
+    Call::new("POST", "/v1/notes").by(principal).of(tenant).json(&body).send(gateway.address)
+}
+
+fn assert_unavailable(answer: &Answer) {
+    let kind = answer.problem();
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")), "{answer:?}");
+    assert!(["gateway:unavailable", "tenancy:tenant-unavailable"].contains(&&*kind), "{kind}");
+    for detail in ["postgres", "database", "socket", "connection", "gateway.notes"] {
+        assert!(!answer.body.to_lowercase().contains(detail), "{answer:?}");
+    }
+}
+
+/// What one tenant wrote: what was tried, and what was acknowledged.
+#[derive(Default)]
+struct Written {
+    tried: BTreeSet<String>,
+    made: BTreeSet<String>,
+    refused: usize,
+}
+
+fn write_until(gateway: &Gateway, principal: &str, tenant: &str, ends: &AtomicBool) -> Written {
+    let mut written = Written::default();
+    while !ends.load(SeqCst) {
+        let text = format!("{principal} {}", written.tried.len());
+        written.tried.insert(text.clone());
+        let answer = post(gateway, principal, tenant, &text);
+        if answer.status == 201 {
+            written.made.insert(text);
+        } else {
+            assert_unavailable(&answer);
+            written.refused += 1;
+        }
+    }
+    written
+}
+
+fn texts(gateway: &Gateway, principal: &str, tenant: &str) -> Vec<String> {
+    let (mut texts, mut path) = (Vec::new(), "/v1/notes?limit=200".to_owned());
+    loop {
+        let page = Call::get(&path).by(principal).of(tenant).send(gateway.address).json();
+        let notes = page["notes"].as_array().expect("notes");
+        texts.extend(notes.iter().map(|note| note["text"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { return texts };
+        path = format!("/v1/notes?limit=200&after={next}");
+    }
+}
+
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn what_was_acknowledged_outlives_a_crash_and_nothing_is_anothers() {
+    let mut database = Database::on_a_server_of_its_own();
+    let gateways = [database.gateway(&LIMIT), database.gateway(&LIMIT)];
+    let ends = AtomicBool::new(false);
+    let writers = [(0, "alice", ACME), (1, "alice", ACME), (0, "bob", GLOBEX), (1, "bob", GLOBEX)];
+    let written = thread::scope(|scope| {
+        let threads = writers.map(|(at, principal, tenant)| {
+            let (gateway, ends) = (&gateways[at], &ends);
+            scope.spawn(move || write_until(gateway, principal, tenant, ends))
+        });
+        for _ in 0..2 {
+            thread::sleep(Duration::from_millis(500));
+            database.crash_and_restart();
+            for (gateway, (principal, tenant)) in gateways.iter().zip([("alice", ACME), ("bob", GLOBEX)]) {
+                let list = Call::get("/v1/notes").by(principal).of(tenant);
+                wait_for(|| (list.send(gateway.address).status == 200).then_some(())).expect("it is back");
+            }
+        }
+        thread::sleep(Duration::from_millis(500));
+        ends.store(true, SeqCst);
+        threads.map(|thread| thread.join().expect("it ends"))
+    });
+    assert!(written.iter().any(|written| written.refused > 0), "the outage was felt");
+    for (principal, tenant, own) in [("alice", ACME, &written[..2]), ("bob", GLOBEX, &written[2..])] {
+        let texts = texts(&gateways[0], principal, tenant);
+        for Written { tried, made, .. } in own {
+            assert!(made.len() > 10 && made.iter().all(|text| texts.contains(text)), "{principal} lost some");
+            assert!(made.is_subset(tried));
+        }
+        let tried: BTreeSet<_> = own.iter().flat_map(|written| &written.tried).collect();
+        assert!(texts.iter().all(|text| tried.contains(text)), "{principal} has what nobody wrote for it");
+    }
+    let foreign = format!(
+        "SELECT count(*)::text FROM gateway.notes WHERE (tenant_id::text, split_part(text, ' ', 1)) \
+         NOT IN (('{ACME}', 'alice'), ('{GLOBEX}', 'bob'))"
+    );
+    assert_eq!(database.ask(&foreign), ["0"]);
+}
+
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn without_a_database_each_request_is_answered_in_time() {
+    let database = Database::on_a_server_of_its_own();
+    let gateway = database.gateway(&LIMIT);
+    let note = post(&gateway, "alice", ACME, "one").json();
+    drop(database);
+    let path = format!("/v1/notes/{}", note["id"].as_str().unwrap());
+    for call in ["GET /v1/notes", "GET /v1/whoami", &format!("GET {path}"), &format!("DELETE {path}")] {
+        let (method, path) = call.split_once(' ').unwrap();
+        assert_unavailable(&Call::new(method, path).by("alice").of(ACME).send(gateway.address));
+    }
+    assert_unavailable(&post(&gateway, "alice", ACME, "two"));
+    assert_eq!(Call::get("/healthz").send(gateway.address).status, 200);
+    assert_eq!(Call::get("/v1/notes").by("alice").of(GLOBEX).send(gateway.address).status, 403);
+}
+
+/// The server is there, and does not come to an answer.
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn a_table_that_is_locked_holds_nobody_up_for_good() {
+    let database = Database::migrated(&[]);
+    let gateway = database.gateway(&LIMIT);
+    assert_eq!(post(&gateway, "alice", ACME, "one").status, 201);
+    database.while_in("LOCK TABLE gateway.notes", || {
+        let answers = thread::scope(|scope| {
+            let list = || Call::get("/v1/notes").by("bob").of(GLOBEX).send(gateway.address);
+            let threads = [scope.spawn(|| post(&gateway, "alice", ACME, "two")), scope.spawn(list)];
+            threads.map(|thread| thread.join().expect("an answer"))
+        });
+        for answer in &answers {
+            assert_eq!(answer.problem(), "gateway:unavailable");
+            assert_unavailable(answer);
+        }
+    });
+    assert_eq!(texts(&gateway, "alice", ACME), ["one"], "what was given up on was not done");
+    assert_eq!(post(&gateway, "alice", ACME, "three").status, 201);
+}
