@@ -199,7 +199,8 @@ fn gateway(verdict: &mut Verdict) {
     verdict.step("the gateway's printed lines, by curl; and several instances on one Redis", || {
         packages::need("curl", &["curl"], "a client that this project did not write")?;
         redis::set_up()?;
-        cargo(&["test", "--quiet", "-p", "gateway", "--", "--ignored"]).run()
+        let tests = ["--test", "curl_lines", "--test", "redis", "--", "--ignored", "--skip", "on_postgres"];
+        cargo(&[&["test", "--quiet", "-p", "gateway"], &tests[..]].concat()).run()
     });
 }
 
@@ -215,6 +216,14 @@ fn against_postgres(verdict: &mut Verdict) {
     verdict.step("tenancy-postgres against a Postgres", || {
         postgres::set_up()?;
         cargo(&["test", "--quiet", "-p", "tenancy-postgres", "--all-features", "--", "--ignored"]).run()
+    });
+    verdict.step("the gateway on a Postgres: what it does in memory, and several instances", || {
+        packages::need("curl", &["curl"], "a client that this project did not write")?;
+        postgres::set_up()?;
+        redis::set_up()?;
+        let gateway = ["test", "--quiet", "-p", "gateway"];
+        cargo(&[&gateway[..], &["--", "--ignored", "on_postgres"]].concat()).run()?;
+        cargo(&[&gateway[..], &["--test", "postgres", "--", "--ignored"]].concat()).run()
     });
 }
 

@@ -54,7 +54,7 @@ pub struct Config {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
     pub redis_url: Option<RedisUrl>,
 
-    /// The URL of a Postgres that keeps tenants and notes, without TLS, as a login that is a member of tenancy_app:
+    /// The URL of a Postgres that keeps tenants and notes, without TLS, as a login that is a member of `tenancy_app`:
     /// `gateway migrate` makes what it needs. On the command line others can read its password
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
     pub database_url: Option<Secret>,
@@ -144,5 +144,27 @@ impl Config {
             self.listen
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = Config::parse_from([
+            "gateway",
+            "--redis-url=redis://:s3cret@h",
+            "--database-url=postgres://u:s3cret@h/d",
+            "--database-listen-url=postgres://u:s3cret@h/d",
+            "--tenancy-key=1:5ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e7",
+            "migrate",
+            "--admin-url=postgres://u:s3cret@h/d",
+        ]);
+        let settings = config.database().expect("a key").expect("a database");
+        let shown = format!("{config:?} {settings:?}");
+        assert!(shown.contains("Migrate") && shown.contains("id: 1"), "{shown}");
+        assert!(!shown.contains("s3cret") && !shown.contains("5ec3e7") && !shown.contains("@h"), "{shown}");
     }
 }

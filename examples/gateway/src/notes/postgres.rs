@@ -1,15 +1,16 @@
 //! Notes in Postgres.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
-use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_postgres::table::Order;
 use tenancy_postgres::{Error, TenantDb};
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -22,8 +23,8 @@ const COLUMNS: &str = "id, text, created_at";
 /// Of this transaction's tenant: other instances make a note of its one after the other too.
 const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(\
      pg_catalog.concat('gateway.notes ', tenancy.tenant_id()), 0))";
-/// Tenants that have the same turn wait for each other.
-const TURNS: usize = 64;
+/// Connections that a tenant has at once, so that others have some too.
+const PER_TENANT: usize = 4;
 
 /// The notes of a database, which instances share.
 ///
@@ -32,9 +33,8 @@ pub struct PgNotes {
     db: TenantDb,
     /// The most of one tenant.
     most: usize,
-    /// Who makes notes has one connection at a time, and waits for its next turn without one.
-    turns: [Mutex<()>; TURNS],
-    hashes: RandomState,
+    /// Of those tenants that have something to do here.
+    places: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
 }
 
 #[derive(Deserialize)]
@@ -63,17 +63,35 @@ struct Text {
 impl PgNotes {
     /// Those of a database; a tenant may have so many.
     pub fn with_limit(most: usize, database: &Database) -> Self {
-        let turns = [const { Mutex::const_new(()) }; TURNS];
-        Self { db: database.db.clone(), most, turns, hashes: RandomState::new() }
+        Self { db: database.db.clone(), most, places: Mutex::default() }
     }
 
-    fn turn(&self, tenant: TenantId) -> &Mutex<()> {
-        let hash = self.hashes.hash_one(tenant) % 64;
-        &self.turns[usize::try_from(hash).unwrap_or_default()]
+    /// Work in the tenant of whoever asks for it, which is read before it first waits, and done in time.
+    fn own<'a, T: Send + 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, NotesError>> + Send + 'a,
+    ) -> Stored<'a, T> {
+        let tenant = match TenantContext::get() {
+            Ok(tenant) => tenant,
+            Err(error) => return Box::pin(ready(Err(error.into()))),
+        };
+        let places = self.places(tenant);
+        let done = async move {
+            // It is never closed.
+            let _place = places.acquire().await;
+            work.await
+        };
+        let done = timeout(LONGEST, done.in_tenant(tenant));
+        Box::pin(async { done.await.unwrap_or(Err(NotesError::Unavailable)) })
+    }
+
+    fn places(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut tenants = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.retain(|_, places| Arc::strong_count(places) > 1);
+        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(PER_TENANT))))
     }
 
     async fn insert(&self, text: String) -> Result<Note, NotesError> {
-        let _turn = self.turn(TenantContext::get()?).lock().await;
         self.db
             .tx(async |tx| {
                 tx.query_unverified(LOCK, &[]).await?;
@@ -94,20 +112,9 @@ fn next(now: Uuid, last: Option<Uuid>) -> Uuid {
     last.map_or(now, |last| now.max(Uuid::from_u128(last.as_u128().saturating_add(1))))
 }
 
-/// Work in the tenant of whoever asks for it, which is read before it first waits, and done in time.
-fn own<'a, T: Send + 'a>(work: impl Future<Output = Result<T, NotesError>> + Send + 'a) -> Stored<'a, T> {
-    match TenantContext::get() {
-        Ok(tenant) => {
-            let done = async { timeout(LONGEST, work).await.unwrap_or(Err(NotesError::Unavailable)) };
-            Box::pin(done.in_tenant(tenant))
-        }
-        Err(error) => Box::pin(ready(Err(error.into()))),
-    }
-}
-
 impl Notes for PgNotes {
     fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
-        own(async move {
+        self.own(async move {
             let notes = self.db.table(TABLE).select(COLUMNS).gt("id", after.unwrap_or_default());
             let rows = notes.order("id", Order::Asc).limit(limit as u64).rows::<Row>().await?;
             Ok(rows.into_iter().map(Note::from).collect())
@@ -115,25 +122,25 @@ impl Notes for PgNotes {
     }
 
     fn create(&self, text: String) -> Stored<'_, Note> {
-        own(self.insert(text))
+        self.own(self.insert(text))
     }
 
     fn get(&self, id: Uuid) -> Stored<'_, Option<Note>> {
-        own(async move {
+        self.own(async move {
             let note = self.db.table(TABLE).select(COLUMNS).eq("id", id).maybe_single::<Row>().await?;
             Ok(note.map(Note::from))
         })
     }
 
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
-        own(async move {
+        self.own(async move {
             let updated = self.db.table(TABLE).update(Text { text }).eq("id", id).returning(COLUMNS);
             Ok(updated.maybe_single::<Row>().await?.map(Note::from))
         })
     }
 
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
-        own(async move { Ok(self.db.table(TABLE).delete().eq("id", id).execute().await? > 0) })
+        self.own(async move { Ok(self.db.table(TABLE).delete().eq("id", id).execute().await? > 0) })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tenants in Postgres.
 
+use std::pin::Pin;
+
 use tenancy::{TenantId, TenantRecord, TenantStatus};
 use tenancy_postgres::{DirectoryError, PgDirectory};
 use tokio::time::timeout;
@@ -7,12 +9,12 @@ use tokio::time::timeout;
 use super::{MOST_TENANTS, TenantsError};
 use crate::database::{LONGEST, is_away};
 
-/// A question to the directory, which is answered in time.
-pub(super) async fn ask<T>(
-    question: impl Future<Output = Result<T, DirectoryError>>,
-) -> Result<T, TenantsError> {
-    let answer = timeout(LONGEST, question).await.unwrap_or(Err(DirectoryError::Timeout));
-    answer.map_err(TenantsError::from)
+/// A question to the directory, which is answered in time. It is boxed: who has no database carries no future for it.
+pub(super) fn ask<'a, T>(
+    question: impl Future<Output = Result<T, DirectoryError>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<T, TenantsError>> + Send + 'a>> {
+    let answer = timeout(LONGEST, question);
+    Box::pin(async { Ok(answer.await.unwrap_or(Err(DirectoryError::Timeout))?) })
 }
 
 pub(super) async fn list(

@@ -121,6 +121,30 @@ fn without_a_database_each_request_is_answered_in_time() {
     assert_eq!(Call::get("/v1/notes").by("alice").of(GLOBEX).send(gateway.address).status, 403);
 }
 
+/// All that it waits for is its own.
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn a_tenant_that_waits_takes_no_connection_from_others() {
+    let database = Database::migrated(&[]);
+    let gateway = database.gateway(&LIMIT);
+    let own = format!("SELECT pg_advisory_xact_lock(hashtextextended('gateway.notes {ACME}', 0))");
+    database.while_in(&own, || {
+        thread::scope(|scope| {
+            let waiting: [_; 40] =
+                std::array::from_fn(|_| scope.spawn(|| post(&gateway, "alice", ACME, "one")));
+            thread::sleep(Duration::from_millis(500));
+            for number in 0..10 {
+                assert_eq!(post(&gateway, "bob", GLOBEX, &number.to_string()).status, 201);
+                assert_eq!(texts(&gateway, "bob", GLOBEX).len(), number + 1);
+            }
+            for thread in waiting {
+                assert_unavailable(&thread.join().expect("an answer"));
+            }
+        });
+    });
+    assert_eq!(texts(&gateway, "alice", ACME), [""; 0]);
+}
+
 /// The server is there, and does not come to an answer.
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]

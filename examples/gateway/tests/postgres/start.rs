@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::common::ACME;
 use crate::common::call::Call;
 use crate::common::database::{Database, KEY};
-use crate::common::process::{command, run};
+use crate::common::process::{Gateway, command, run};
 
 /// What the program says when it does not start.
 fn refused(command: Command) -> String {
@@ -138,11 +138,31 @@ fn no_secret_is_logged() {
     );
     let mut command = database.command(&["--log", "trace", "--listen", "127.0.0.1:0"]);
     command.env("DATABASE_URL", database.url("secretive").replace('@', ":s3cret@"));
-    let gateway = crate::common::process::Gateway::of(command);
+    let gateway = Gateway::of(command);
     let call = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"s3cret"}"#);
     assert_eq!(call.send(gateway.address).status, 201);
     gateway.stderr.with("answered");
     let shown = gateway.stderr.text() + &gateway.stdout.text();
     assert!(shown.contains("Postgres keeps tenants and notes"), "{shown}");
     assert!(!shown.contains("s3cret") && !shown.contains(&KEY[2..]), "{shown}");
+}
+
+#[test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+fn it_listens_by_a_url_of_its_own() {
+    let database = Database::migrated(&[]);
+    database.operate(
+        "DO $$BEGIN IF to_regrole('listener') IS NULL THEN CREATE ROLE listener LOGIN; END IF; END$$",
+    );
+    let with_listener = |url: &str| {
+        let mut command = database.command(&["--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_LISTEN_URL", url);
+        command
+    };
+    let _gateway = Gateway::of(with_listener(&database.url("listener")));
+    let listener = "SELECT string_agg(usename, ' ') FROM pg_stat_activity \
+         WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    assert_eq!(database.ask(listener), ["listener"]);
+    let error = refused(with_listener("postgres://u:s3cret@127.0.0.1:1/d"));
+    assert!(error.contains("listening for changes of tenants: "), "{error}");
 }
