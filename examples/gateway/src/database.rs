@@ -128,7 +128,9 @@ async fn store(db: &TenantDb, key: i32) -> Result<Uuid> {
         Ok(rows) => rows.first().map(|row| row.get(0)).context("gateway.store is empty"),
         Err(Error::Postgres(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             Err(brief(error)).with_context(|| {
-                format!("is the key {key} of TENANCY_KEY the one that `gateway migrate` was given?")
+                format!(
+                    "by the key {key} of TENANCY_KEY, which is to be the one that `gateway migrate` was given"
+                )
             })
         }
         Err(error) => Err(error.into()),
