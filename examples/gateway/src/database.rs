@@ -1,6 +1,5 @@
 //! The Postgres that instances of this service share: it keeps tenants and notes.
 
-mod key;
 mod migrate;
 mod url;
 
@@ -66,7 +65,7 @@ pub fn signing_key(key: Option<&Secret>) -> Result<SigningKey> {
         "a database needs a key: --tenancy-key or TENANCY_KEY, as ID:HEX, the same for `gateway migrate` and for each \
          instance",
     )?;
-    key::parse(key.text())
+    key.text().parse().context("the tenancy key makes no sense: 1:$(openssl rand -hex 32) makes one")
 }
 
 /// A database that was looked at: it would not leak, and knows the key.

@@ -11,7 +11,8 @@ fn it_tells_what_it_did_and_runs_twice() {
     let database = Database::empty();
     let (code, first, stderr) = run(database.migration(&[]));
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(first.starts_with("schema tenancy: applied 1, 2, 3\nkey 1: known\n"), "{first}");
+    assert!(first.starts_with("schema tenancy: applied 1, 2, 3"), "{first}");
+    assert!(first.contains("\nkey 1: known\n"), "{first}");
     assert!(first.ends_with("tenants: added acme, globex, initech, platform\n"), "{first}");
     let store = database.ask("SELECT id::text FROM gateway.store");
     database.operate(&format!("UPDATE tenancy.tenants SET status = 'suspended' WHERE id = '{GLOBEX}'"));
