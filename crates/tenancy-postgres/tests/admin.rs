@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +36,7 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
+        write!(self.0, "{}={value:?} ", field.name()).expect("a string takes it");
     }
 }
 
@@ -76,7 +76,7 @@ async fn each_action_is_an_event_and_a_row_with_its_reason_and_login() {
     let secret = "a secret that no log ever has in it";
     let [first, second] = [1, 2].map(|id| SigningKey::new(id, secret.as_bytes()).expect("a key"));
     admin.add_key(&first).await.expect("added");
-    admin.rotate_key(1, &second, Duration::from_secs(3600)).await.expect("rotated");
+    admin.rotate_key(1, &second, Duration::from_hours(1)).await.expect("rotated");
     admin.retire_key(2, Some(SystemTime::now())).await.expect("retired");
     assert_eq!(admin.keys().await.expect("keys").len(), 2);
     superuser

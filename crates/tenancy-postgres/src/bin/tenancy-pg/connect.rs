@@ -21,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(crate) async fn connect(global: &Global, command: &str) -> Result<AdminDb, Failure> {
     let reason = global.reason.clone().unwrap_or_else(|| format!("tenancy-pg {command}"));
     let access = AdminAccess::new(reason).map_err(|error| Failure::Usage(error.to_string()))?;
-    let url = global.url.as_deref();
+    let url = global.url.as_deref().filter(|url| !url.is_empty());
     let url = url.ok_or_else(|| usage("which database: --url URL, or DATABASE_URL in the environment"))?;
     // The error is not repeated, for it may repeat the URL.
     let mut postgres: tokio_postgres::Config =
