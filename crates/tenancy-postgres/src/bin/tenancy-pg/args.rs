@@ -60,7 +60,7 @@ pub(crate) struct Global {
     pub(crate) url: Option<String>,
 
     /// Certificates that the server's is verified by, in PEM, instead of those of the system
-    #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
     /// Why, for the log: at most 200 characters [default: tenancy-pg COMMAND]
@@ -297,8 +297,11 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
         let arguments: Vec<_> =
             env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
         let message = discreet(&error.render().to_string(), &arguments);
-        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
-        Failure::Usage(message.to_owned()).report(arguments.iter().any(|argument| argument == "--json"))
+        let message = match message.strip_prefix("error: ") {
+            Some(message) => message.trim_end().to_owned(),
+            None => format!("which command?\n\n{}", message.trim_end()),
+        };
+        Failure::Usage(message).report(arguments.iter().any(|argument| argument == "--json"))
     })
 }
 

@@ -1,6 +1,8 @@
 //! Why a command is not done, and how it ends then.
 
+use std::error::Error as _;
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -39,7 +41,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
+        let causes = iter::successors(error.source(), |&cause| cause.source());
+        let message = causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"));
         Self::Server(match hint(&message) {
             Some(hint) => format!("{message}; {hint}"),
             None => message,
