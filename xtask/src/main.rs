@@ -41,7 +41,7 @@ usage: cargo xtask COMMAND
   redis-table                 writes the table of a redis-server's commands anew
   size                        bytes, symbols and instructions of the core on a Cortex-M3
 
-What is missing (QEMU, the cross toolchain, curl, redis-server, Postgres, wrk) is installed, by rustup or the system's package manager.
+What is missing (QEMU, the cross toolchain, curl, redis-server, Postgres, pgbouncer, wrk) is installed, by rustup or the system's package manager.
 XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 --ci prints less on the way; it checks the same.";
 
