@@ -135,14 +135,18 @@ fn features(verdict: &mut Verdict) {
         ])
         .run()
     });
-    features_of(verdict, "tenancy", "Cargo.toml");
-    features_of(verdict, "tenancy-postgres", "crates/tenancy-postgres/Cargo.toml");
-    features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml");
-    features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml");
+    // Twice: dev-dependencies may enable what the crate lacks.
+    let runs: &[&[&str]] = &[&["build"], &["test"]];
+    features_of(verdict, "tenancy", "Cargo.toml", runs);
+    // Its tests need a server, and are run with all features: here they need not be linked.
+    let checks: &[&[&str]] = &[&["build"], &["check", "--tests"], &["test", "--lib"]];
+    features_of(verdict, "tenancy-postgres", "crates/tenancy-postgres/Cargo.toml", checks);
+    features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml", runs);
+    features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml", runs);
 }
 
 /// Each feature of a package alone, and none.
-fn features_of(verdict: &mut Verdict, package: &str, manifest: &str) {
+fn features_of(verdict: &mut Verdict, package: &str, manifest: &str, commands: &[&[&str]]) {
     let mut features = Vec::new();
     verdict.step(&format!("the features of {package} have names"), || {
         features = names_of_features(manifest)?;
@@ -152,10 +156,9 @@ fn features_of(verdict: &mut Verdict, package: &str, manifest: &str) {
     for feature in &features {
         let name = if feature.is_empty() { "no feature" } else { feature };
         verdict.step(&format!("{package} with {name} alone"), || {
-            // Twice: dev-dependencies may enable what the crate lacks.
-            for command in ["build", "test"] {
-                let features = ["--no-default-features", "--features", feature];
-                cargo(&[&[command, "--quiet", "-p", package], &features[..]].concat()).run()?;
+            for command in commands {
+                let features = ["--quiet", "-p", package, "--no-default-features", "--features", feature];
+                cargo(&[command, &features[..]].concat()).run()?;
             }
             Ok(())
         });
