@@ -201,7 +201,7 @@ impl<'a> Session<'a> {
     async fn exchange(&mut self, statement: Statement<'_>, end: Option<End>) -> Answered<Answers> {
         let types = match statement.types(&self.shared.types) {
             Some(types) => types,
-            None => match self.prepare(statement.sql).await? {
+            None => match self.prepare(statement).await? {
                 Ok(types) => types,
                 Err(refused) => return Ok(refused),
             },
@@ -221,7 +221,8 @@ impl<'a> Session<'a> {
     }
 
     /// The types of a statement's parameters, or why the server refuses it.
-    async fn prepare(&mut self, sql: &str) -> Answered<Result<Arc<[Type]>, Answers>> {
+    async fn prepare(&mut self, statement: Statement<'_>) -> Answered<Result<Arc<[Type]>, Answers>> {
+        let sql = statement.sql;
         let Some(client) = self.lease.client() else { return Ok(Err(Answers::default())) };
         let (entered, prepared, held) = try_join3(
             answer(self.enter(client)),
@@ -232,7 +233,9 @@ impl<'a> Session<'a> {
         let entered = self.entered(entered);
         Ok(match prepared {
             // Where others ran before it, its names may mean what they mean to this tenant alone.
-            Ok(prepared) if self.raw == 1 => Ok(self.shared.types.insert(sql, prepared.params())),
+            Ok(prepared) if self.raw == usize::from(statement.is_raw) => {
+                Ok(self.shared.types.insert(sql, prepared.params()))
+            }
             Ok(prepared) => Ok(Arc::from(prepared.params())),
             Err(error) => {
                 let is_held = self.is_held(held);
