@@ -209,3 +209,13 @@ fn no_slug_is_a_tenant_id() {
         assert!(TenantSlug::parse(short).is_ok() && TenantSlug::parse(&long).is_ok(), "{text}");
     }
 }
+
+#[test]
+fn a_status_is_read_as_it_is_written() {
+    for status in [TenantStatus::Active, TenantStatus::Suspended, TenantStatus::Deleted] {
+        assert_eq!(TenantStatus::from_name(status.as_str()), Some(status));
+    }
+    for text in ["", "Active", "active ", "resumed"] {
+        assert_eq!(TenantStatus::from_name(text), None, "{text}");
+    }
+}

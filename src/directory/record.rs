@@ -30,6 +30,27 @@ impl TenantStatus {
         Err(TenantValidationError::new(tenant, kind))
     }
 
+    /// Its name, as a table or a file has it: `active`, `suspended`, `deleted`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The state of this name; `None` for any other text.
+    ///
+    /// ```
+    /// use tenancy::TenantStatus;
+    ///
+    /// assert_eq!(TenantStatus::from_name("suspended"), Some(TenantStatus::Suspended));
+    /// assert_eq!(TenantStatus::from_name("Active"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Deleted].into_iter().find(|status| status.as_str() == name)
+    }
+
     /// What a directory's answer comes to, where `None` is an id that it does not know.
     ///
     /// ```

@@ -14,10 +14,10 @@ pub use self::access::{AdminAccess, InvalidReasonError};
 use crate::audit::{Finding, audit, audit_role};
 use crate::error::Error;
 use crate::id::PgTenantId;
-use crate::migrations::{ADD_KEY, EnableTable, Progress, migrate_to, revert};
+use crate::migrations::{EnableTable, Progress, add_key, applied, migrate_to, revert};
 use crate::params::Param;
 use crate::sign::SigningKey;
-use crate::tenants::{self, DirectoryError, found, record, status_text};
+use crate::tenants::{self, DirectoryError, record};
 
 /// Whether the log is there: what comes before its migration is not in it.
 const IS_THERE: &str = "SELECT pg_catalog.to_regclass('tenancy.admin_log') IS NOT NULL";
@@ -158,13 +158,9 @@ impl AdminDb {
     /// The server's.
     pub async fn applied_migrations(&mut self) -> Result<Vec<i32>, Error> {
         let transaction = self.begin("applied_migrations", "").await?;
-        let there = "SELECT pg_catalog.to_regclass('tenancy.migrations') IS NOT NULL";
-        let mut rows = Vec::new();
-        if transaction.query_one(there, &[]).await?.get(0) {
-            rows = transaction.query("SELECT version FROM tenancy.migrations ORDER BY 1", &[]).await?;
-        }
+        let versions = applied(&transaction).await?;
         commit(transaction).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        Ok(versions)
     }
 
     /// Gives the database a key, as [`add_key`](crate::add_key).
@@ -174,7 +170,7 @@ impl AdminDb {
     /// The server's: `23505` where the id is another key's.
     pub async fn add_key(&mut self, key: &SigningKey) -> Result<(), Error> {
         let transaction = self.begin("add_key", &key.id().to_string()).await?;
-        transaction.execute(ADD_KEY, &[&key.id(), &key.secret()]).await?;
+        add_key(&transaction, key).await?;
         commit(transaction).await
     }
 
@@ -201,7 +197,7 @@ impl AdminDb {
             return Err(Error::Config("a key does not replace itself: a new secret has a new id"));
         }
         let transaction = self.begin("rotate_key", &format!("{old} {}", new.id())).await?;
-        transaction.execute(ADD_KEY, &[&new.id(), &new.secret()]).await?;
+        add_key(&transaction, new).await?;
         let retire = "SELECT tenancy.retire_key(\
             $1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2))";
         transaction.execute(retire, &[&old, &grace.as_secs_f64()]).await?;
@@ -269,8 +265,7 @@ impl AdminDb {
     pub async fn create_tenant(&mut self, tenant: &TenantRecord) -> Result<(), DirectoryError> {
         let (id, slug) = (tenant.id(), tenant.slug());
         let transaction = self.begin("create_tenant", &format!("{id} {slug}")).await?;
-        let params: [Param<'_>; 3] = [&PgTenantId(id), &slug.as_str(), &status_text(tenant.status())];
-        transaction.execute(tenants::INSERT, &params).await?;
+        tenants::create_tenant(&transaction, tenant).await?;
         Ok(commit(transaction).await?)
     }
 
@@ -284,9 +279,8 @@ impl AdminDb {
         tenant: TenantId,
         status: TenantStatus,
     ) -> Result<(), DirectoryError> {
-        let status = status_text(status);
-        let transaction = self.begin("set_tenant_status", &format!("{tenant} {status}")).await?;
-        found(transaction.execute(tenants::SET_STATUS, &[&PgTenantId(tenant), &status]).await?, tenant)?;
+        let transaction = self.begin("set_tenant_status", &format!("{tenant} {}", status.as_str())).await?;
+        tenants::set_tenant_status(&transaction, tenant, status).await?;
         Ok(commit(transaction).await?)
     }
 

@@ -90,6 +90,12 @@ pub async fn audit_role(client: &mut Client, role: &str) -> Result<Vec<Finding>,
     run(client, Some(role), &SIGNED).await
 }
 
+/// Those for which a database is refused.
+pub(crate) fn critical(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.retain(|finding| finding.severity == Severity::Critical);
+    findings
+}
+
 /// Of the client's user, where policies trust in this binding.
 pub(crate) async fn audit_as(client: &mut Client, binding: &Binding) -> Result<Vec<Finding>, Error> {
     let form = match binding.context {

@@ -3,8 +3,8 @@
 //! A signature goes as a parameter and never in a statement's text: `pg_stat_activity` shows texts to all who share
 //! the user, and a signature that was read there would be good until it expires.
 
-use std::fmt::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::fmt;
+use std::time::Duration;
 
 use serde_json::json;
 use tenancy::TenantId;
@@ -96,27 +96,42 @@ pub(crate) struct Binding {
     pub(crate) lifetime: Duration,
 }
 
-/// What is asked for in one `SELECT`: its columns are computed in their order.
-const ENTER: &str = "tenancy.enter($1, $2, $3, $4)";
-const SET: &str = "pg_catalog.set_config('app.tenant_id', $1, true)";
-
 impl Binding {
-    /// Makes the transaction that was begun the tenant's, and gives its mark.
+    /// What makes a transaction that was begun a tenant's: one `SELECT`, whose columns are computed in their order, the
+    /// last one the mark.
+    pub(crate) fn enter_sql(&self) -> String {
+        let (enter, params) = match self.context {
+            ContextBinding::Signed(_) => ("tenancy.enter($1, $2, $3, $4)", 4),
+            ContextBinding::Plain => ("pg_catalog.set_config('app.tenant_id', $1, true)", 1),
+            ContextBinding::SupabaseClaims => ("NULL", 0),
+        };
+        let claims = self.supabase.as_ref().map_or_else(String::new, |_| {
+            let (claims, role) = (params + 1, params + 2);
+            format!(
+                "pg_catalog.set_config('request.jwt.claims', ${claims}, true), \
+                 pg_catalog.set_config('role', ${role}, true), "
+            )
+        });
+        format!("SELECT {enter}, {claims}{}", self.statements().mark)
+    }
+
+    /// Sends it, and gives the mark.
     pub(crate) async fn enter(
         &self,
         client: &Client,
+        sql: &str,
         tenant: TenantId,
         subject: Option<Uuid>,
     ) -> Result<Option<String>, Error> {
         let claims =
             self.supabase.as_ref().map(|supabase| (supabase.claims(tenant, subject), &supabase.role));
-        let claims: Vec<Param<'_>> = match &claims {
-            Some((claims, role)) => vec![claims, *role],
+        let claims: Typed<'_> = match &claims {
+            Some((claims, role)) => vec![(claims, Type::TEXT), (*role, Type::TEXT)],
             None => Vec::new(),
         };
         match &self.context {
             ContextBinding::Signed(key) => {
-                let expires = self.expiry();
+                let expires = SigningKey::expiry(self.lifetime);
                 let signature = key.sign(tenant, expires);
                 let (tenant, id, signature) = (Uuid::from(tenant), key.id(), &signature[..]);
                 let params: Typed<'_> = vec![
@@ -125,39 +140,11 @@ impl Binding {
                     (&expires, Type::INT8),
                     (&signature, Type::BYTEA),
                 ];
-                self.ask(client, ENTER, params, claims).await
+                ask(client, sql, params, claims).await
             }
-            ContextBinding::Plain => {
-                let tenant = tenant.to_string();
-                self.ask(client, SET, vec![(&tenant, Type::TEXT)], claims).await
-            }
-            ContextBinding::SupabaseClaims => self.ask(client, "NULL", Vec::new(), claims).await,
+            ContextBinding::Plain => ask(client, sql, vec![(&tenant.to_string(), Type::TEXT)], claims).await,
+            ContextBinding::SupabaseClaims => ask(client, sql, Vec::new(), claims).await,
         }
-    }
-
-    async fn ask<'a>(
-        &self,
-        client: &Client,
-        enter: &str,
-        mut params: Typed<'a>,
-        claims: Vec<Param<'a>>,
-    ) -> Result<Option<String>, Error> {
-        let mut sql = format!("SELECT {enter}");
-        for (param, setting) in claims.into_iter().zip(["request.jwt.claims", "role"]) {
-            params.push((param, Type::TEXT));
-            let number = params.len();
-            // Writing to a string can't fail.
-            let _ = write!(sql, ", pg_catalog.set_config('{setting}', ${number}, true)");
-        }
-        let _ = write!(sql, ", {}", self.statements().mark);
-        let rows = client.query_typed(&sql, &params).await?;
-        Ok(rows.first().and_then(|row| row.try_get(row.len() - 1).ok()))
-    }
-
-    /// When a signature of now is good no more, in seconds of Unix time.
-    fn expiry(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from((now + self.lifetime).as_secs()).unwrap_or(i64::MAX)
     }
 
     /// What is sent to ask whose the transaction is, and to end it.
@@ -168,6 +155,17 @@ impl Binding {
             ContextBinding::SupabaseClaims => &CLAIMS,
         }
     }
+}
+
+async fn ask<'a>(
+    client: &Client,
+    sql: &str,
+    mut params: Typed<'a>,
+    claims: Typed<'a>,
+) -> Result<Option<String>, Error> {
+    params.extend(claims);
+    let rows = client.query_typed(sql, &params).await?;
+    Ok(rows.first().and_then(|row| row.try_get(row.len() - 1).ok()))
 }
 
 #[cfg(test)]

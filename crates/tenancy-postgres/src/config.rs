@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::binding::{Binding, ContextBinding, Supabase};
 use crate::error::Error;
+use crate::sign::SigningKey;
 
 /// Where the database is, who enters it, and how many connections it may have.
 ///
@@ -38,7 +39,7 @@ impl Config {
             ContextBinding::SupabaseClaims => Some(Supabase::role("authenticated")),
             ContextBinding::Signed(_) | ContextBinding::Plain => None,
         };
-        let binding = Binding { context, supabase, lifetime: Duration::from_secs(30) };
+        let binding = Binding { context, supabase, lifetime: SigningKey::LIFETIME };
         Self { postgres, binding, pool_size: 8, wait: Duration::from_secs(5), is_pooled: false }
     }
 
@@ -115,7 +116,6 @@ impl fmt::Debug for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sign::SigningKey;
 
     fn key() -> SigningKey {
         SigningKey::new(7, b"a secret of 32 bytes or of more.").expect("a key")

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row, Socket};
 use uuid::Uuid;
 
-use crate::audit::{Finding, Severity, audit_as};
+use crate::audit::{Finding, audit_as, critical};
 use crate::binding::Binding;
 use crate::config::Config;
 use crate::error::Error;
@@ -57,6 +57,8 @@ pub struct TenantDb {
 /// What all sessions of a database have in common.
 pub(crate) struct Shared {
     pub(crate) binding: Binding,
+    /// [`Binding::enter_sql`]: the same for each transaction.
+    pub(crate) enter: String,
     /// A connection is a session of the server's: no pooler stands between.
     pub(crate) is_direct: bool,
     pub(crate) types: ParamTypes,
@@ -91,10 +93,14 @@ impl TenantDb {
         config.check()?;
         let (pool, is_direct) = Pool::open(&config, tls).await?;
         let mut lease = pool.get().await?;
-        refuse_leaks(audit_as(lease.client_mut()?, &config.binding).await?)?;
+        let leaks = critical(audit_as(lease.client_mut()?, &config.binding).await?);
+        if !leaks.is_empty() {
+            return Err(Error::Leaks(leaks));
+        }
         lease.give_back();
         let (types, columns) = (ParamTypes::default(), TenantColumns::default());
-        let shared = Shared { binding: config.binding, is_direct, types, columns };
+        let enter = config.binding.enter_sql();
+        let shared = Shared { binding: config.binding, enter, is_direct, types, columns };
         Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
     }
 
@@ -222,11 +228,6 @@ impl TenantDb {
 
 fn current() -> Result<TenantId, Error> {
     Ok(TenantContext::get()?)
-}
-
-fn refuse_leaks(mut findings: Vec<Finding>) -> Result<(), Error> {
-    findings.retain(|finding| finding.severity == Severity::Critical);
-    if findings.is_empty() { Ok(()) } else { Err(Error::Leaks(findings)) }
 }
 
 impl fmt::Debug for TenantDb {

@@ -21,7 +21,7 @@ use crate::db::TenantDb;
 use crate::id::PgTenantId;
 use crate::params::Param;
 use crate::session::{Access, Answer, Statement};
-use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, found, record, status_text};
+use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, found, record};
 
 /// The tenants' table of migration 3, for [`TenantLayer`](tenancy_tower::TenantLayer) and other parts of a service.
 ///
@@ -164,7 +164,7 @@ impl PgDirectory {
     ///   whether it was done.
     pub async fn create(&self, record: &TenantRecord) -> Result<(), DirectoryError> {
         let (id, slug) = (PgTenantId(record.id()), record.slug());
-        self.write(record.id(), INSERT, &[&id, &slug.as_str(), &status_text(record.status())]).await?;
+        self.write(record.id(), INSERT, &[&id, &slug.as_str(), &record.status().as_str()]).await?;
         Ok(())
     }
 
@@ -176,7 +176,7 @@ impl PgDirectory {
     /// - [`DirectoryError::Deleted`] where it is deleted, and would be no more.
     /// - [`DirectoryError::Database`] as for [`create`](Self::create).
     pub async fn set_status(&self, tenant: TenantId, status: TenantStatus) -> Result<(), DirectoryError> {
-        let updated = self.write(tenant, SET_STATUS, &[&PgTenantId(tenant), &status_text(status)]).await?;
+        let updated = self.write(tenant, SET_STATUS, &[&PgTenantId(tenant), &status.as_str()]).await?;
         found(updated, tenant)
     }
 

@@ -3,7 +3,7 @@
 mod enable;
 mod plain;
 
-use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
+use tokio_postgres::{Client, Error, GenericClient, IsolationLevel, Transaction};
 
 pub use self::enable::{EnableTable, Progress, enable_table};
 use crate::sign::SigningKey;
@@ -48,8 +48,6 @@ const MIGRATIONS: &[Migration] = &[
         down: include_str!("../sql/0004_admin_log.down.sql"),
     },
 ];
-
-pub(crate) const ADD_KEY: &str = "SELECT tenancy.add_key($1, $2)";
 
 /// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".
 const LOCK: i64 = i64::from_be_bytes(*b"\0tenancy");
@@ -130,8 +128,8 @@ pub async fn revert(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
 /// # Errors
 ///
 /// The server's: `23505` where the id is another key's.
-pub async fn add_key(client: &Client, key: &SigningKey) -> Result<(), Error> {
-    client.execute(ADD_KEY, &[&key.id(), &key.secret()]).await?;
+pub async fn add_key(client: &impl GenericClient, key: &SigningKey) -> Result<(), Error> {
+    client.execute("SELECT tenancy.add_key($1, $2)", &[&key.id(), &key.secret()]).await?;
     Ok(())
 }
 
@@ -157,12 +155,17 @@ async fn locked(client: &mut Client) -> Result<Transaction<'_>, Error> {
 }
 
 async fn is_applied(transaction: &Transaction<'_>, version: i32) -> Result<bool, Error> {
+    Ok(applied(transaction).await?.contains(&version))
+}
+
+/// The versions that are applied, the first one first.
+pub(crate) async fn applied(transaction: &Transaction<'_>) -> Result<Vec<i32>, Error> {
     let there = "SELECT pg_catalog.to_regclass('tenancy.migrations') IS NOT NULL";
     if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
-        return Ok(false);
+        return Ok(Vec::new());
     }
-    let applied = "SELECT FROM tenancy.migrations WHERE version = $1";
-    Ok(transaction.query_opt(applied, &[&version]).await?.is_some())
+    let rows = transaction.query("SELECT version FROM tenancy.migrations ORDER BY 1", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 #[cfg(test)]

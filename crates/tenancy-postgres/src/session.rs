@@ -42,7 +42,7 @@ pub(crate) struct Session<'a> {
     /// Until then nothing is committed, whatever breaks.
     is_commit_sent: AtomicBool,
     /// SQL left in the session what can't be taken out of it.
-    is_altered: AtomicBool,
+    is_altered: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
             raw: 0,
             has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
-            is_altered: AtomicBool::new(false),
+            is_altered: false,
         }
     }
 
@@ -216,7 +216,7 @@ impl<'a> Session<'a> {
         )
         .await?;
         let entered = self.entered(entered);
-        let (is_held, ended) = (self.is_held(held), self.is_held(ended));
+        let (is_held, ended) = (self.is_held(held), self.ended(ended));
         Ok(Answers { entered, answer, is_held, ended })
     }
 
@@ -244,13 +244,13 @@ impl<'a> Session<'a> {
         })
     }
 
-    async fn exchange_commit(&self) -> Answered<Answers> {
+    async fn exchange_commit(&mut self) -> Answered<Answers> {
         let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
         let end = End::of(self.raw > 0);
         let looks = end == End::Commit;
         let (held, ended) =
             try_join(answer(self.look(client, looks)), answer(self.end(client, Some(end)))).await?;
-        Ok(Answers { is_held: self.is_held(held), ended: self.is_held(ended), ..Answers::default() })
+        Ok(Answers { is_held: self.is_held(held), ended: self.ended(ended), ..Answers::default() })
     }
 
     /// Sends nothing where the tenant is entered; else it gives the mark.
@@ -264,7 +264,8 @@ impl<'a> Session<'a> {
             (Access::ReadWrite, false) => BEGIN_CLEAN,
             (Access::ReadOnly, false) => BEGIN_CLEAN_READ_ONLY,
         };
-        let enter = self.shared.binding.enter(client, self.tenant, self.subject);
+        let Shared { binding, enter, .. } = self.shared;
+        let enter = binding.enter(client, enter, self.tenant, self.subject);
         try_join(client.batch_execute(begin), enter).await.map(|((), mark)| mark)
     }
 
@@ -279,7 +280,7 @@ impl<'a> Session<'a> {
             return Ok(Looked::Not);
         }
         let rows = client.query_typed(self.shared.binding.statements().look, &[]).await?;
-        Ok(Looked::Saw(rows.first().and_then(|row| row.try_get(0).ok())))
+        Ok(Looked::Saw { mark: rows.first().and_then(|row| row.try_get(0).ok()), is_altered: false })
     }
 
     /// A scrub looks before it commits.
@@ -295,13 +296,17 @@ impl<'a> Session<'a> {
             _ => None,
         });
         let is_altered = row.is_some_and(|row| row.len() > 1 && row.get(1) != Some("f"));
-        self.is_altered.store(is_altered, Ordering::Relaxed);
-        Ok(Looked::Saw(row.and_then(|row| row.get(0)).map(Into::into)))
+        Ok(Looked::Saw { mark: row.and_then(|row| row.get(0)).map(Into::into), is_altered })
+    }
+
+    fn ended(&mut self, ended: Answered<Looked>) -> Answered<bool> {
+        self.is_altered |= matches!(ended, Ok(Looked::Saw { is_altered: true, .. }));
+        self.is_held(ended)
     }
 
     /// To the pool, unless the session is another than it was.
     fn give_back(mut self) {
-        if self.is_altered.load(Ordering::Relaxed) {
+        if self.is_altered {
             self.lease.close();
         }
         self.lease.give_back();
@@ -311,7 +316,7 @@ impl<'a> Session<'a> {
     fn is_held(&self, looked: Answered<Looked>) -> Answered<bool> {
         Ok(match looked? {
             Looked::Not => true,
-            Looked::Saw(mark) => mark.is_some() && mark == self.mark,
+            Looked::Saw { mark, .. } => mark.is_some() && mark == self.mark,
         })
     }
 
@@ -380,7 +385,11 @@ impl Default for Answers {
 /// What a look at the mark gave.
 enum Looked {
     Not,
-    Saw(Option<String>),
+    /// A look that scrubs also says whether the session is to be closed.
+    Saw {
+        mark: Option<String>,
+        is_altered: bool,
+    },
 }
 
 /// What becomes of a transaction.

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -33,6 +34,9 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
+    /// How long a signature is good for, unless another time is given.
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
+
     /// The fewest bytes of a secret.
     pub const MIN_SECRET: usize = 32;
 
@@ -98,6 +102,12 @@ impl SigningKey {
         let mac = self.mac.clone().chain_update(DOMAIN).chain_update(tenant.as_bytes());
         let mac = mac.chain_update(self.id.to_be_bytes()).chain_update(expires.to_be_bytes());
         mac.finalize().into_bytes().into()
+    }
+
+    /// When a signature of now that is good for so long is good no more: a Unix time in seconds.
+    pub(crate) fn expiry(lifetime: Duration) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from((now + lifetime).as_secs()).unwrap_or(i64::MAX)
     }
 
     /// A secret that makes the same signatures, for the database.

@@ -3,7 +3,7 @@
 mod error;
 
 use tenancy::{TenantId, TenantNotFoundError, TenantRecord, TenantSlug, TenantStatus};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{GenericClient, Row};
 
 pub use self::error::DirectoryError;
 use crate::id::PgTenantId;
@@ -42,9 +42,12 @@ pub(crate) const PAGE: &str = "SELECT id, slug, status FROM tenancy.tenants WHER
 ///
 /// - [`DirectoryError::IdTaken`] and [`DirectoryError::SlugTaken`] where another tenant has it, in whatever state.
 /// - [`DirectoryError::Database`] where the server refused, or can't be reached.
-pub async fn create_tenant(operator: &Client, record: &TenantRecord) -> Result<(), DirectoryError> {
+pub async fn create_tenant(
+    operator: &impl GenericClient,
+    record: &TenantRecord,
+) -> Result<(), DirectoryError> {
     let (id, slug) = (PgTenantId(record.id()), record.slug());
-    operator.execute(INSERT, &[&id, &slug.as_str(), &status_text(record.status())]).await?;
+    operator.execute(INSERT, &[&id, &slug.as_str(), &record.status().as_str()]).await?;
     Ok(())
 }
 
@@ -56,11 +59,11 @@ pub async fn create_tenant(operator: &Client, record: &TenantRecord) -> Result<(
 /// - [`DirectoryError::Deleted`] where it is deleted, and would be no more.
 /// - [`DirectoryError::Database`] where the server refused, or can't be reached.
 pub async fn set_tenant_status(
-    operator: &Client,
+    operator: &impl GenericClient,
     tenant: TenantId,
     status: TenantStatus,
 ) -> Result<(), DirectoryError> {
-    let updated = operator.execute(SET_STATUS, &[&PgTenantId(tenant), &status_text(status)]).await?;
+    let updated = operator.execute(SET_STATUS, &[&PgTenantId(tenant), &status.as_str()]).await?;
     found(updated, tenant)
 }
 
@@ -70,7 +73,10 @@ pub async fn set_tenant_status(
 ///
 /// [`DirectoryError::Database`] where the server refused, or can't be reached; [`DirectoryError::Row`] where the
 /// record can't be read.
-pub async fn tenant(operator: &Client, id: TenantId) -> Result<Option<TenantRecord>, DirectoryError> {
+pub async fn tenant(
+    operator: &impl GenericClient,
+    id: TenantId,
+) -> Result<Option<TenantRecord>, DirectoryError> {
     operator.query_opt(BY_ID, &[&PgTenantId(id)]).await?.as_ref().map(record).transpose()
 }
 
@@ -80,7 +86,7 @@ pub async fn tenant(operator: &Client, id: TenantId) -> Result<Option<TenantReco
 ///
 /// As [`tenant`].
 pub async fn tenant_by_slug(
-    operator: &Client,
+    operator: &impl GenericClient,
     slug: TenantSlug,
 ) -> Result<Option<TenantRecord>, DirectoryError> {
     operator.query_opt(BY_SLUG, &[&slug.as_str()]).await?.as_ref().map(record).transpose()
@@ -107,7 +113,7 @@ pub async fn tenant_by_slug(
 ///
 /// As [`tenant`].
 pub async fn tenants(
-    operator: &Client,
+    operator: &impl GenericClient,
     after: Option<TenantId>,
     limit: u32,
 ) -> Result<Vec<TenantRecord>, DirectoryError> {
@@ -123,38 +129,6 @@ pub(crate) fn found(updated: u64, tenant: TenantId) -> Result<(), DirectoryError
 pub(crate) fn record(row: &Row) -> Result<TenantRecord, DirectoryError> {
     let PgTenantId(id) = row.try_get(0)?;
     let slug = TenantSlug::parse(row.try_get(1)?).map_err(|_| DirectoryError::Row)?;
-    Ok(TenantRecord::new(id, slug, read_status(row.try_get(2)?)?))
-}
-
-pub(crate) fn status_text(status: TenantStatus) -> &'static str {
-    match status {
-        TenantStatus::Active => "active",
-        TenantStatus::Deleted => "deleted",
-        // A state that this version does not know forbids work.
-        _ => "suspended",
-    }
-}
-
-fn read_status(text: &str) -> Result<TenantStatus, DirectoryError> {
-    match text {
-        "active" => Ok(TenantStatus::Active),
-        "suspended" => Ok(TenantStatus::Suspended),
-        "deleted" => Ok(TenantStatus::Deleted),
-        _ => Err(DirectoryError::Row),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_status_is_read_as_it_is_written() {
-        for status in [TenantStatus::Active, TenantStatus::Suspended, TenantStatus::Deleted] {
-            assert_eq!(read_status(status_text(status)).expect("a status"), status);
-        }
-        for text in ["", "Active", "active ", "resumed"] {
-            assert!(matches!(read_status(text), Err(DirectoryError::Row)), "{text}");
-        }
-    }
+    let status = TenantStatus::from_name(row.try_get(2)?).ok_or(DirectoryError::Row)?;
+    Ok(TenantRecord::new(id, slug, status))
 }

@@ -2,23 +2,18 @@
 
 mod common;
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::Poll;
 use std::time::Duration;
 
 use common::Server;
+use common::drops::{Work, drops, no_transaction_stays_open, poll_and_drop, runtime};
 use common::tenants::{A, B, connect, insert, notes, set_up};
 use tenancy::TenantFutureExt;
 use tenancy_postgres::{Error, TenantDb, TenantTx};
-use tokio::task::yield_now;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 /// Drops of each kind of work. More by the environment: `TENANCY_DROPS`.
 const DROPS: usize = 1500;
-
-type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
 const INSERT: &str = "INSERT INTO notes (title) VALUES ('a')";
 const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id > $1";
@@ -26,7 +21,7 @@ const SELECT: &str = "SELECT tenant_id, title FROM notes WHERE id > $1";
 /// Each ends well after some polls, where it is left alone.
 const WORKS: [&str; 7] = ["alone", "alone, with parameters", "query", "commit", "rollback", "scope", "mess"];
 
-fn work<'a>(name: &str, db: &'a TenantDb) -> Work<'a> {
+fn work<'a>(name: &str, db: &'a TenantDb) -> Work<'a, Error> {
     match name {
         "alone" => Box::pin(async { db.execute(INSERT, &[]).in_tenant(A).await.map(drop) }),
         "alone, with parameters" => {
@@ -61,18 +56,6 @@ fn work<'a>(name: &str, db: &'a TenantDb) -> Work<'a> {
     }
 }
 
-/// Whether it is done after so many polls. The connection's own task has turns between them.
-async fn poll_and_drop(polls: usize, work: Work<'_>) -> Result<bool, Error> {
-    let mut work = pin!(work);
-    for _ in 0..polls {
-        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-            return done.map(|()| true);
-        }
-        yield_now().await;
-    }
-    Ok(false)
-}
-
 /// The other tenant, on the same pool.
 async fn look(db: &TenantDb, name: &str, polls: usize) {
     let seen = timeout(Duration::from_secs(10), notes(db, B)).await.expect("in time");
@@ -82,19 +65,6 @@ async fn look(db: &TenantDb, name: &str, polls: usize) {
         db.tx_in(B, async |tx: &TenantTx<'_>| tx.query_unverified(sql, &[]).await).await.expect("a row");
     assert_eq!(rows[0].get::<_, &str>(0), "\"$user\", public", "{name}, {polls} polls");
     assert_eq!(rows[0].get::<_, i64>(1), 0, "{name}, {polls} polls");
-}
-
-/// A closed connection's transaction ends when the server notices.
-async fn no_transaction_stays_open(superuser: &Client) {
-    let sql =
-        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND xact_start IS NOT NULL)
-        + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
-    let ends = async {
-        while superuser.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0) != 0 {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), ends).await.expect("no open transaction, and no lock");
 }
 
 /// How often it was dropped on the way, and how often it was done.
@@ -113,11 +83,6 @@ async fn drop_at_each_poll(db: &TenantDb, superuser: &Client, name: &str, drops:
         no_transaction_stays_open(superuser).await;
     }
     (dropped, done)
-}
-
-/// A turn of the socket after each of a task.
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().event_interval(1).enable_all().build().expect("a runtime")
 }
 
 #[test]
@@ -143,7 +108,7 @@ fn a_transaction_may_be_dropped_where_no_runtime_is() {
 #[ignore = "needs postgres; cargo xtask test runs it"]
 fn work_is_dropped_at_each_poll() {
     let server = Server::start();
-    let drops = std::env::var("TENANCY_DROPS").ok().and_then(|text| text.parse().ok()).unwrap_or(DROPS);
+    let drops = drops(DROPS);
     let all = async {
         let superuser = set_up(&server).await;
         let db = connect(&server, 1).await;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use common::Server;
+use common::drops::no_transaction_stays_open;
+use common::leavings::LEAVINGS;
 use common::pgbouncer::PgBouncer;
 use common::tenants::{A, B, insert, key, notes, set_up, titles};
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_postgres::{Config, Error, PgTenantId, TenantDb, TenantTx};
-use tokio::time::{sleep, timeout};
-use tokio_postgres::Client;
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 
@@ -35,16 +36,6 @@ fn code(error: &Error) -> Option<&SqlState> {
 async fn ask(db: &TenantDb, tenant: TenantId, sql: &str) -> String {
     let asked = db.tx_in(tenant, async |tx: &TenantTx<'_>| tx.query_unverified(sql, &[]).await).await;
     asked.ok().and_then(|rows| Some(rows.first()?.get(0))).unwrap_or_default()
-}
-
-async fn no_transaction_stays_open(superuser: &Client) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND xact_start IS NOT NULL";
-    let ends = async {
-        while superuser.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0) != 0 {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), ends).await.expect("no open transaction");
 }
 
 #[tokio::test]
@@ -141,36 +132,6 @@ async fn tenants_share_the_servers_connections() {
     assert_eq!((row.get(0), row.get(1), row.get(2)), (2 * 50 * 4_i64, 10_i64, 0_i64));
     no_transaction_stays_open(&superuser).await;
 }
-
-/// What a tenant leaves, and how the next one would see it: the answer is that of a new session.
-const LEAVINGS: [(&str, &str); 11] = [
-    ("SET statement_timeout = '1h'", "SELECT current_setting('statement_timeout')"),
-    ("SELECT set_config('my.own', 'a', false)", "SELECT coalesce(current_setting('my.own', true), '')"),
-    ("SET search_path = pg_temp", "SELECT current_setting('search_path')"),
-    ("SET ROLE tenancy_app", "SELECT current_user::text"),
-    (
-        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-        "SELECT current_setting('default_transaction_read_only')",
-    ),
-    (
-        "DECLARE c CURSOR WITH HOLD FOR SELECT title FROM public.notes",
-        "SELECT count(*)::text FROM pg_cursors WHERE is_holdable",
-    ),
-    (
-        "CREATE TEMP TABLE t AS SELECT title FROM public.notes",
-        "SELECT coalesce(to_regclass('pg_temp.t')::text, 'none')",
-    ),
-    (
-        "SELECT pg_advisory_lock(1)",
-        "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
-    ),
-    ("LISTEN c", "SELECT count(*)::text FROM pg_listening_channels()"),
-    (
-        "PREPARE p AS SELECT title FROM public.notes",
-        "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql",
-    ),
-    ("SELECT nextval('notes_id_seq')", "SELECT 'lastval' WHERE lastval() > 0"),
-];
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum End {

@@ -41,7 +41,7 @@ bypass (role) AS (
         AND pg_has_role(oid, 'tenancy_owner', 'MEMBER'))
 ),
 relations AS (
-    SELECT c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions,
+    SELECT c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
         format('%I.%I', n.nspname, c.relname) AS name,
         EXISTS (
             SELECT FROM pg_attribute a
@@ -58,6 +58,10 @@ relations AS (
             SELECT FROM pg_depend d
             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
         ) AS extends,
+        EXISTS (
+            SELECT FROM pg_options_to_table(c.reloptions)
+            WHERE option_name = 'security_invoker' AND option_value::boolean
+        ) AS invoker,
         EXISTS (
             SELECT FROM reach
             WHERE has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
@@ -282,10 +286,7 @@ pub(crate) const CHECKS: &[Check] = &[
         // A view that it reads by another is that one's, with its owner.
         sql: "SELECT name, true FROM relations
             WHERE relkind = 'v' AND oid IN (SELECT view FROM opened) AND relowner IN (SELECT role FROM bypass)
-                AND NOT EXISTS (
-                    SELECT FROM pg_options_to_table(reloptions)
-                    WHERE option_name = 'security_invoker' AND option_value::boolean
-                )
+                AND NOT invoker
                 AND EXISTS (
                     SELECT FROM depends JOIN relations r ON r.oid = depends.source
                     WHERE depends.view = relations.oid AND r.tenant AND r.relkind IN ('r', 'p', 'f', 'm')
@@ -298,10 +299,7 @@ pub(crate) const CHECKS: &[Check] = &[
         sql: "SELECT DISTINCT name, true FROM relations JOIN depends ON depends.view = relations.oid
                 JOIN pg_class c ON c.oid = depends.source JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE relations.relkind IN ('v', 'm') AND (reached OR relations.oid IN (SELECT view FROM opened))
-                AND n.nspname = 'tenancy' AND NOT EXISTS (
-                    SELECT FROM pg_options_to_table(relations.reloptions)
-                    WHERE option_name = 'security_invoker' AND option_value::boolean
-                )
+                AND n.nspname = 'tenancy' AND NOT invoker
             UNION ALL SELECT name, true FROM relations
             WHERE relkind IN ('v', 'm') AND (reached OR oid IN (SELECT view FROM opened))
                 AND pg_get_viewdef(oid) ~ '\\m(pg_statistic|pg_statistic_ext_data|pg_authid|pg_user_mapping)\\M'",

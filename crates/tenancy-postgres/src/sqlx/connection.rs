@@ -1,7 +1,6 @@
 //! A connection of sqlx's pool, which goes back to it clean or not at all.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Postgres};
@@ -12,12 +11,10 @@ use uuid::Uuid;
 use super::db::SqlxTenantDb;
 use super::error::SqlxError;
 use super::tx::SqlxTenantTx;
+use crate::sign::SigningKey;
 
 /// Parameters are not in `pg_stat_activity`, where the role's other sessions read what is sent, nor in sqlx's log.
 const ENTER: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
-
-/// How long a signature is good for.
-const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A connection of the pool, on which nothing runs but transactions of tenants.
 ///
@@ -73,7 +70,7 @@ impl<'a> SqlxConnection<'a> {
         let connection = self.connection.insert(connection);
         self.is_clean = false;
         let mut tx = connection.begin().await?;
-        let expires = expiry();
+        let expires = SigningKey::expiry(SigningKey::LIFETIME);
         let signature = self.db.key.sign(tenant, expires);
         sqlx::query(ENTER)
             .bind(Uuid::from(tenant))
@@ -91,12 +88,6 @@ impl<'a> SqlxConnection<'a> {
             drop(connection.detach());
         }
     }
-}
-
-/// When a signature of now is good no more, in seconds of unix time.
-fn expiry() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from((now + LIFETIME).as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Drop for SqlxConnection<'_> {

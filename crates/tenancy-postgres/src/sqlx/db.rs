@@ -10,7 +10,7 @@ use tenancy::{TenantContext, TenantId};
 use super::connection::SqlxConnection;
 use super::error::SqlxError;
 use super::tx::SqlxTenantTx;
-use crate::audit::{CHECKS, Finding, PATH, SIGNED, Severity, bodies};
+use crate::audit::{CHECKS, Finding, PATH, SIGNED, bodies, critical};
 use crate::sign::SigningKey;
 
 /// A pool of sqlx's, entered as one tenant at a time.
@@ -76,8 +76,8 @@ impl SqlxTenantDb {
         key: SigningKey,
     ) -> Result<Self, SqlxError> {
         let pool = pool.connect_with(server).await?;
-        refuse_leaks(&mut *pool.acquire().await?).await?;
-        Ok(Self { pool, key })
+        let leaks = critical(audit(&mut *pool.acquire().await?).await?);
+        if leaks.is_empty() { Ok(Self { pool, key }) } else { Err(SqlxError::Leaks(leaks)) }
     }
 
     /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.
@@ -134,7 +134,7 @@ impl SqlxTenantDb {
 }
 
 /// The audit, by sqlx.
-async fn refuse_leaks(connection: &mut PgConnection) -> Result<(), SqlxError> {
+async fn audit(connection: &mut PgConnection) -> Result<Vec<Finding>, SqlxError> {
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(PATH).execute(&mut *snapshot).await?;
     let own = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
@@ -148,9 +148,8 @@ async fn refuse_leaks(connection: &mut PgConnection) -> Result<(), SqlxError> {
         }
     }
     snapshot.rollback().await?;
-    findings.retain(|finding: &Finding| finding.severity == Severity::Critical);
     findings.sort();
-    if findings.is_empty() { Ok(()) } else { Err(SqlxError::Leaks(findings)) }
+    Ok(findings)
 }
 
 impl fmt::Debug for SqlxTenantDb {

@@ -84,22 +84,13 @@ fn random() -> Result<TenantId, Failure> {
 }
 
 fn line(tenant: &TenantRecord) -> String {
-    format!("{} {} {}", tenant.id(), tenant.slug(), status(tenant.status()))
+    format!("{} {} {}", tenant.id(), tenant.slug(), tenant.status().as_str())
 }
 
 fn document(tenant: &TenantRecord) -> Value {
     json!({
         "id": tenant.id().to_string(),
         "slug": tenant.slug().as_str(),
-        "status": status(tenant.status()),
+        "status": tenant.status().as_str(),
     })
-}
-
-fn status(status: TenantStatus) -> &'static str {
-    match status {
-        TenantStatus::Active => "active",
-        TenantStatus::Suspended => "suspended",
-        TenantStatus::Deleted => "deleted",
-        _ => "unknown",
-    }
 }
