@@ -1,0 +1,395 @@
+//! The registry: every rule, once, for whatever store.
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use tenancy::{TenantContext, TenantId, TenantMismatchError};
+
+use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capability};
+use crate::approval::Approval;
+use crate::error::AgentError;
+use crate::query::{Filter, Query};
+use crate::source::Source;
+use crate::status::{AgentStatus, Transition};
+use crate::store::Store;
+
+/// How often a step is tried again where others change the same agent at the same time.
+const TRIES: usize = 8;
+
+/// The agents of the current tenant, and those that the platform shares with it.
+///
+/// Each operation is for the tenant of [`TenantContext`], and none takes a tenant as an argument. What the tenant does
+/// not see is [`NotFound`](AgentError::NotFound), whether another has it or nobody. What the platform shares it sees,
+/// and can't change: [`ReadOnly`](AgentError::ReadOnly).
+///
+/// ```
+/// use tenancy::{TenantContext, TenantId};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, immediate};
+/// # use tenancy_agents::{AgentId, Source, UnixMillis};
+/// # struct Clock;
+/// # impl Source for Clock {
+/// #     fn now(&self) -> UnixMillis { UnixMillis(0) }
+/// #     fn new_id(&self) -> AgentId { AgentId::v7(UnixMillis(0), [7; 10]) }
+/// # }
+///
+/// static STORE: FixedStore<4> = FixedStore::new();
+/// let registry = AgentRegistry::new(&STORE, Clock);
+/// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
+/// let other = TenantId::parse("6ba7b810-9dad-41d1-80b4-00c04fd430c8")?;
+///
+/// let name = AgentName::parse("support")?;
+///
+/// let registered =
+///     TenantContext::scope(tenant, || immediate(registry.register(name, AgentContent::default())))?;
+/// let seen = TenantContext::scope(other, || immediate(registry.get(registered.agent.id)));
+/// assert!(seen.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct AgentRegistry<S, C> {
+    store: S,
+    source: C,
+}
+
+/// What came of a registration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registered {
+    /// The agent.
+    pub agent: Agent,
+    /// Whether it was made now. It was there, and the same, where it was not.
+    pub is_new: bool,
+}
+
+/// What came of a future that does not wait, as those of a [`FixedStore`](crate::FixedStore) don't.
+///
+/// # Errors
+///
+/// [`AgentError::Unavailable`] where it does wait. It is dropped then.
+pub fn immediate<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(AgentError::Unavailable),
+    }
+}
+
+impl<S: Store, C: Source> AgentRegistry<S, C> {
+    /// The registry of a store, with a clock.
+    pub const fn new(store: S, source: C) -> Self {
+        Self { store, source }
+    }
+
+    /// What it keeps agents in.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Registers an agent, as a draft. Where the tenant has one of this name and content, it is that one.
+    ///
+    /// # Errors
+    ///
+    /// - [`AgentError::NameTaken`] where the tenant has one of this name, with other content.
+    /// - [`AgentError::NameShared`] where the platform shares one of this name.
+    /// - [`AgentError::Quota`] and [`AgentError::Full`] where the store has limits.
+    pub async fn register(&self, name: AgentName, content: AgentContent) -> Result<Registered, AgentError> {
+        let tenant = TenantContext::get()?;
+        if let Some(found) = self.registered(tenant, &name, &content).await? {
+            return Ok(found);
+        }
+        let now = self.source.now();
+        let agent = Agent {
+            id: self.source.new_id(),
+            tenant,
+            name,
+            content,
+            status: AgentStatus::Draft,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            last_seen_at: None,
+        };
+        match self.store.insert(&agent).await {
+            Ok(()) => Ok(Registered { agent, is_new: true }),
+            // Somebody was first: perhaps with the same.
+            Err(AgentError::NameTaken) => {
+                let found = self.registered(tenant, &agent.name, &agent.content).await?;
+                found.ok_or(AgentError::NameTaken)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn registered(
+        &self,
+        tenant: TenantId,
+        name: &AgentName,
+        content: &AgentContent,
+    ) -> Result<Option<Registered>, AgentError> {
+        match self.store.get_by_name(name).await?.filter(|agent| agent.is_visible_to(tenant)) {
+            None => Ok(None),
+            Some(agent) if agent.tenant != tenant => Err(AgentError::NameShared),
+            Some(agent) if agent.content == *content => Ok(Some(Registered { agent, is_new: false })),
+            Some(_) => Err(AgentError::NameTaken),
+        }
+    }
+
+    /// An agent. The tenant's own it gives though it is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::NotFound`] where the tenant sees none of this id.
+    pub async fn get(&self, id: AgentId) -> Result<Agent, AgentError> {
+        let tenant = TenantContext::get()?;
+        self.visible(tenant, id).await
+    }
+
+    /// The agent of a name that is not deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::NotFound`] where the tenant sees none.
+    pub async fn get_by_name(&self, name: &AgentName) -> Result<Agent, AgentError> {
+        let tenant = TenantContext::get()?;
+        let agent = self.store.get_by_name(name).await?;
+        agent.filter(|agent| agent.is_visible_to(tenant)).ok_or(AgentError::NotFound)
+    }
+
+    /// Gives each agent of a page, by their ids; and after which id the next page begins, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn list(
+        &self,
+        query: &Query,
+        mut each: impl FnMut(Agent) + Send,
+    ) -> Result<Option<AgentId>, AgentError> {
+        let tenant = TenantContext::get()?;
+        let one_more = Query { limit: query.limit.saturating_add(1), ..query.clone() };
+        let (mut last, mut given, mut has_more) = (None, 0, false);
+        let page = |agent: Agent| {
+            if !agent.is_visible_to(tenant) || !one_more.matches(&agent) {
+                return;
+            }
+            if given == query.limit {
+                has_more = true;
+                return;
+            }
+            given += 1;
+            last = Some(agent.id);
+            each(agent);
+        };
+        self.store.list(&one_more, page).await?;
+        Ok(last.filter(|_| has_more))
+    }
+
+    /// A page of the agents that are in use and have a tag.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn find_by_capability(
+        &self,
+        capability: &Capability,
+        after: Option<AgentId>,
+        limit: usize,
+        each: impl FnMut(Agent) + Send,
+    ) -> Result<Option<AgentId>, AgentError> {
+        let query = Query { filter: Filter::active_with(capability.clone()), after, limit };
+        self.list(&query, each).await
+    }
+
+    /// How many agents the tenant sees that are wanted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
+        TenantContext::get()?;
+        self.store.count(filter).await
+    }
+
+    /// Says otherwise what an agent is, if nobody has changed it since it had the revision.
+    ///
+    /// # Errors
+    ///
+    /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
+    /// - [`AgentError::Revision`] where it has another.
+    /// - [`AgentError::NameHeld`] where it would be shared now, and tenants have its name.
+    pub async fn update(
+        &self,
+        id: AgentId,
+        revision: u64,
+        content: AgentContent,
+    ) -> Result<Agent, AgentError> {
+        let tenant = TenantContext::get()?;
+        let agent = self.own(tenant, id).await?;
+        if agent.status == AgentStatus::Deleted {
+            return Err(AgentError::Deleted);
+        }
+        if agent.revision != revision {
+            return Err(AgentError::Revision { expected: revision, found: agent.revision });
+        }
+        let agent = self.next_revision(Agent { content, ..agent });
+        if self.store.replace(&agent, revision).await? {
+            return Ok(agent);
+        }
+        let found = self.own(tenant, id).await?.revision;
+        Err(AgentError::Revision { expected: revision, found })
+    }
+
+    /// Asks the platform for its word: `Draft → PendingApproval`.
+    ///
+    /// # Errors
+    ///
+    /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`]: see there.
+    /// - [`AgentError::Transition`] from any other state.
+    pub async fn submit(&self, id: AgentId) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Submit).await
+    }
+
+    /// The platform says yes: `PendingApproval → Active`.
+    ///
+    /// # Errors
+    ///
+    /// - As [`submit`](Self::submit).
+    /// - [`AgentError::Approval`] where the approval is for another agent, or another tenant's.
+    /// - [`AgentError::NameHeld`] where the agent would be shared now, and tenants have its name.
+    pub async fn approve(&self, id: AgentId, approval: &Approval) -> Result<Agent, AgentError> {
+        self.decide(id, Transition::Approve, approval).await
+    }
+
+    /// The platform says no: `PendingApproval → Rejected`.
+    ///
+    /// # Errors
+    ///
+    /// As [`approve`](Self::approve).
+    pub async fn reject(&self, id: AgentId, approval: &Approval) -> Result<Agent, AgentError> {
+        self.decide(id, Transition::Reject, approval).await
+    }
+
+    /// `Active → Suspended`.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn suspend(&self, id: AgentId) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Suspend).await
+    }
+
+    /// `Suspended → Active`.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), and [`AgentError::NameHeld`] where the agent would be shared now, and tenants have
+    /// its name.
+    pub async fn resume(&self, id: AgentId) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Resume).await
+    }
+
+    /// `Active → Deprecated`.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn deprecate(&self, id: AgentId) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Deprecate).await
+    }
+
+    /// Whatever it is `→ Deleted`. What is deleted already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), but for the last.
+    pub async fn deregister(&self, id: AgentId) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Delete).await
+    }
+
+    /// Notes that an agent is alive. That makes no revision.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
+    pub async fn heartbeat(&self, id: AgentId) -> Result<(), AgentError> {
+        let tenant = TenantContext::get()?;
+        if self.store.touch(id, self.source.now()).await? {
+            return Ok(());
+        }
+        // Not its own, or deleted: which of these is asked for only now.
+        self.own(tenant, id).await?;
+        Err(AgentError::Deleted)
+    }
+
+    /// Puts an agent back as it was exported, with its id, state and revision. Whether it is new: the same may be
+    /// there already.
+    ///
+    /// It takes an approval, for the state it comes in may be one that the platform gave.
+    ///
+    /// # Errors
+    ///
+    /// - [`AgentError::Mismatch`] where it is another tenant's than the context's.
+    /// - [`AgentError::Approval`] where the approval is for another.
+    /// - [`AgentError::NameTaken`] where the tenant has another of its name or its id; those of the name also as
+    ///   [`register`](Self::register) and [`approve`](Self::approve).
+    pub async fn restore(&self, agent: &Agent, approval: &Approval) -> Result<bool, AgentError> {
+        let tenant = TenantContext::get()?;
+        if agent.tenant != tenant {
+            return Err(AgentError::Mismatch(TenantMismatchError::new(tenant, agent.tenant)));
+        }
+        if !approval.is_for(tenant, agent.id) {
+            return Err(AgentError::Approval);
+        }
+        match self.visible(tenant, agent.id).await {
+            Ok(found) if found == *agent => Ok(false),
+            Ok(_) => Err(AgentError::NameTaken),
+            Err(AgentError::NotFound) => self.store.insert(agent).await.map(|()| true),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn decide(&self, id: AgentId, step: Transition, approval: &Approval) -> Result<Agent, AgentError> {
+        let tenant = TenantContext::get()?;
+        // Whether there is such an agent is told only to who may decide on it.
+        if !approval.is_for(tenant, id) {
+            return Err(AgentError::Approval);
+        }
+        self.step(id, step).await
+    }
+
+    async fn step(&self, id: AgentId, step: Transition) -> Result<Agent, AgentError> {
+        let tenant = TenantContext::get()?;
+        let mut tries = TRIES;
+        loop {
+            let agent = self.own(tenant, id).await?;
+            let (revision, status) = (agent.revision, step.apply(agent.status)?);
+            if status == agent.status {
+                return Ok(agent);
+            }
+            let agent = self.next_revision(Agent { status, ..agent });
+            if self.store.replace(&agent, revision).await? {
+                return Ok(agent);
+            }
+            tries -= 1;
+            if tries == 0 {
+                return Err(AgentError::Unavailable);
+            }
+        }
+    }
+
+    /// An agent that the tenant sees: the one way from an id to an agent.
+    async fn visible(&self, tenant: TenantId, id: AgentId) -> Result<Agent, AgentError> {
+        let agent = self.store.get(id).await?;
+        agent.filter(|agent| agent.is_visible_to(tenant)).ok_or(AgentError::NotFound)
+    }
+
+    /// An agent that the tenant may change.
+    async fn own(&self, tenant: TenantId, id: AgentId) -> Result<Agent, AgentError> {
+        let agent = self.visible(tenant, id).await?;
+        if agent.tenant == tenant { Ok(agent) } else { Err(AgentError::ReadOnly) }
+    }
+
+    fn next_revision(&self, agent: Agent) -> Agent {
+        // Time does not run back, though clocks do.
+        let updated_at = self.source.now().max(agent.updated_at);
+        Agent { revision: agent.revision.saturating_add(1), updated_at, ..agent }
+    }
+}
