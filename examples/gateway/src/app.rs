@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::agents::{self, AgentStore, Agents};
 use crate::config::Config;
 use crate::database::Database;
 use crate::events::{self, Events};
@@ -38,6 +39,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 pub struct App {
     /// The tenants, for the platform.
     pub tenants: Arc<Tenants>,
+    /// The current tenant's agents.
+    pub agents: Arc<Agents>,
     /// The current tenant's notes.
     pub notes: Arc<dyn Notes>,
     /// The current tenant's changes.
@@ -80,9 +83,10 @@ pub fn service(
         None => RateLimit::new(rate, burst),
         Some(redis) => RateLimit::shared(rate, burst, redis.clone()),
     };
+    let agents = agents::registry(AgentStore::memory());
     let notes = notes(config.max_notes, outside);
     let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
-    gate.around(router(App { tenants, notes, events: Arc::default(), closing }))
+    gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing }))
 }
 
 fn notes(most: usize, outside: Outside) -> Arc<dyn Notes> {

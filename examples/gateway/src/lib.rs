@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access_log;
+pub mod agents;
 pub mod app;
 pub mod auth;
 pub mod config;

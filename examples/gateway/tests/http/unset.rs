@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
+use gateway::agents::{self, AgentStore};
 use gateway::app::{App, router};
 use gateway::events::{Change, Events, ListenError};
 use gateway::notes::{MemoryNotes, Notes, NotesError};
@@ -38,6 +39,7 @@ fn without_a_tenant_nobody_is_heard() {
 async fn without_the_layers_routes_do_nothing() {
     let Census { tenants, .. } = Census::demo().unwrap();
     let app = App {
+        agents: agents::registry(AgentStore::memory()),
         tenants: Arc::new(Tenants::new(tenants)),
         notes: Arc::new(MemoryNotes::with_limit(10)),
         events: Arc::default(),

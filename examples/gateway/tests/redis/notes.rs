@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use gateway::agents::{self, AgentStore};
 use gateway::app::{App, Gate, HttpService, router};
 use gateway::limit::RateLimit;
 use gateway::notes::{CachedNotes, MemoryNotes, Note, Notes, NotesError, Stored};
@@ -318,7 +319,13 @@ fn service(notes: impl Notes) -> impl HttpService {
     let limit = RateLimit::new(0, std::num::NonZeroU32::MIN);
     let gate = Gate::new(principals, Arc::clone(&tenants), limit);
     let closing = tokio_util::sync::CancellationToken::new();
-    gate.around(router(App { tenants, notes: Arc::new(notes), events: Arc::default(), closing }))
+    gate.around(router(App {
+        tenants,
+        agents: agents::registry(AgentStore::memory()),
+        notes: Arc::new(notes),
+        events: Arc::default(),
+        closing,
+    }))
 }
 
 #[tokio::test]

@@ -1,0 +1,17 @@
+//! Agents: what a tenant manages here.
+
+mod store;
+
+use std::sync::Arc;
+
+use tenancy_agents::{AgentRegistry, SystemSource};
+
+pub use store::AgentStore;
+
+/// The agents of the current tenant, in whatever they are kept.
+pub type Agents = AgentRegistry<AgentStore, SystemSource>;
+
+/// The registry of a store, by the system's clock.
+pub fn registry(store: AgentStore) -> Arc<Agents> {
+    Arc::new(Agents::new(store, SystemSource))
+}

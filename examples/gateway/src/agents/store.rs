@@ -1,0 +1,71 @@
+//! What agents are kept in: chosen at the start.
+
+use std::fmt;
+
+use tenancy_agents::{Agent, AgentError, AgentId, AgentName, Filter, FixedStore, Query, Store, UnixMillis};
+
+/// As many as there is memory for, of all tenants.
+const MOST_IN_MEMORY: usize = 256;
+/// And of one.
+const QUOTA_IN_MEMORY: usize = 64;
+
+/// What agents are kept in.
+pub enum AgentStore {
+    /// Memory.
+    Memory(Box<FixedStore<MOST_IN_MEMORY>>),
+}
+
+impl AgentStore {
+    /// Memory, which is gone at the end.
+    pub fn memory() -> Self {
+        Self::Memory(Box::new(FixedStore::with_quota(QUOTA_IN_MEMORY)))
+    }
+}
+
+/// The same question to whichever it is.
+macro_rules! ask {
+    ($self:ident, $store:ident => $question:expr) => {
+        match $self {
+            AgentStore::Memory($store) => $question.await,
+        }
+    };
+}
+
+impl Store for AgentStore {
+    async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
+        ask!(self, store => store.get(id))
+    }
+
+    async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
+        ask!(self, store => store.get_by_name(name))
+    }
+
+    async fn list(&self, query: &Query, each: impl FnMut(Agent) + Send) -> Result<(), AgentError> {
+        ask!(self, store => store.list(query, each))
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
+        ask!(self, store => store.count(filter))
+    }
+
+    async fn insert(&self, agent: &Agent) -> Result<(), AgentError> {
+        ask!(self, store => store.insert(agent))
+    }
+
+    async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
+        ask!(self, store => store.replace(agent, revision))
+    }
+
+    async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
+        ask!(self, store => store.touch(id, at))
+    }
+}
+
+/// Shows which it is, and nothing of the agents.
+impl fmt::Debug for AgentStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(store) => store.fmt(f),
+        }
+    }
+}
