@@ -1,0 +1,210 @@
+//! Cards go to A2A and back, and JSON to agents and back.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tenancy::TenantId;
+use tenancy_agents::{
+    A2aCard, A2aInterface, A2aSkill, Agent, AgentContent, AgentId, AgentStatus, Card, Field,
+    InvalidAgentKind, UnixMillis,
+};
+
+fn agent(name: &str, content: AgentContent) -> Agent {
+    Agent {
+        id: AgentId::v7(UnixMillis(1_700_000_000_000), [1; 10]),
+        tenant: TenantId::PLATFORM,
+        name: name.parse().expect("a name"),
+        content,
+        status: AgentStatus::Active,
+        revision: 3,
+        created_at: UnixMillis(1_700_000_000_000),
+        updated_at: UnixMillis(1_700_000_000_001),
+        last_seen_at: Some(UnixMillis(1_700_000_000_002)),
+    }
+}
+
+fn text(most: usize) -> impl Strategy<Value = String> {
+    proptest::collection::vec(
+        prop_oneof![9 => "[ -~]", 1 => Just("é".to_owned()), 1 => Just("\"\\\n".to_owned())],
+        0..most,
+    )
+    .prop_map(|parts| parts.concat())
+}
+
+/// Members beyond those that the crate names.
+fn others() -> impl Strategy<Value = Map<String, Value>> {
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text(8).prop_map(Value::from),
+        Just(json!({ "organization": "Example", "url": "https://example.com" })),
+    ];
+    proptest::collection::btree_map("x[A-Z][a-z]{1,6}", value, 0..4)
+        .prop_map(|members| members.into_iter().collect())
+}
+
+fn interface() -> impl Strategy<Value = A2aInterface> {
+    ("https://[a-z]{1,9}\\.example/[a-z0-9]{0,9}", "JSONRPC|GRPC|HTTP\\+JSON", "0\\.3|1\\.0", others())
+        .prop_map(|(url, protocol_binding, protocol_version, others)| A2aInterface {
+            url,
+            protocol_binding,
+            protocol_version,
+            others,
+        })
+}
+
+fn skill() -> impl Strategy<Value = A2aSkill> {
+    let tags = proptest::collection::vec("[a-zA-Z ]{0,40}", 0..9);
+    ("[a-z]{1,9}", text(12), text(20), tags, others())
+        .prop_map(|(id, name, description, tags, others)| A2aSkill { id, name, description, tags, others })
+}
+
+fn card() -> impl Strategy<Value = A2aCard> {
+    let modes = || proptest::collection::vec("text/plain|application/json|image/png", 0..3);
+    let texts = ("[!-~][ -~]{0,30}", text(30), "[0-9.]{0,9}");
+    let interfaces = proptest::collection::vec(interface(), 0..3);
+    let skills = proptest::collection::vec(skill(), 0..4);
+    (texts, interfaces, others(), modes(), modes(), skills, others()).prop_map(
+        |(
+            (name, description, version),
+            supported_interfaces,
+            capabilities,
+            input,
+            output,
+            skills,
+            others,
+        )| A2aCard {
+            name,
+            description,
+            version,
+            supported_interfaces,
+            capabilities,
+            default_input_modes: input,
+            default_output_modes: output,
+            skills,
+            others,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_card_goes_in_and_comes_out_the_same(card in card()) {
+        let content = card.to_content().expect("within the limits");
+        prop_assert_eq!(content.display_name.as_str(), &card.name);
+        let agent = agent("one", content);
+        let out = A2aCard::of(&agent);
+        prop_assert_eq!(&out, &card);
+        // As JSON on the way too, and as an agent's.
+        let json = serde_json::to_string(&out).expect("JSON");
+        prop_assert_eq!(&serde_json::from_str::<A2aCard>(&json).expect("a card"), &card);
+        let json = serde_json::to_string(&agent).expect("JSON");
+        let read: Agent = serde_json::from_str(&json).expect("an agent");
+        prop_assert_eq!(&read, &agent);
+        prop_assert_eq!(A2aCard::of(&read), card);
+    }
+}
+
+#[test]
+fn what_is_said_since_is_in_the_card() {
+    let given: A2aCard = serde_json::from_value(json!({
+        "name": "Old", "description": "old", "version": "1",
+        "supportedInterfaces": [
+            { "url": "https://old.example/", "protocolBinding": "GRPC", "protocolVersion": "1.0", "tenant": "t" },
+            { "url": "https://other.example/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0" }
+        ],
+        "capabilities": { "streaming": true }, "defaultInputModes": [], "defaultOutputModes": ["text/plain"],
+        "skills": [{ "id": "Not A Tag", "name": "n", "description": "d", "tags": ["billing"], "examples": ["e"] }],
+        "iconUrl": "https://old.example/icon.png"
+    }))
+    .expect("a card");
+    let content = given.to_content().expect("within the limits");
+    assert_eq!(
+        content.capabilities.iter().map(tenancy_agents::Capability::as_str).collect::<Vec<_>>(),
+        ["billing"]
+    );
+    let content = AgentContent {
+        description: "new".parse().expect("a text"),
+        endpoint: "https://new.example/".parse().expect("a URL"),
+        ..content
+    };
+    let card = A2aCard::of(&agent("one", content));
+    assert_eq!(
+        (card.description.as_str(), card.supported_interfaces[0].url.as_str()),
+        ("new", "https://new.example/")
+    );
+    let wanted = A2aCard { description: given.description.clone(), ..card.clone() };
+    assert_eq!(wanted.supported_interfaces[0].others, given.supported_interfaces[0].others);
+    assert_eq!((wanted.skills, wanted.others), (given.skills, given.others));
+}
+
+#[test]
+fn without_a_card_one_is_made() {
+    let content = AgentContent {
+        capabilities: tenancy_agents::Capabilities::parse(["chat"]).expect("tags"),
+        endpoint: "https://agents.example/".parse().expect("a URL"),
+        ..AgentContent::default()
+    };
+    let card = serde_json::to_value(A2aCard::of(&agent("support", content))).expect("JSON");
+    let wanted = json!({
+        "name": "support", "description": "", "version": "",
+        "supportedInterfaces": [
+            { "url": "https://agents.example/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0" }
+        ],
+        "capabilities": {}, "defaultInputModes": ["text/plain"], "defaultOutputModes": ["text/plain"],
+        "skills": [{ "id": "chat", "name": "chat", "description": "chat", "tags": ["chat"] }]
+    });
+    assert_eq!(card, wanted);
+}
+
+#[test]
+fn what_does_not_fit_is_said_and_nothing_is_cut() {
+    let card = |member: &str, value: Value| {
+        let mut card =
+            serde_json::to_value(A2aCard::of(&agent("one", AgentContent::default()))).expect("JSON");
+        card[member] = value;
+        serde_json::from_value::<A2aCard>(card).expect("a card").to_content().expect_err("too long")
+    };
+    let error = card("description", "d".repeat(513).into());
+    assert_eq!((error.field, error.kind), (Field::Description, InvalidAgentKind::TooLong { limit: 512 }));
+    assert_eq!(error.to_string(), "description has more than 512 bytes");
+    let error = card("x", "d".repeat(Card::LIMIT).into());
+    assert_eq!((error.field, error.kind), (Field::Card, InvalidAgentKind::TooLong { limit: Card::LIMIT }));
+    let error = card(
+        "supportedInterfaces",
+        json!([{ "url": "javascript:alert(1)", "protocolBinding": "x", "protocolVersion": "1" }]),
+    );
+    assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url));
+}
+
+#[test]
+fn an_agent_is_flat_json_and_what_is_not_known_is_refused() {
+    let json = serde_json::to_value(agent("one", AgentContent::default())).expect("JSON");
+    let wanted = json!({
+        "id": "018bcfe5-6800-7101-8101-010101010101", "tenant": "00000000-0000-0000-0000-000000000001", "name": "one",
+        "display_name": "", "description": "", "version": "", "tier": "standard", "visibility": "private",
+        "capabilities": [], "endpoint": "", "owner": "", "card": null, "status": "active", "revision": 3,
+        "created_at": "2023-11-14T22:13:20Z", "updated_at": "2023-11-14T22:13:20.001Z",
+        "last_seen_at": "2023-11-14T22:13:20.002Z"
+    });
+    assert_eq!(json, wanted);
+    let mut unknown = wanted.clone();
+    unknown["tenant_id"] = json!("550e8400-e29b-41d4-a716-446655440000");
+    assert!(serde_json::from_value::<Agent>(unknown).is_err());
+    assert!(serde_json::from_value::<AgentContent>(json!({ "status": "active" })).is_err());
+    assert!(serde_json::from_str::<AgentContent>(r#"{ "tier": "basic", "tier": "premium" }"#).is_err());
+    assert_eq!(
+        serde_json::from_value::<AgentContent>(json!({})).expect("nothing is said"),
+        AgentContent::default()
+    );
+}
+
+#[test]
+fn hostile_cards_are_refused() {
+    let deep = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    for text in ["", "[]", "null", "1", "{", r#"{"a":"\u0000"}"#, r#"{"a":1}x"#, &deep] {
+        assert_eq!(Card::parse(text), Err(InvalidAgentKind::Json), "{}", &text[..text.len().min(20)]);
+    }
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Card::LIMIT));
+    assert_eq!(Card::parse(&long), Err(InvalidAgentKind::TooLong { limit: Card::LIMIT }));
+}

@@ -1,0 +1,112 @@
+//! The registry's own look at what a store gives: here the store's is turned off.
+
+use std::sync::Mutex;
+
+use tenancy::{TenantFutureExt, TenantId, tenant_id};
+use tenancy_agents::{
+    Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Filter, Query, Store,
+    SystemSource, UnixMillis, Visibility,
+};
+
+const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+
+/// A store whose reads show all agents of all tenants, and whose writes ask nobody.
+#[derive(Default)]
+struct Leaky(Mutex<Vec<Agent>>);
+
+impl Leaky {
+    fn agents(&self) -> std::sync::MutexGuard<'_, Vec<Agent>> {
+        self.0.lock().expect("no panic")
+    }
+}
+
+impl Store for Leaky {
+    async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
+        Ok(self.agents().iter().find(|agent| agent.id == id).cloned())
+    }
+
+    async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
+        Ok(self.agents().iter().find(|agent| agent.name == *name).cloned())
+    }
+
+    async fn list(&self, _query: &Query, each: impl FnMut(Agent) + Send) -> Result<(), AgentError> {
+        self.agents().iter().cloned().for_each(each);
+        Ok(())
+    }
+
+    async fn count(&self, _filter: &Filter) -> Result<u64, AgentError> {
+        Ok(0)
+    }
+
+    async fn insert(&self, agent: &Agent) -> Result<(), AgentError> {
+        self.agents().push(agent.clone());
+        Ok(())
+    }
+
+    async fn replace(&self, agent: &Agent, _revision: u64) -> Result<bool, AgentError> {
+        let mut agents = self.agents();
+        let old = agents.iter_mut().find(|old| old.id == agent.id).expect("it is there");
+        *old = agent.clone();
+        Ok(true)
+    }
+
+    async fn touch(&self, _id: AgentId, _at: UnixMillis) -> Result<bool, AgentError> {
+        Ok(false)
+    }
+}
+
+fn agent(tenant: TenantId, name: &str, status: AgentStatus) -> Agent {
+    let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+    Agent {
+        id: AgentId::from_uuid(uuid::Uuid::now_v7()),
+        tenant,
+        name: name.parse().expect("a name"),
+        content,
+        status,
+        revision: 1,
+        created_at: UnixMillis(0),
+        updated_at: UnixMillis(0),
+        last_seen_at: None,
+    }
+}
+
+#[tokio::test]
+async fn what_a_store_leaks_the_registry_holds_back() {
+    let foreign = agent(A, "foreign", AgentStatus::Active);
+    let hidden = agent(TenantId::PLATFORM, "hidden", AgentStatus::Suspended);
+    let shared = agent(TenantId::PLATFORM, "shared", AgentStatus::Active);
+    let store = Leaky(Mutex::new(vec![foreign.clone(), hidden.clone(), shared.clone()]));
+    let registry = AgentRegistry::new(store, SystemSource);
+    async {
+        for leaked in [&foreign, &hidden] {
+            let (id, content) = (leaked.id, AgentContent::default());
+            let answers = [
+                registry.get(id).await.map(|_| ()),
+                registry.get_by_name(&leaked.name).await.map(|_| ()),
+                registry.update(id, 1, content).await.map(|_| ()),
+                registry.submit(id).await.map(|_| ()),
+                registry.suspend(id).await.map(|_| ()),
+                registry.resume(id).await.map(|_| ()),
+                registry.deprecate(id).await.map(|_| ()),
+                registry.deregister(id).await.map(|_| ()),
+                registry.heartbeat(id).await,
+            ];
+            for answer in answers {
+                assert!(matches!(answer, Err(AgentError::NotFound)), "{answer:?}");
+            }
+        }
+        let mut seen = Vec::new();
+        let next = registry.list(&Query::first(Filter::default(), 2), |agent| seen.push(agent)).await;
+        assert_eq!((next.expect("a page"), &seen), (None, &vec![shared.clone()]));
+        assert!(matches!(registry.deregister(shared.id).await, Err(AgentError::ReadOnly)));
+        // A name that a store shows of another tells nothing either.
+        let registered =
+            registry.register(foreign.name.clone(), foreign.content.clone()).await.expect("its own");
+        assert_eq!((registered.is_new, registered.agent.tenant), (true, B));
+    }
+    .in_tenant(B)
+    .await;
+    let agents = registry.store().agents();
+    assert_eq!(agents[..3], [foreign, hidden, shared], "nothing was changed");
+}

@@ -1,0 +1,11 @@
+//! The suite, on the stores that need no server.
+
+mod suite;
+
+mod fixed {
+    use tenancy_agents::FixedStore;
+
+    use crate::suite::suite;
+
+    suite!(async { (&*Box::leak(Box::new(FixedStore::<128>::new())), ()) });
+}

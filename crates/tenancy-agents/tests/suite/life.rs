@@ -1,0 +1,147 @@
+//! What an agent becomes, and by whom.
+
+use AgentStatus::{Active, Deleted, Deprecated, Draft, PendingApproval, Rejected, Suspended};
+use tenancy::{TenantContext, TenantFutureExt};
+use tenancy_agents::{AgentContent, AgentError, AgentStatus, Approval, Filter, Query, Store, Transition};
+
+use super::support::{A, B, P, Subject, approval, described, name, names, told};
+
+/// From, by, to. What is not here is an error.
+const STEPS: [(AgentStatus, Transition, AgentStatus); 6] = [
+    (Draft, Transition::Submit, PendingApproval),
+    (PendingApproval, Transition::Approve, Active),
+    (PendingApproval, Transition::Reject, Rejected),
+    (Active, Transition::Suspend, Suspended),
+    (Suspended, Transition::Resume, Active),
+    (Active, Transition::Deprecate, Deprecated),
+];
+
+pub(crate) async fn each_step_from_each_state_is_as_the_design_says<S: Store>(subject: &Subject<S>) {
+    for from in AgentStatus::ALL {
+        for step in Transition::ALL {
+            let text = format!("{}-{step:?}", from.as_str().replace('_', "-")).to_lowercase();
+            let agent = subject.register_as(A, &text, from).await;
+            let stepped = subject.step(A, agent.id, step).await;
+            let known = STEPS.iter().find(|(start, by, _)| (*start, *by) == (from, step));
+            let to = if step == Transition::Delete { Some(Deleted) } else { known.map(|(.., to)| *to) };
+            let after = subject.get(A, agent.id).await.expect("it is there");
+            match (stepped, to) {
+                (Ok(stepped), Some(to)) => {
+                    assert_eq!((stepped.status, &stepped), (to, &after), "{text}");
+                    let is_new = u64::from(from != to);
+                    assert_eq!(after.revision, agent.revision + is_new, "{text}");
+                }
+                (Err(AgentError::Transition(error)), None) => {
+                    assert_eq!((error.from(), &after), (from, &agent), "{text}");
+                    let said = error.to_string();
+                    assert!(said.contains(from.as_str()) && said.contains(error.to().as_str()), "{said}");
+                }
+                (stepped, to) => panic!("{text}: {to:?} was expected, and is {stepped:?}"),
+            }
+            // So that all fit in fixed memory.
+            subject.step(A, agent.id, Transition::Delete).await.expect("a step");
+        }
+    }
+}
+
+pub(crate) async fn resuming_is_no_way_around_approval<S: Store>(subject: &Subject<S>) {
+    for from in [Draft, PendingApproval, Rejected] {
+        let agent = subject.register_as(A, &from.as_str().replace('_', "-"), from).await;
+        let error = subject.step(A, agent.id, Transition::Resume).await.expect_err("no such step");
+        assert!(matches!(error, AgentError::Transition(_)), "{error}");
+        assert_eq!(subject.get(A, agent.id).await.expect("it is there").status, from);
+    }
+}
+
+pub(crate) async fn a_decision_takes_an_approval_for_this_agent_of_this_tenant<S: Store>(
+    subject: &Subject<S>,
+) {
+    let agent = subject.register_as(A, "one", PendingApproval).await;
+    let other = subject.register_as(A, "other", PendingApproval).await;
+    for tenant in [A, B] {
+        assert!(TenantContext::scope(tenant, || Approval::grant(A, agent.id)).is_err());
+    }
+    assert!(Approval::grant(A, agent.id).is_err());
+    for wrong in [approval(A, other.id), approval(B, agent.id), approval(P, agent.id)] {
+        for decision in [
+            subject.registry.approve(agent.id, &wrong).in_tenant(A).await,
+            subject.registry.reject(agent.id, &wrong).in_tenant(A).await,
+        ] {
+            assert!(matches!(decision, Err(AgentError::Approval)), "{decision:?}");
+        }
+    }
+    // Nor does the right one serve in another's context.
+    let right = approval(A, agent.id);
+    for tenant in [B, P] {
+        let decision = subject.registry.approve(agent.id, &right).in_tenant(tenant).await;
+        assert!(matches!(decision, Err(AgentError::Approval)), "{decision:?}");
+    }
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+    let approved = subject.registry.approve(agent.id, &right).in_tenant(A).await.expect("approved");
+    assert_eq!(approved.status, Active);
+}
+
+pub(crate) async fn a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is<S: Store>(
+    subject: &Subject<S>,
+) {
+    let agent = subject.register_as(A, "gone", Deleted).await;
+    assert_eq!(agent.status, Deleted);
+    assert!(matches!(subject.get(B, agent.id).await, Err(AgentError::NotFound)));
+    assert!(matches!(subject.by_name(A, "gone").await, Err(AgentError::NotFound)));
+    assert!(subject.all(A, &Filter::default()).await.is_empty());
+    assert_eq!(subject.count(A, &Filter::default()).await, 0);
+    let deleted = Filter { status: Some(Deleted), ..Filter::default() };
+    assert_eq!(names(&subject.all(A, &deleted).await), ["gone"]);
+    assert_eq!((subject.count(A, &deleted).await, subject.count(B, &deleted).await), (1, 0));
+    let update = subject.update(A, &agent, described("new")).await;
+    assert!(matches!(update, Err(AgentError::Deleted)), "{update:?}");
+    let heartbeat = subject.registry.heartbeat(agent.id).in_tenant(A).await;
+    assert!(matches!(heartbeat, Err(AgentError::Deleted)), "{heartbeat:?}");
+    assert_eq!(subject.step(A, agent.id, Transition::Delete).await.expect("again"), agent);
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+}
+
+pub(crate) async fn a_heartbeat_makes_no_revision<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register(A, "alive").await;
+    assert_eq!(agent.last_seen_at, None);
+    let mut last = None;
+    for _ in 0..3 {
+        subject.registry.heartbeat(agent.id).in_tenant(A).await.expect("a heartbeat");
+        let seen = subject.get(A, agent.id).await.expect("it is there");
+        assert!(seen.last_seen_at > last);
+        last = seen.last_seen_at;
+        assert_eq!(tenancy_agents::Agent { last_seen_at: None, ..seen }, agent);
+    }
+    // Nor does a change forget it, made from what was read before.
+    let updated = subject.update(A, &agent, described("new")).await.expect("the revision is the same");
+    assert_eq!(updated.revision, agent.revision + 1);
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there").last_seen_at, last);
+}
+
+pub(crate) async fn without_a_tenant_nothing_is_done<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register(A, "one").await;
+    let (registry, id, approval) = (&subject.registry, agent.id, approval(A, agent.id));
+    let mut seen = Vec::new();
+    let answers = [
+        told(registry.register(name("two"), AgentContent::default()).await),
+        told(registry.get(id).await),
+        told(registry.get_by_name(&agent.name).await),
+        told(registry.list(&Query::first(Filter::default(), 10), |agent| seen.push(agent)).await),
+        told(registry.count(&Filter::default()).await),
+        told(registry.update(id, 1, described("new")).await),
+        told(registry.submit(id).await),
+        told(registry.approve(id, &approval).await),
+        told(registry.reject(id, &approval).await),
+        told(registry.suspend(id).await),
+        told(registry.resume(id).await),
+        told(registry.deprecate(id).await),
+        told(registry.deregister(id).await),
+        told(registry.heartbeat(id).await),
+        told(registry.restore(&agent, &approval).await),
+    ];
+    for answer in answers {
+        assert!(answer.starts_with("NoTenant"), "{answer}");
+    }
+    assert!(seen.is_empty());
+    assert_eq!(subject.all(A, &Filter::default()).await, [agent]);
+}

@@ -1,0 +1,138 @@
+//! Whose a name is.
+
+use std::sync::Arc;
+
+use tenancy::{TenantFutureExt, TenantId};
+use tenancy_agents::{
+    AgentContent, AgentError, AgentStatus, Filter, NameHolders, Store, Transition, Visibility,
+};
+
+use super::support::{A, B, P, Subject, approval, described, name, names};
+
+pub(crate) async fn registering_is_idempotent_by_name_and_content<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register_with(A, "one", described("first")).await;
+    assert_eq!((agent.revision, agent.status, agent.tenant), (1, AgentStatus::Draft, A));
+    let again =
+        subject.registry.register(name("one"), described("first")).in_tenant(A).await.expect("the same");
+    assert_eq!((again.is_new, &again.agent), (false, &agent));
+    let other = subject.registry.register(name("one"), described("other")).in_tenant(A).await;
+    assert!(matches!(other, Err(AgentError::NameTaken)), "{other:?}");
+    assert_eq!(subject.all(A, &Filter::default()).await, std::slice::from_ref(&agent));
+    // The content that counts is the one that it has now.
+    let updated = subject.update(A, &agent, described("other")).await.expect("an update");
+    let now =
+        subject.registry.register(name("one"), described("other")).in_tenant(A).await.expect("the same");
+    assert_eq!((now.is_new, now.agent), (false, updated));
+    let before = subject.registry.register(name("one"), described("first")).in_tenant(A).await;
+    assert!(matches!(before, Err(AgentError::NameTaken)), "{before:?}");
+}
+
+pub(crate) async fn a_name_is_free_again_after_its_agent<S: Store>(subject: &Subject<S>) {
+    let first = subject.register_as(A, "one", AgentStatus::Deleted).await;
+    let second = subject.register(A, "one").await;
+    assert_ne!(first.id, second.id);
+    assert_eq!(subject.by_name(A, "one").await.expect("it is there").id, second.id);
+    assert_eq!(subject.get(A, first.id).await.expect("a tombstone").status, AgentStatus::Deleted);
+    subject.step(A, second.id, Transition::Delete).await.expect("a step");
+    assert!(matches!(subject.by_name(A, "one").await, Err(AgentError::NotFound)));
+}
+
+pub(crate) async fn two_tenants_may_use_one_name<S: Store>(subject: &Subject<S>) {
+    let (a, b, p) = (
+        subject.register(A, "one").await,
+        subject.register(B, "one").await,
+        subject.register(P, "one").await,
+    );
+    assert_eq!(subject.by_name(A, "one").await.expect("its own"), a);
+    assert_eq!(subject.by_name(B, "one").await.expect("its own"), b);
+    assert_eq!(subject.by_name(P, "one").await.expect("its own"), p);
+}
+
+pub(crate) async fn a_tenant_takes_no_name_that_the_platform_shares<S: Store>(subject: &Subject<S>) {
+    let shared = subject.share("search").await;
+    for content in [AgentContent::default(), shared.content.clone()] {
+        let taken = subject.registry.register(name("search"), content).in_tenant(A).await;
+        assert!(matches!(taken, Err(AgentError::NameShared)), "{taken:?}");
+    }
+    assert_eq!(subject.by_name(A, "search").await.expect("it is shared"), shared);
+    // Of what is not shared nothing is told.
+    subject.step(P, shared.id, Transition::Suspend).await.expect("a step");
+    let own = subject.register(A, "search").await;
+    assert_eq!(subject.by_name(A, "search").await.expect("its own"), own);
+    assert!(matches!(subject.by_name(B, "search").await, Err(AgentError::NotFound)));
+}
+
+pub(crate) async fn the_platform_takes_no_name_of_a_tenant_and_hears_whose<S: Store>(subject: &Subject<S>) {
+    let (a, b) = (subject.register(A, "search").await, subject.register(B, "search").await);
+    let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+    let shared = subject.register_with(P, "search", content).await;
+    let shared = subject.bring(&shared, AgentStatus::PendingApproval).await;
+    let held = |error: AgentError| match error {
+        AgentError::NameHeld(holders) => holders,
+        error => panic!("{error}"),
+    };
+    let error = subject.step(P, shared.id, Transition::Approve).await.expect_err("A and B have it");
+    assert!(error.to_string().contains(&A.to_string()), "{error}");
+    assert_eq!(held(error), NameHolders { first: A, others: 1 });
+    assert_eq!(subject.get(P, shared.id).await.expect("its own").status, AgentStatus::PendingApproval);
+    subject.step(A, a.id, Transition::Delete).await.expect("a step");
+    let error = subject.step(P, shared.id, Transition::Approve).await.expect_err("B has it");
+    assert_eq!(held(error), NameHolders { first: B, others: 0 });
+    subject.step(B, b.id, Transition::Delete).await.expect("a step");
+    let shared = subject.step(P, shared.id, Transition::Approve).await.expect("nobody has it");
+    assert_eq!(subject.by_name(B, "search").await.expect("it is shared"), shared);
+}
+
+pub(crate) async fn sharing_anew_looks_at_names_anew<S: Store>(subject: &Subject<S>) {
+    let shared = subject.share("search").await;
+    // By each of the two ways that it comes to be shared again.
+    let private = AgentContent::default();
+    let hidden = subject.update(P, &shared, private).await.expect("nobody is asked");
+    let own = subject.register(A, "search").await;
+    let error = subject.update(P, &hidden, shared.content.clone()).await.expect_err("A has it");
+    assert!(matches!(error, AgentError::NameHeld(_)), "{error}");
+    assert_eq!(subject.get(P, hidden.id).await.expect("its own"), hidden);
+    subject.step(A, own.id, Transition::Delete).await.expect("a step");
+    let shared = subject.update(P, &hidden, shared.content.clone()).await.expect("nobody has it");
+    subject.step(P, shared.id, Transition::Suspend).await.expect("a step");
+    subject.register(B, "search").await;
+    let error = subject.step(P, shared.id, Transition::Resume).await.expect_err("B has it");
+    assert!(matches!(error, AgentError::NameHeld(NameHolders { first: B, others: 0 })), "{error}");
+    let restored = subject.get(P, shared.id).await.expect("its own");
+    let restored = tenancy_agents::Agent { id: another(&restored), name: name("search-2"), ..restored };
+    subject.register(A, "search-2").await;
+    let restored = tenancy_agents::Agent { status: AgentStatus::Active, ..restored };
+    let put = subject.registry.restore(&restored, &approval(P, restored.id)).in_tenant(P).await;
+    assert!(matches!(put, Err(AgentError::NameHeld(NameHolders { first: A, others: 0 }))), "{put:?}");
+    assert_eq!(names(&subject.all(B, &Filter::default()).await), ["search"]);
+}
+
+fn another(agent: &tenancy_agents::Agent) -> tenancy_agents::AgentId {
+    tenancy_agents::AgentId::v7(agent.created_at, [0x11; 10])
+}
+
+pub(crate) async fn of_many_who_register_at_once_one_is_new<S: Store + 'static>(subject: &Subject<S>) {
+    for round in 0..4 {
+        let tasks: Vec<_> = (0..8)
+            .map(|number| {
+                let (registry, tenant) = (Arc::clone(&subject.registry), tenant_of(number));
+                let agent = name(&format!("round-{round}"));
+                let register = async move { registry.register(agent, described("same")).await };
+                tokio::spawn(register.in_tenant(tenant))
+            })
+            .collect();
+        let (mut new, mut all) = (0, Vec::new());
+        for task in tasks {
+            let registered = task.await.expect("no panic").expect("the same content");
+            new += u64::from(registered.is_new);
+            all.push((registered.agent.tenant, registered.agent.id));
+        }
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!((new, all.len()), (2, 2), "one of each tenant");
+    }
+}
+
+fn tenant_of(number: usize) -> TenantId {
+    if number.is_multiple_of(2) { A } else { B }
+}

@@ -1,0 +1,146 @@
+//! Changes, by many at once too.
+
+use std::sync::Arc;
+
+use tenancy::TenantFutureExt;
+use tenancy_agents::{
+    Agent, AgentContent, AgentError, AgentStatus, Capabilities, Card, Filter, Store, Tier, Transition,
+    Visibility,
+};
+
+use super::support::{A, B, Subject, approval, described, told};
+
+pub(crate) async fn an_update_needs_the_revision<S: Store>(subject: &Subject<S>) {
+    let first = subject.register(A, "one").await;
+    let second = subject.update(A, &first, described("second")).await.expect("its revision");
+    assert_eq!((second.revision, &second.content), (2, &described("second")));
+    assert!(second.updated_at > first.updated_at);
+    assert_eq!(subject.get(A, first.id).await.expect("it is there"), second);
+    for wrong in [0, 1, 3, u64::MAX] {
+        let update = subject.registry.update(first.id, wrong, described("third")).in_tenant(A).await;
+        let is_told = matches!(update, Err(AgentError::Revision { expected, found: 2 }) if expected == wrong);
+        assert!(is_told, "{update:?}");
+    }
+    assert_eq!(subject.get(A, first.id).await.expect("it is there"), second);
+}
+
+pub(crate) async fn of_many_who_update_at_once_one_wins<S: Store + 'static>(subject: &Subject<S>) {
+    let agent = subject.register(A, "one").await;
+    let tasks: Vec<_> = (0..8)
+        .map(|number| {
+            let (registry, id) = (Arc::clone(&subject.registry), agent.id);
+            let update = async move { registry.update(id, 1, described(&format!("by {number}"))).await };
+            tokio::spawn(update.in_tenant(A))
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for task in tasks {
+        match task.await.expect("no panic") {
+            Ok(agent) => winners.push(agent),
+            Err(AgentError::Revision { expected: 1, found: 2 }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), winners[0]);
+}
+
+/// langgenius/dify#34456: a change by id, without the tenant.
+pub(crate) async fn an_update_of_a_foreign_agent_changes_nothing<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register(A, "one").await;
+    let update = subject.registry.update(agent.id, agent.revision, described("mine")).in_tenant(B).await;
+    assert!(matches!(update, Err(AgentError::NotFound)), "{update:?}");
+    let moved = Agent { tenant: B, content: described("mine"), revision: 2, ..agent.clone() };
+    // Nor by the store itself, past the registry.
+    let store = subject.registry.store();
+    let replaced = store.replace(&moved, 1).in_tenant(B).await;
+    assert!(matches!(replaced, Ok(false)), "{replaced:?}");
+    assert!(matches!(store.touch(agent.id, agent.created_at).in_tenant(B).await, Ok(false)));
+    let inserted = told(
+        store
+            .insert(&Agent { tenant: A, name: "two".parse().expect("a name"), ..agent.clone() })
+            .in_tenant(B)
+            .await,
+    );
+    assert_ne!(inserted, "()", "another tenant's agent is not put into this one's");
+    assert_eq!(subject.all(A, &Filter::default()).await, [agent]);
+    assert!(subject.all(B, &Filter::default()).await.is_empty());
+}
+
+pub(crate) async fn steps_at_once_are_all_done<S: Store + 'static>(subject: &Subject<S>) {
+    let agent = subject.register_as(A, "one", AgentStatus::Active).await;
+    let tasks: Vec<_> = (0..6)
+        .map(|number| {
+            let (registry, id) = (Arc::clone(&subject.registry), agent.id);
+            let step = async move {
+                if number % 2 == 0 {
+                    registry.suspend(id).await
+                } else {
+                    registry.heartbeat(id).await.and(registry.get(id).await)
+                }
+            };
+            tokio::spawn(step.in_tenant(A))
+        })
+        .collect();
+    let mut suspended = 0;
+    for (number, task) in tasks.into_iter().enumerate() {
+        match task.await.expect("no panic") {
+            Ok(_) if number % 2 == 0 => suspended += 1,
+            Ok(_) => {}
+            Err(AgentError::Transition(_)) if number % 2 == 0 => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let after = subject.get(A, agent.id).await.expect("it is there");
+    assert_eq!((suspended, after.status, after.revision), (1, AgentStatus::Suspended, agent.revision + 1));
+    assert!(after.last_seen_at.is_some(), "no heartbeat is lost by a step");
+}
+
+pub(crate) async fn the_longest_content_comes_back<S: Store>(subject: &Subject<S>) {
+    let tags: Vec<_> = (0..16).map(|number| format!("{number:02}{}", "x".repeat(30))).collect();
+    let card = format!(r#"{{"text":"{}"}}"#, "ü".repeat((Card::LIMIT - 11) / 2));
+    let card = Card::parse(&card).expect("a card");
+    assert!(card.as_str().len() > Card::LIMIT - 2);
+    let content = AgentContent {
+        display_name: "й".repeat(64).parse().expect("a text"),
+        description: format!("{}'\"\\<>&\n\t%_$1", "語".repeat(166)).parse().expect("a text"),
+        version: "v".repeat(32).parse().expect("a text"),
+        tier: Tier::Premium,
+        visibility: Visibility::Shared,
+        capabilities: Capabilities::parse(tags.iter().map(String::as_str)).expect("tags"),
+        endpoint: format!("https://{}", "e".repeat(248)).parse().expect("a URL"),
+        owner: "o".repeat(64).parse().expect("a text"),
+        card: Some(card),
+    };
+    let agent = subject.register_with(A, &"n".repeat(63), content.clone()).await;
+    let read = subject.get(A, agent.id).await.expect("it is there");
+    assert_eq!((&read, &read.content), (&agent, &content));
+    assert_eq!(subject.all(A, &Filter::default()).await, [read]);
+}
+
+pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S>) {
+    let mut agents = Vec::new();
+    for status in AgentStatus::ALL {
+        let agent = subject.register_as(A, &status.as_str().replace('_', "-"), status).await;
+        if status != AgentStatus::Deleted {
+            subject.registry.heartbeat(agent.id).in_tenant(A).await.expect("a heartbeat");
+        }
+        agents.push(subject.get(A, agent.id).await.expect("it is there"));
+    }
+    for agent in &agents {
+        let put = subject.registry.restore(agent, &approval(A, agent.id)).in_tenant(A).await;
+        assert!(matches!(put, Ok(false)), "the same is there: {put:?}");
+        let other = Agent { content: described("other"), ..agent.clone() };
+        let put = subject.registry.restore(&other, &approval(A, agent.id)).in_tenant(A).await;
+        assert!(matches!(put, Err(AgentError::NameTaken)), "another is there: {put:?}");
+        // In a tenant that has none, it is as it was.
+        let moved = Agent { tenant: B, ..agent.clone() };
+        let wrong = subject.registry.restore(&moved, &approval(A, agent.id)).in_tenant(B).await;
+        assert!(matches!(wrong, Err(AgentError::Approval)), "{wrong:?}");
+        let put = subject.registry.restore(&moved, &approval(B, agent.id)).in_tenant(B).await;
+        assert!(matches!(put, Ok(true)), "{put:?}");
+        assert_eq!(subject.get(B, agent.id).await.expect("it is there"), moved);
+    }
+    subject.step(B, agents[0].id, Transition::Submit).await.expect("B's own");
+    assert_eq!(subject.get(A, agents[0].id).await.expect("it is there"), agents[0]);
+}
