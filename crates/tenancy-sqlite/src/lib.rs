@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod config;
+mod confine;
+mod error;
+mod files;
+mod folder;
+mod migrations;
+mod pool;
+mod pragmas;
+mod session;
+
+pub use access::{TenantReader, TenantTx};
+pub use config::Config;
+pub use error::Error;
+pub use files::TenantFiles;
+pub use migrations::Migration;
