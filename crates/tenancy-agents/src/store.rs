@@ -2,6 +2,10 @@
 
 mod by_ref;
 pub mod fixed;
+#[cfg(feature = "sqlite")]
+mod shared;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
 use crate::error::AgentError;

@@ -1,0 +1,249 @@
+//! One SQLite file a tenant.
+
+mod names;
+mod row;
+mod sql;
+
+use std::boxed::Box;
+use std::string::String;
+use std::sync::{Arc, RwLock};
+use std::vec::Vec;
+
+use rusqlite::{OptionalExtension, params};
+use tenancy::{TenantContext, TenantError, TenantId};
+use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
+use tokio::task::spawn_blocking;
+
+use super::Store;
+use super::shared::{SHARED, merged};
+use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::error::{AgentError, StoreError};
+use crate::query::{Filter, Query};
+use row::{COLUMNS, millis, read, write};
+use sql::Select;
+
+/// What makes the tables of agents in a tenant's file: the text of a
+/// [`Migration`](tenancy_sqlite::Migration).
+pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
+
+/// The agents of each tenant in its own file, those of the platform in the platform's.
+///
+/// A tenant's operation opens its own file, and to read what the platform shares, the platform's: no other can be
+/// reached. Work is done on tokio's threads for blocking work, so it needs tokio's runtime.
+///
+/// Sharing one of the platform's agents asks each tenant's file for its name, and holds up registrations while it does:
+/// that takes as long as opening them all, where more than are kept open.
+///
+/// ```
+/// use tenancy::{TenantFutureExt, TenantId};
+/// use tenancy_agents::store::sqlite::{SCHEMA, SqliteStore};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, SystemSource};
+/// use tenancy_sqlite::{Config, Migration, TenantFiles};
+///
+/// const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS))?;
+/// let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+///
+/// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
+/// let name = AgentName::parse("support")?;
+/// registry.register(name, AgentContent::default()).in_tenant(tenant).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    files: TenantFiles,
+    /// Held to write while the platform shares an agent, and to read while a tenant takes a name.
+    names: Arc<RwLock<()>>,
+}
+
+impl SqliteStore {
+    /// The agents in files that have [`SCHEMA`]. A program makes one of its files, and clones it: names are looked at
+    /// within one alone.
+    pub fn new(files: TenantFiles) -> Self {
+        Self { files, names: Arc::default() }
+    }
+
+    /// Work of the current tenant, on a thread that may wait.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, TenantId) -> Result<T, AgentError> + Send + 'static,
+    ) -> Result<T, AgentError> {
+        let tenant = TenantContext::get()?;
+        let this = self.clone();
+        let work = TenantContext::bind(move || work(&this, tenant));
+        spawn_blocking(work).await.map_err(StoreError::new)?
+    }
+
+    fn own<T>(&self, body: impl FnOnce(&TenantReader<'_>) -> Result<T, Failed>) -> Result<T, AgentError> {
+        Ok(self.files.read(body)?)
+    }
+
+    /// In the platform's file; the SQL is to ask for what is shared, and nothing else.
+    fn platform<T>(
+        &self,
+        body: impl FnOnce(&TenantReader<'_>) -> Result<T, Failed>,
+    ) -> Result<T, AgentError> {
+        TenantContext::scope(TenantId::PLATFORM, || self.own(body))
+    }
+
+    /// What a tenant sees: first its own, then what is shared, as `select` puts it.
+    fn one(
+        &self,
+        tenant: TenantId,
+        condition: &str,
+        key: &dyn rusqlite::ToSql,
+    ) -> Result<Option<Agent>, AgentError> {
+        let select = |own: bool| {
+            let shared = if own { String::new() } else { std::format!(" AND {SHARED}") };
+            std::format!("SELECT {COLUMNS} FROM agents WHERE {condition}{shared}")
+        };
+        let find = |reader: &TenantReader<'_>, sql: &str| {
+            let mut statement = reader.prepare_cached(sql)?;
+            let row = statement.query_row([key], |row| Ok(read(row, reader.tenant())));
+            row.optional().map_err(Error::from)?.transpose()
+        };
+        let own = self.own(|reader| find(reader, &select(true)))?;
+        if own.is_some() || tenant.is_platform() {
+            return Ok(own);
+        }
+        self.platform(|reader| find(reader, &select(false)))
+    }
+
+    fn page(&self, tenant: TenantId, query: &Query) -> Result<Vec<Agent>, AgentError> {
+        let list = |reader: &TenantReader<'_>, is_shared: bool| {
+            let select = Select::of(&query.filter, is_shared).behind(query.after).limited(query.limit);
+            let sql = select.agents();
+            let rows = reader.query(&sql, select.params(), |row| Ok(read(row, reader.tenant())))?;
+            rows.into_iter().collect::<Result<Vec<_>, Failed>>()
+        };
+        let own = self.own(|reader| list(reader, false))?;
+        if tenant.is_platform() {
+            return Ok(own);
+        }
+        let shared = self.platform(|reader| list(reader, true))?;
+        Ok(merged(own, shared, query.limit))
+    }
+
+    fn number(&self, tenant: TenantId, filter: &Filter) -> Result<u64, AgentError> {
+        let count = |reader: &TenantReader<'_>, is_shared: bool| {
+            let select = Select::of(filter, is_shared);
+            let count: i64 = reader.query_row(&select.count(), select.params(), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        };
+        let own = self.own(|reader| count(reader, false))?;
+        if tenant.is_platform() { Ok(own) } else { Ok(own + self.platform(|reader| count(reader, true))?) }
+    }
+
+    fn add(&self, tenant: TenantId, agent: &Agent) -> Result<(), AgentError> {
+        if agent.tenant != tenant {
+            return Err(AgentError::NotFound);
+        }
+        let _names = self.hold_name(tenant, agent)?;
+        Ok(self.files.write(|tx| {
+            let taken: bool = tx.query_row(
+                "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 OR name = ?2 AND status <> 'deleted' AND ?3)",
+                params![agent.id.as_uuid().as_bytes(), agent.name.as_str(), names::is_living(agent)],
+                |row| row.get(0),
+            )?;
+            if taken {
+                return Err(Failed::Answer(AgentError::NameTaken));
+            }
+            write(tx, agent)
+        })?)
+    }
+
+    fn change(&self, tenant: TenantId, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
+        if agent.tenant != tenant {
+            return Ok(false);
+        }
+        let _names = if agent.is_shared() { Some(self.hold_name(tenant, agent)?) } else { None };
+        let Ok(revision) = i64::try_from(revision) else { return Ok(false) };
+        Ok(self.files.write(|tx| row::replace(tx, agent, revision))?)
+    }
+
+    fn see(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
+        let at = millis(at)?;
+        Ok(self.files.write(|tx: &TenantTx<'_>| {
+            let seen = tx.execute(
+                "UPDATE agents SET last_seen_at = max(coalesce(last_seen_at, 0), ?2) \
+                 WHERE id = ?1 AND status <> 'deleted'",
+                params![id.as_uuid().as_bytes(), at],
+            )?;
+            Ok::<_, Failed>(seen > 0)
+        })?)
+    }
+}
+
+impl Store for SqliteStore {
+    async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
+        self.work(move |store, tenant| store.one(tenant, "id = ?1", id.as_uuid().as_bytes())).await
+    }
+
+    async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
+        let name = name.clone();
+        self.work(move |store, tenant| store.one(tenant, "name = ?1 AND status <> 'deleted'", &name.as_str()))
+            .await
+    }
+
+    async fn list(&self, query: &Query, each: impl FnMut(Agent) + Send) -> Result<(), AgentError> {
+        let query = query.clone();
+        let page = self.work(move |store, tenant| store.page(tenant, &query)).await?;
+        page.into_iter().for_each(each);
+        Ok(())
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
+        let filter = filter.clone();
+        self.work(move |store, tenant| store.number(tenant, &filter)).await
+    }
+
+    async fn insert(&self, agent: &Agent) -> Result<(), AgentError> {
+        let agent = Box::new(agent.clone());
+        self.work(move |store, tenant| store.add(tenant, &agent)).await
+    }
+
+    async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
+        let agent = Box::new(agent.clone());
+        self.work(move |store, tenant| store.change(tenant, &agent, revision)).await
+    }
+
+    async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
+        self.work(move |store, _| store.see(id, at)).await
+    }
+}
+
+/// Why a body gave nothing: the file's reason, or the registry's.
+#[derive(Debug)]
+enum Failed {
+    File(Error),
+    Answer(AgentError),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<AgentError> for Failed {
+    fn from(error: AgentError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<Failed> for AgentError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Answer(error) => error,
+            Failed::File(Error::Tenant(TenantError::TenantContextNotSet(error))) => Self::NoTenant(error),
+            Failed::File(Error::Busy) => Self::Unavailable,
+            Failed::File(Error::Full) => Self::Full,
+            Failed::File(error) => Self::Store(StoreError::new(error)),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Whose a name is, across files.
+
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+use rusqlite::params;
+use tenancy::{TenantContext, TenantId};
+
+use super::{Failed, SqliteStore};
+use crate::agent::{Agent, AgentName};
+use crate::error::{AgentError, NameHolders};
+use crate::status::AgentStatus;
+use crate::store::shared::SHARED;
+
+/// What is held until the name is written, or it is not.
+pub(super) enum Held<'s> {
+    /// With other tenants.
+    #[allow(dead_code, reason = "it is held, and not looked at")]
+    ByTenant(RwLockReadGuard<'s, ()>),
+    /// Alone.
+    #[allow(dead_code, reason = "it is held, and not looked at")]
+    ByPlatform(RwLockWriteGuard<'s, ()>),
+}
+
+pub(super) fn is_living(agent: &Agent) -> bool {
+    agent.status != AgentStatus::Deleted
+}
+
+impl SqliteStore {
+    /// Sees to it that nobody else takes the name in the way that would be in this one's.
+    pub(super) fn hold_name(&self, tenant: TenantId, agent: &Agent) -> Result<Held<'_>, AgentError> {
+        if !agent.is_shared() {
+            let held = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            if is_living(agent) && !tenant.is_platform() && self.is_shared_name(&agent.name)? {
+                return Err(AgentError::NameShared);
+            }
+            return Ok(Held::ByTenant(held));
+        }
+        let held = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_shared_name(&agent.name)? {
+            self.check_holders(&agent.name)?;
+        }
+        Ok(Held::ByPlatform(held))
+    }
+
+    fn is_shared_name(&self, name: &AgentName) -> Result<bool, AgentError> {
+        let sql = std::format!("SELECT EXISTS (SELECT 1 FROM agents WHERE name = ?1 AND {SHARED})");
+        self.platform(|reader| Ok(reader.query_row(&sql, params![name.as_str()], |row| row.get(0))?))
+    }
+
+    /// Looks into the file of each tenant: one after the other, each in its own context.
+    fn check_holders(&self, name: &AgentName) -> Result<(), AgentError> {
+        let tenants =
+            TenantContext::scope(TenantId::PLATFORM, || self.files.tenants()).map_err(Failed::from)?;
+        let mut holders: Option<NameHolders> = None;
+        for tenant in tenants.into_iter().filter(|tenant| !tenant.is_platform()) {
+            if TenantContext::scope(tenant, || self.has_name(name))? {
+                match &mut holders {
+                    None => holders = Some(NameHolders { first: tenant, others: 0 }),
+                    Some(holders) => holders.others += 1,
+                }
+            }
+        }
+        holders.map_or(Ok(()), |holders| Err(AgentError::NameHeld(holders)))
+    }
+
+    fn has_name(&self, name: &AgentName) -> Result<bool, AgentError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE name = ?1 AND status <> 'deleted')";
+        self.own(|reader| Ok(reader.query_row(SQL, params![name.as_str()], |row| row.get(0))?))
+    }
+}

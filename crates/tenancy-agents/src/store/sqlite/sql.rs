@@ -1,0 +1,87 @@
+//! Which rows are wanted, as SQL.
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use rusqlite::types::Value;
+
+use super::row::COLUMNS;
+use crate::agent::AgentId;
+use crate::query::Filter;
+use crate::store::shared::SHARED;
+
+/// A question, and its parameters.
+pub(super) struct Select {
+    from: &'static str,
+    conditions: Vec<String>,
+    params: Vec<Value>,
+    limit: Option<usize>,
+}
+
+impl Select {
+    /// Those that are wanted, of a tenant's own or of what the platform shares.
+    pub(super) fn of(filter: &Filter, is_shared: bool) -> Self {
+        let mut select = Self { from: "agents", conditions: Vec::new(), params: Vec::new(), limit: None };
+        if is_shared {
+            select.conditions.push(SHARED.to_string());
+        }
+        match filter.status {
+            None => select.conditions.push("status <> 'deleted'".to_string()),
+            Some(status) => select.equal("status", status.as_str()),
+        }
+        if let Some(tier) = filter.tier {
+            select.equal("tier", tier.as_str());
+        }
+        if let Some(visibility) = filter.visibility {
+            select.equal("visibility", visibility.as_str());
+        }
+        if let Some(tag) = &filter.capability {
+            // A cross join keeps this order: by the tag's index first, which is in the order of ids too.
+            select.from = "agent_capabilities AS tags CROSS JOIN agents ON agents.id = tags.id";
+            select.equal("tags.tag", tag.as_str());
+        }
+        select
+    }
+
+    pub(super) fn behind(mut self, after: Option<AgentId>) -> Self {
+        if let Some(after) = after {
+            self.params.push(Value::Blob(after.as_uuid().as_bytes().to_vec()));
+            let (id, number) = (self.id(), self.params.len());
+            self.conditions.push(std::format!("{id} > ?{number}"));
+        }
+        self
+    }
+
+    pub(super) fn limited(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// By their ids.
+    pub(super) fn agents(&self) -> String {
+        let (id, limit) =
+            (self.id(), self.limit.map_or(i64::MAX, |limit| i64::try_from(limit).unwrap_or(i64::MAX)));
+        std::format!("SELECT {COLUMNS} {} ORDER BY {id} LIMIT {limit}", self.rest())
+    }
+
+    pub(super) fn count(&self) -> String {
+        std::format!("SELECT count(*) {}", self.rest())
+    }
+
+    pub(super) fn params(&self) -> impl rusqlite::Params + '_ {
+        rusqlite::params_from_iter(self.params.iter())
+    }
+
+    fn rest(&self) -> String {
+        std::format!("FROM {} WHERE {}", self.from, self.conditions.join(" AND "))
+    }
+
+    fn id(&self) -> &'static str {
+        if self.from == "agents" { "agents.id" } else { "tags.id" }
+    }
+
+    fn equal(&mut self, column: &str, value: &str) {
+        self.params.push(Value::Text(value.to_string()));
+        let number = self.params.len();
+        self.conditions.push(std::format!("{column} = ?{number}"));
+    }
+}
