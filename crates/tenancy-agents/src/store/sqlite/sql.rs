@@ -85,3 +85,46 @@ impl Select {
         self.conditions.push(std::format!("{column} = ?{number}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::agent::{Tier, UnixMillis};
+    use crate::status::AgentStatus;
+    use crate::visibility::Visibility;
+
+    /// How SQLite finds what is asked for: each page is read in the order of an index, with nothing sorted.
+    fn plan(select: &Select) -> String {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection.execute_batch(super::super::SCHEMA).expect("the schema");
+        let sql = std::format!("EXPLAIN QUERY PLAN {}", select.agents());
+        let mut statement = connection.prepare(&sql).expect("a statement");
+        let rows =
+            statement.query_map(select.params(), |row| row.get::<_, String>("detail")).expect("a plan");
+        rows.collect::<Result<Vec<_>, _>>().expect("a plan").join("; ")
+    }
+
+    #[test]
+    fn a_page_is_read_in_the_order_of_an_index() {
+        let after = Some(AgentId::v7(UnixMillis(1), [0; 10]));
+        let tag = Some("chat".parse().expect("a tag"));
+        let others = [(None, None), (Some(Tier::Basic), Some(Visibility::Shared))];
+        for (tier, visibility) in others {
+            for status in [None, Some(AgentStatus::Active)] {
+                for capability in [&None, &tag] {
+                    for is_shared in [false, true] {
+                        let filter = Filter { status, capability: capability.clone(), tier, visibility };
+                        let plan = plan(&Select::of(&filter, is_shared).behind(after).limited(10));
+                        assert!(plan.starts_with("SEARCH") && !plan.contains("SCAN"), "{filter:?}: {plan}");
+                        assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+                        let index =
+                            if capability.is_some() { "PRIMARY KEY (tag=? AND id>?)" } else { "id>?" };
+                        assert!(plan.contains(index), "{filter:?}: {plan}");
+                    }
+                }
+            }
+        }
+    }
+}

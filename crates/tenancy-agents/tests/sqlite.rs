@@ -1,0 +1,117 @@
+//! What is SQLite's own: files, and names across them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tenancy::{TenantFutureExt, TenantId, tenant_id};
+use tenancy_agents::store::sqlite::{SCHEMA, SqliteStore};
+use tenancy_agents::{
+    Agent, AgentContent, AgentError, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
+    SystemSource, Visibility,
+};
+use tenancy_sqlite::{Config, Migration, TenantFiles};
+
+const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+const P: TenantId = TenantId::PLATFORM;
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
+
+type Registry = AgentRegistry<SqliteStore, SystemSource>;
+
+fn open(folder: &Path) -> Registry {
+    let files = TenantFiles::open(Config::new(folder).migrations(MIGRATIONS)).expect("a folder");
+    AgentRegistry::new(SqliteStore::new(files), SystemSource)
+}
+
+fn file(folder: &Path, tenant: TenantId) -> PathBuf {
+    folder.join(format!("{tenant}.sqlite"))
+}
+
+async fn register(registry: &Registry, tenant: TenantId, name: &str) -> Result<Agent, AgentError> {
+    let name = AgentName::parse(name).expect("a name");
+    let registered = registry.register(name, AgentContent::default()).in_tenant(tenant).await;
+    registered.map(|registered| registered.agent)
+}
+
+async fn names(registry: &Registry, tenant: TenantId) -> Result<Vec<String>, AgentError> {
+    let mut names = Vec::new();
+    let query = Query::first(Filter::default(), 100);
+    registry.list(&query, |agent| names.push(agent.name.to_string())).in_tenant(tenant).await?;
+    Ok(names)
+}
+
+#[tokio::test]
+async fn agents_are_there_after_a_restart_and_who_only_reads_makes_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = open(folder.path());
+    assert_eq!(names(&registry, B).await.expect("none"), [""; 0]);
+    let agent = register(&registry, A, "one").await.expect("its own");
+    drop(registry);
+    let registry = open(folder.path());
+    assert_eq!(registry.get(agent.id).in_tenant(A).await.expect("it is there"), agent);
+    assert!(file(folder.path(), A).exists() && !file(folder.path(), B).exists());
+}
+
+/// The layer behind the file's name: each row says whose it is.
+#[tokio::test]
+async fn a_file_that_is_put_under_anothers_name_shows_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = open(folder.path());
+    let agent = register(&registry, A, "secret-plan").await.expect("its own");
+    drop(registry);
+    fs::rename(file(folder.path(), A), file(folder.path(), B)).expect("an operator's mistake");
+    let registry = open(folder.path());
+    for error in [
+        registry.get(agent.id).in_tenant(B).await.expect_err("it is A's"),
+        registry.get_by_name(&agent.name).in_tenant(B).await.expect_err("it is A's"),
+        names(&registry, B).await.expect_err("it is A's"),
+    ] {
+        assert!(matches!(error, AgentError::Store(_)), "{error:?}");
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("secret") && !said.contains("550e8400"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_its_tenants_trouble_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = open(folder.path());
+    register(&registry, A, "one").await.expect("its own");
+    register(&registry, B, "two").await.expect("its own");
+    drop(registry);
+    fs::write(file(folder.path(), A), "no database, but 4096 bytes".repeat(200)).expect("damage");
+    let registry = open(folder.path());
+    let error = names(&registry, A).await.expect_err("it is damaged");
+    assert!(matches!(error, AgentError::Store(_)) && error.to_string().contains("damaged"), "{error}");
+    assert_eq!(names(&registry, B).await.expect("its own"), ["two"]);
+}
+
+/// Many times over a tenant takes a name while the platform shares one of that name: never do both have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_name_is_not_taken_while_it_is_shared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = Arc::new(open(folder.path()));
+    let (mut shared, mut taken) = (0, 0);
+    for round in 0..40 {
+        let name = AgentName::parse(&format!("name-{round}")).expect("a name");
+        let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+        let agent = registry.register(name, content).in_tenant(P).await.expect("the platform's").agent;
+        let approval = async { Approval::grant(P, agent.id) }.in_tenant(P).await.expect("the platform's");
+        registry.submit(agent.id).in_tenant(P).await.expect("a draft");
+        let (platform, id) = (Arc::clone(&registry), agent.id);
+        let approve = tokio::spawn(async move { platform.approve(id, &approval).await }.in_tenant(P));
+        let (tenant, name) = (Arc::clone(&registry), format!("name-{round}"));
+        let register = tokio::spawn(async move { register(&tenant, A, &name).await });
+        let (approved, registered) = (approve.await.expect("no panic"), register.await.expect("no panic"));
+        match (approved, registered) {
+            (Ok(agent), Err(AgentError::NameShared)) => {
+                assert_eq!(agent.status, AgentStatus::Active);
+                shared += 1;
+            }
+            (Err(AgentError::NameHeld(_)), Ok(_)) => taken += 1,
+            both => panic!("{both:?}"),
+        }
+    }
+    assert_eq!(shared + taken, 40);
+}
