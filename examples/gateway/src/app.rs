@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
+use anyhow::Result;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,8 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 use tenancy::TenantContext;
+use tenancy_agents::store::sqlite::SqliteStore;
+use tenancy_sqlite::TenantFiles;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
@@ -22,7 +25,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::events::{self, Events};
 use crate::limit::{RateLimit, limit};
-use crate::notes::{self, CachedNotes, MemoryNotes, Notes, PgNotes};
+use crate::notes::{self, CachedNotes, FileNotes, MemoryNotes, Notes, PgNotes};
 use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
@@ -62,38 +65,54 @@ pub struct Gate {
 pub struct Outside {
     /// Limits, and a cache of notes.
     pub redis: Option<SharedRedis>,
-    /// Tenants and notes, in place of the memory.
+    /// Tenants and notes, in place of the memory or the files.
     pub database: Option<Database>,
+    /// Tenants, notes and agents, in place of the memory.
+    pub files: Option<TenantFiles>,
 }
 
 /// The service that a configuration and a census make. With a database the census says who may call, and the database
 /// which tenants there are.
+///
+/// # Errors
+///
+/// Where the tenants' file can't be used.
 pub fn service(
     config: &Config,
     census: Census,
     outside: Outside,
     closing: CancellationToken,
-) -> impl HttpService + use<> {
-    let tenants = Arc::new(match &outside.database {
-        None => Tenants::new(census.tenants),
-        Some(database) => Tenants::kept_in(database),
+) -> Result<impl HttpService + use<>> {
+    let tenants = Arc::new(match (&outside.database, &outside.files) {
+        (Some(database), _) => Tenants::kept_in(database),
+        (None, Some(files)) => Tenants::in_files(files.clone(), &census.tenants)?,
+        (None, None) => Tenants::new(census.tenants),
     });
     let (rate, burst) = (config.rate, config.burst);
     let limit = match &outside.redis {
         None => RateLimit::new(rate, burst),
         Some(redis) => RateLimit::shared(rate, burst, redis.clone()),
     };
-    let agents = agents::registry(AgentStore::memory());
+    let agents = agents::registry(match &outside.files {
+        Some(files) => AgentStore::Files(SqliteStore::new(files.clone())),
+        None => AgentStore::memory(),
+    });
     let notes = notes(config.max_notes, outside);
     let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
-    gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing }))
+    Ok(gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing })))
 }
 
-fn notes(most: usize, outside: Outside) -> Arc<dyn Notes> {
+fn notes(most: usize, Outside { redis, database, files }: Outside) -> Arc<dyn Notes> {
     let memory = || MemoryNotes::with_limit(most);
-    match (outside.database, outside.redis) {
-        (None, None) => Arc::new(memory()),
-        (None, Some(redis)) => Arc::new(CachedNotes::new(memory(), redis)),
+    match (database, redis) {
+        (None, redis) => match (files, redis) {
+            (None, None) => Arc::new(memory()),
+            (None, Some(redis)) => Arc::new(CachedNotes::new(memory(), redis)),
+            (Some(files), None) => Arc::new(FileNotes::with_limit(most, files)),
+            (Some(files), Some(redis)) => {
+                Arc::new(CachedNotes::new(FileNotes::with_limit(most, files), redis))
+            }
+        },
         (Some(database), None) => Arc::new(PgNotes::with_limit(most, &database)),
         (Some(database), Some(redis)) => {
             let notes = PgNotes::with_limit(most, &database);

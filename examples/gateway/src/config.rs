@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::database::Settings;
@@ -20,7 +21,7 @@ const MOST_CONNECTIONS: usize = 1024;
 /// An HTTP service whose tenants share one process, and nothing else.
 ///
 /// Without any flag it serves the tenants and the tokens of a demo, to this machine alone, and prints requests
-/// to try. All is kept in memory, and gone at the end, unless a database is named.
+/// to try. Each tenant's notes and agents are kept in a file of its own, unless a database is named.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Config {
@@ -36,6 +37,14 @@ pub struct Config {
     /// demo's]
     #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE", global = true)]
     pub principals: Option<PathBuf>,
+
+    /// Where each tenant has a file, and the platform's has the tenants: one process at a time
+    #[arg(long, env = "GATEWAY_DATA", value_name = "DIR", default_value = "data", global = true)]
+    pub data: PathBuf,
+
+    /// Keep all in memory, and nothing at the end
+    #[arg(long, env = "GATEWAY_MEMORY", value_parser = FalseyValueParser::new())]
+    pub memory: bool,
 
     /// Requests a second of each tenant; 0 is no limit
     #[arg(long, env = "GATEWAY_RATE", value_name = "NUMBER", default_value_t = 100)]
@@ -54,7 +63,7 @@ pub struct Config {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
     pub redis_url: Option<RedisUrl>,
 
-    /// The URL of a Postgres that keeps tenants and notes, without TLS, as a login that is a member of `tenancy_app`:
+    /// The URL of a Postgres that keeps tenants and notes in place of files, without TLS, as a login that is a member of `tenancy_app`:
     /// `gateway migrate` makes what it needs. On the command line others can read its password
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
     pub database_url: Option<Secret>,
@@ -128,6 +137,12 @@ impl Config {
     pub fn database(&self) -> Result<Option<Settings>> {
         let (key, listen_url) = (self.tenancy_key.as_ref(), self.database_listen_url.as_ref());
         self.database_url.as_ref().map(|url| Settings::new(url, key, listen_url)).transpose()
+    }
+
+    /// The folder of the tenants' files, if things are kept there.
+    pub fn files(&self) -> Option<&Path> {
+        let is_elsewhere = self.memory || self.database_url.is_some();
+        (!is_elsewhere).then_some(self.data.as_path())
     }
 
     /// Tokens that everybody can read are for this machine alone.

@@ -9,6 +9,7 @@ pub mod database;
 pub mod deadline;
 pub mod events;
 mod extract;
+pub mod files;
 pub mod greeting;
 pub mod limit;
 pub mod logging;

@@ -11,7 +11,7 @@ use gateway::database::{self, Database};
 use gateway::principals::Census;
 use gateway::serve::serve;
 use gateway::shared::SharedRedis;
-use gateway::{app, greeting, logging, signal};
+use gateway::{app, files, greeting, logging, signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +45,7 @@ async fn run(config: &Config) -> Result<ExitCode> {
     // Before anybody is told that it is there: a signal that comes then is not lost.
     signal::close_on_signal(closing.clone()).context("signals")?;
     greet(config, &census, &listener)?;
-    let service = app::service(config, census, outside, closing.clone());
+    let service = app::service(config, census, outside, closing.clone())?;
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {
@@ -69,7 +69,8 @@ async fn connect(config: &Config) -> Result<Outside> {
         Some(url) => Some(SharedRedis::connect(url).await?),
         None => None,
     };
-    Ok(Outside { redis, database })
+    let files = config.files().map(files::open).transpose()?;
+    Ok(Outside { redis, database, files })
 }
 
 async fn listen(config: &Config) -> Result<TcpListener> {

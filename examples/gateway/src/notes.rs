@@ -1,6 +1,7 @@
 //! Notes: what a tenant keeps here.
 
 mod cached;
+mod files;
 pub mod http;
 mod memory;
 mod postgres;
@@ -14,6 +15,7 @@ use tenancy::TenantContextNotSetError;
 use uuid::Uuid;
 
 pub use cached::CachedNotes;
+pub use files::FileNotes;
 pub use memory::MemoryNotes;
 pub use postgres::PgNotes;
 
@@ -65,6 +67,11 @@ pub enum NotesError {
     Store(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A page never begins behind a note that is still to come, though a clock was ahead.
+fn next(now: Uuid, last: Option<Uuid>) -> Uuid {
+    last.map_or(now, |last| now.max(Uuid::from_u128(last.as_u128().saturating_add(1))))
+}
+
 impl fmt::Display for NotesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,5 +88,19 @@ impl std::error::Error for NotesError {}
 impl From<TenantContextNotSetError> for NotesError {
     fn from(error: TenantContextNotSetError) -> Self {
         Self::NoTenant(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_behind_the_last_one_whatever_the_clock() {
+        let (earlier, later) = (Uuid::now_v7(), Uuid::now_v7());
+        assert_eq!(next(later, None), later);
+        assert_eq!(next(later, Some(earlier)), later);
+        let behind = next(earlier, Some(later));
+        assert!(behind > later && behind.get_version_num() == 7, "{behind}");
     }
 }

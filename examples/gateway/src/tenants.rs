@@ -1,18 +1,23 @@
 //! The tenants, and what the platform tenant does with them.
 
+mod files;
 pub mod http;
 mod memory;
 mod postgres;
 pub mod view;
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::Poll;
 
+use anyhow::Result;
 use tenancy::{TenantId, TenantRecord, TenantStatus};
 use tenancy_postgres::{DirectoryError, PgDirectory};
+use tenancy_sqlite::TenantFiles;
 use tenancy_tower::Directory;
 
 use crate::database::Database;
+use files::FileTenants;
 use memory::MemoryTenants;
 
 /// As many as there are buckets for in the rate limit: none is refused because there are too many.
@@ -24,6 +29,7 @@ pub struct Tenants(Store);
 
 enum Store {
     Memory(MemoryTenants),
+    Files(Arc<FileTenants>),
     Postgres(PgDirectory),
 }
 
@@ -42,6 +48,8 @@ pub enum TenantsError {
     Deleted,
     /// What they are kept in does not answer. A change may be made all the same.
     Unavailable,
+    /// The file that they are kept in failed.
+    File(anyhow::Error),
     /// What they are kept in failed.
     Store(DirectoryError),
 }
@@ -50,6 +58,15 @@ impl Tenants {
     /// These tenants, in memory.
     pub fn new(records: impl IntoIterator<Item = TenantRecord>) -> Self {
         Self(Store::Memory(MemoryTenants::new(records)))
+    }
+
+    /// Those of the platform's file, and these where they are not in it yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the file can't be used.
+    pub fn in_files(files: TenantFiles, records: &[TenantRecord]) -> Result<Self> {
+        Ok(Self(Store::Files(Arc::new(FileTenants::open(files, records)?))))
     }
 
     /// Those of a database, which instances share.
@@ -66,6 +83,7 @@ impl Tenants {
     pub async fn status(&self, id: TenantId) -> Result<Option<TenantStatus>, TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.status(id)),
+            Store::Files(tenants) => Ok(tenants.memory.status(id)),
             Store::Postgres(tenants) => postgres::ask(tenants.status(id)).await,
         }
     }
@@ -78,6 +96,7 @@ impl Tenants {
     pub async fn get(&self, id: TenantId) -> Result<Option<TenantRecord>, TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.get(id)),
+            Store::Files(tenants) => Ok(tenants.memory.get(id)),
             Store::Postgres(tenants) => postgres::ask(tenants.record(id)).await,
         }
     }
@@ -94,6 +113,7 @@ impl Tenants {
     ) -> Result<Vec<TenantRecord>, TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.list(after, limit)),
+            Store::Files(tenants) => Ok(tenants.memory.list(after, limit)),
             Store::Postgres(tenants) => postgres::list(tenants, after, limit).await,
         }
     }
@@ -106,6 +126,7 @@ impl Tenants {
     pub async fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => tenants.create(record),
+            Store::Files(tenants) => tenants.create(record).await,
             Store::Postgres(tenants) => postgres::create(tenants, record).await,
         }
     }
@@ -121,6 +142,7 @@ impl Tenants {
         }
         match &self.0 {
             Store::Memory(tenants) => tenants.set_status(id, status),
+            Store::Files(tenants) => tenants.set_status(id, status).await,
             Store::Postgres(tenants) => postgres::set_status(tenants, id, status).await,
         }
     }
@@ -133,6 +155,7 @@ impl Directory for Tenants {
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, DirectoryError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.status(tenant)),
+            Store::Files(tenants) => Ok(tenants.memory.status(tenant)),
             Store::Postgres(tenants) => tenants.status(tenant).await,
         }
     }
@@ -140,6 +163,7 @@ impl Directory for Tenants {
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
         match &self.0 {
             Store::Memory(tenants) => Poll::Ready(tenants.status(tenant)),
+            Store::Files(tenants) => Poll::Ready(tenants.memory.status(tenant)),
             Store::Postgres(tenants) => tenants.status_now(tenant),
         }
     }
@@ -150,6 +174,7 @@ impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Store::Memory(tenants) => f.debug_struct("Tenants").field("len", &tenants.len()).finish(),
+            Store::Files(tenants) => f.debug_tuple("Tenants").field(tenants).finish(),
             Store::Postgres(tenants) => f.debug_tuple("Tenants").field(tenants).finish(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use tenancy_agents::store::sqlite::SqliteStore;
 use tenancy_agents::{Agent, AgentError, AgentId, AgentName, Filter, FixedStore, Query, Store, UnixMillis};
 
 /// As many as there is memory for, of all tenants.
@@ -11,6 +12,8 @@ const QUOTA_IN_MEMORY: usize = 64;
 
 /// What agents are kept in.
 pub enum AgentStore {
+    /// Each tenant's file.
+    Files(SqliteStore),
     /// Memory.
     Memory(Box<FixedStore<MOST_IN_MEMORY>>),
 }
@@ -26,6 +29,7 @@ impl AgentStore {
 macro_rules! ask {
     ($self:ident, $store:ident => $question:expr) => {
         match $self {
+            AgentStore::Files($store) => $question.await,
             AgentStore::Memory($store) => $question.await,
         }
     };
@@ -65,6 +69,7 @@ impl Store for AgentStore {
 impl fmt::Debug for AgentStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Files(store) => store.fmt(f),
             Self::Memory(store) => store.fmt(f),
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Note, Notes, NotesError, Stored};
+use super::{Note, Notes, NotesError, Stored, next};
 use crate::database::{Database, LONGEST, is_away};
 
 const TABLE: &str = "gateway.notes";
@@ -107,11 +107,6 @@ impl PgNotes {
     }
 }
 
-/// A page never begins behind a note that is still to come, though another instance's clock is ahead.
-fn next(now: Uuid, last: Option<Uuid>) -> Uuid {
-    last.map_or(now, |last| now.max(Uuid::from_u128(last.as_u128().saturating_add(1))))
-}
-
 impl Notes for PgNotes {
     fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
         self.own(async move {
@@ -164,19 +159,5 @@ impl From<Error> for NotesError {
 impl fmt::Debug for PgNotes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PgNotes").field("db", &self.db).field("most", &self.most).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_behind_the_last_one_whatever_the_clock() {
-        let (earlier, later) = (Uuid::now_v7(), Uuid::now_v7());
-        assert_eq!(next(later, None), later);
-        assert_eq!(next(later, Some(earlier)), later);
-        let behind = next(earlier, Some(later));
-        assert!(behind > later && behind.get_version_num() == 7, "{behind}");
     }
 }

@@ -109,6 +109,10 @@ impl From<TenantsError> for Problem {
                 tracing::error!(%error, "tenants");
                 Self::INTERNAL
             }
+            TenantsError::File(error) => {
+                tracing::error!(%error, "the tenants' file");
+                Self::INTERNAL
+            }
         }
     }
 }

@@ -47,12 +47,7 @@ impl MemoryTenants {
 
     pub(super) fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
         let mut records = self.records();
-        if records.values().any(|other| other.id() == record.id() || other.slug() == record.slug()) {
-            return Err(TenantsError::Taken);
-        }
-        if records.len() >= MOST_TENANTS {
-            return Err(TenantsError::Full);
-        }
+        check(&records, &record)?;
         records.insert(record.id(), record);
         // Under the lock: two changes are in both in the same order.
         self.directory.set(record.id(), record.status());
@@ -65,12 +60,36 @@ impl MemoryTenants {
         status: TenantStatus,
     ) -> Result<TenantRecord, TenantsError> {
         let mut records = self.records();
-        let record = records.get_mut(&id).ok_or(TenantsError::Unknown)?;
-        if record.status() == TenantStatus::Deleted && status != TenantStatus::Deleted {
-            return Err(TenantsError::Deleted);
-        }
-        *record = record.with_status(status);
+        let record = changed(&records, id, status)?;
+        records.insert(id, record);
         self.directory.set(id, status);
-        Ok(*record)
+        Ok(record)
     }
+
+    /// Whether it can be created.
+    pub(super) fn check(&self, record: &TenantRecord) -> Result<(), TenantsError> {
+        check(&self.records(), record)
+    }
+
+    /// What a tenant would be in another state.
+    pub(super) fn changed(&self, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
+        changed(&self.records(), id, status)
+    }
+}
+
+type Records = BTreeMap<TenantId, TenantRecord>;
+
+fn check(records: &Records, record: &TenantRecord) -> Result<(), TenantsError> {
+    if records.values().any(|other| other.id() == record.id() || other.slug() == record.slug()) {
+        return Err(TenantsError::Taken);
+    }
+    if records.len() >= MOST_TENANTS { Err(TenantsError::Full) } else { Ok(()) }
+}
+
+fn changed(records: &Records, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
+    let record = records.get(&id).ok_or(TenantsError::Unknown)?;
+    if record.status() == TenantStatus::Deleted && status != TenantStatus::Deleted {
+        return Err(TenantsError::Deleted);
+    }
+    Ok(record.with_status(status))
 }

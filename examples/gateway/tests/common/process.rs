@@ -59,6 +59,8 @@ fn prepared(mut command: Command) -> Command {
     {
         command.env_remove(format!("GATEWAY_{name}"));
     }
+    // What is kept in files says so.
+    command.env("GATEWAY_MEMORY", "1").env_remove("GATEWAY_DATA");
     for name in ["REDIS_URL", "DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_ADMIN_URL", "TENANCY_KEY"] {
         command.env_remove(name);
     }

@@ -1,18 +1,27 @@
 //! What a gateway keeps its things in: the same tests are for each.
 
 use std::cell::RefCell;
+use std::path::Path;
+
+use tempfile::TempDir;
 
 use super::database::Database;
-use super::process::Gateway;
+use super::process::{Gateway, command};
 
 /// What each gateway of a test has to itself.
 pub(crate) enum Store {
     Memory,
+    /// The folders are there until the test ends.
+    Files(RefCell<Vec<TempDir>>),
     /// The databases are there until the test ends.
     Postgres(RefCell<Vec<Database>>),
 }
 
 impl Store {
+    pub(crate) fn files() -> Self {
+        Self::Files(RefCell::default())
+    }
+
     pub(crate) fn postgres() -> Self {
         Self::Postgres(RefCell::default())
     }
@@ -23,13 +32,32 @@ impl Store {
     }
 
     pub(crate) fn with(&self, arguments: &[&str]) -> Gateway {
-        let Self::Postgres(databases) = self else { return Gateway::with(arguments) };
-        let principals = arguments.windows(2).find(|pair| pair[0] == "--principals");
-        let database = Database::migrated(principals.unwrap_or_default());
-        let gateway = database.gateway(arguments);
-        databases.borrow_mut().push(database);
-        gateway
+        match self {
+            Self::Memory => Gateway::with(arguments),
+            Self::Files(folders) => {
+                let folder = tempfile::tempdir().expect("a folder");
+                let gateway = in_files(folder.path(), arguments);
+                folders.borrow_mut().push(folder);
+                gateway
+            }
+            Self::Postgres(databases) => in_database(databases, arguments),
+        }
     }
+}
+
+/// A gateway that keeps its things in a folder.
+pub(crate) fn in_files(folder: &Path, arguments: &[&str]) -> Gateway {
+    let mut command = command(arguments);
+    command.args(["--listen", "127.0.0.1:0"]).env_remove("GATEWAY_MEMORY").env("GATEWAY_DATA", folder);
+    Gateway::of(command)
+}
+
+fn in_database(databases: &RefCell<Vec<Database>>, arguments: &[&str]) -> Gateway {
+    let principals = arguments.windows(2).find(|pair| pair[0] == "--principals");
+    let database = Database::migrated(principals.unwrap_or_default());
+    let gateway = database.gateway(arguments);
+    databases.borrow_mut().push(database);
+    gateway
 }
 
 /// Makes tests of functions that take a [`Store`].
@@ -40,6 +68,13 @@ macro_rules! on_each_store {
             $(#[test]
             fn $name() {
                 super::$name(&crate::common::store::Store::Memory);
+            })+
+        }
+
+        mod in_files {
+            $(#[test]
+            fn $name() {
+                super::$name(&crate::common::store::Store::files());
             })+
         }
 

@@ -107,7 +107,8 @@ async fn who_comes_when_all_places_are_taken_waits_for_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, closing) = (listener.local_addr().unwrap(), CancellationToken::new());
     let config = <Config as clap::Parser>::parse_from(["gateway"]);
-    let service = app::service(&config, Census::demo().unwrap(), Outside::default(), closing.clone());
+    let service =
+        app::service(&config, Census::demo().unwrap(), Outside::default(), closing.clone()).unwrap();
     let limits = Limits { connections: 2, ..config.limits() };
     let served = tokio::spawn(serve(listener, service, limits, closing.clone()));
     let asked = tokio::task::spawn_blocking(move || {

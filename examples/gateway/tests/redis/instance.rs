@@ -29,8 +29,8 @@ impl Answer {
 
 pub(crate) fn instance(redis: Option<SharedRedis>, arguments: &[&str]) -> impl HttpService {
     let config = Config::parse_from([&["gateway"], arguments].concat());
-    let outside = Outside { redis, database: None };
-    service(&config, Census::demo().unwrap(), outside, CancellationToken::new())
+    let outside = Outside { redis, ..Outside::default() };
+    service(&config, Census::demo().unwrap(), outside, CancellationToken::new()).unwrap()
 }
 
 /// A request of the operator's, for a tenant.

@@ -1,0 +1,43 @@
+//! The folder where each tenant has a file: what things are kept in where nothing else is named.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tenancy::{TenantContext, TenantContextNotSetError};
+use tenancy_agents::store::sqlite::SCHEMA;
+use tenancy_sqlite::{Config, Error, Migration, TenantFiles};
+use tokio::task::{JoinError, spawn_blocking};
+
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "agents", sql: SCHEMA },
+    Migration { version: 2, name: "notes and tenants", sql: include_str!("../sql/files.sql") },
+];
+
+/// Each has up to three descriptors, and connections need some too.
+const MOST_OPEN: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+
+/// Opens the folder, and makes it where it is not there.
+///
+/// # Errors
+///
+/// Where it can't be made or used, or another process has it: its name, and why.
+pub fn open(folder: &Path) -> Result<TenantFiles> {
+    let config = Config::new(folder).migrations(MIGRATIONS).max_open(MOST_OPEN);
+    TenantFiles::open(config).with_context(|| {
+        format!("can't keep things in {}: --data DIR names another folder", folder.display())
+    })
+}
+
+/// Work on the file of the current tenant, on a thread that may wait. Whether the caller still waits or not, it is done.
+pub(crate) async fn work<T: Send + 'static, E: From<Error> + From<JoinError> + Send + 'static>(
+    files: &TenantFiles,
+    work: impl FnOnce(&TenantFiles) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    E: From<TenantContextNotSetError>,
+{
+    TenantContext::get()?;
+    let files = files.clone();
+    spawn_blocking(TenantContext::bind(move || work(&files))).await?
+}

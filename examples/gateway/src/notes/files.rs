@@ -1,0 +1,126 @@
+//! Notes in the tenants' files.
+
+use std::fmt;
+use std::future::ready;
+
+use rusqlite::{OptionalExtension, Row, params};
+use tenancy::{TenantContext, TenantFutureExt};
+use tenancy_sqlite::{Error, TenantFiles};
+use tokio::task::JoinError;
+use uuid::Uuid;
+
+use super::{Note, Notes, NotesError, Stored, next};
+use crate::files;
+
+/// The notes of each tenant in its own file.
+pub struct FileNotes {
+    files: TenantFiles,
+    /// The most of one tenant.
+    most: usize,
+}
+
+impl FileNotes {
+    /// Those in files; a tenant may have so many.
+    pub fn with_limit(most: usize, files: TenantFiles) -> Self {
+        Self { files, most }
+    }
+
+    /// Work in the tenant of whoever asks for it, which is read before it first waits.
+    fn own<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&TenantFiles) -> Result<T, NotesError> + Send + 'static,
+    ) -> Stored<'_, T> {
+        match TenantContext::get() {
+            Ok(tenant) => Box::pin(files::work(&self.files, work).in_tenant(tenant)),
+            Err(error) => Box::pin(ready(Err(error.into()))),
+        }
+    }
+}
+
+impl Notes for FileNotes {
+    fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
+        const SQL: &str = "SELECT id, text, created FROM notes WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.own(move |files| {
+            files.read(|reader| {
+                Ok(reader.query(SQL, params![after.unwrap_or_default().as_bytes(), limit], note)?)
+            })
+        })
+    }
+
+    fn create(&self, text: String) -> Stored<'_, Note> {
+        let most = self.most;
+        self.own(move |files| {
+            files.write(|tx| {
+                let (count, last): (i64, Option<[u8; 16]>) =
+                    tx.query_row("SELECT count(*), max(id) FROM notes", [], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                if count.unsigned_abs() >= most as u64 {
+                    return Err(NotesError::Full);
+                }
+                let id = next(Uuid::now_v7(), last.map(Uuid::from_bytes));
+                let note = Note { id, text, created: jiff::Timestamp::now() };
+                let created = note.created.to_string();
+                tx.execute(
+                    "INSERT INTO notes (id, text, created) VALUES (?1, ?2, ?3)",
+                    params![id.as_bytes(), note.text, created],
+                )?;
+                Ok(note)
+            })
+        })
+    }
+
+    fn get(&self, id: Uuid) -> Stored<'_, Option<Note>> {
+        self.own(move |files| {
+            files.read(|reader| {
+                let mut statement =
+                    reader.prepare_cached("SELECT id, text, created FROM notes WHERE id = ?1")?;
+                Ok(statement.query_row([id.as_bytes()], note).optional().map_err(Error::from)?)
+            })
+        })
+    }
+
+    fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
+        const SQL: &str = "UPDATE notes SET text = ?2 WHERE id = ?1 RETURNING id, text, created";
+        self.own(move |files| {
+            files.write(|tx| Ok(tx.query(SQL, params![id.as_bytes(), text], note)?.into_iter().next()))
+        })
+    }
+
+    fn delete(&self, id: Uuid) -> Stored<'_, bool> {
+        self.own(move |files| {
+            files.write(|tx| Ok(tx.execute("DELETE FROM notes WHERE id = ?1", [id.as_bytes()])? > 0))
+        })
+    }
+}
+
+fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
+    let created: String = row.get(2)?;
+    let created = created
+        .parse()
+        .map_err(|_| rusqlite::Error::InvalidColumnType(2, "created".into(), rusqlite::types::Type::Text))?;
+    Ok(Note { id: Uuid::from_bytes(row.get(0)?), text: row.get(1)?, created })
+}
+
+impl From<Error> for NotesError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Busy => Self::Unavailable,
+            error => Self::Store(error.into()),
+        }
+    }
+}
+
+impl From<JoinError> for NotesError {
+    fn from(error: JoinError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Shows nothing of the notes.
+impl fmt::Debug for FileNotes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileNotes").field("files", &self.files).field("most", &self.most).finish()
+    }
+}

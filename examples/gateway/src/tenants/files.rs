@@ -1,0 +1,130 @@
+//! Tenants in the platform's file.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use rusqlite::{Row, params};
+use tenancy::{
+    TenantContext, TenantContextNotSetError, TenantFutureExt, TenantId, TenantRecord, TenantSlug,
+    TenantStatus,
+};
+use tenancy_sqlite::{Error, TenantFiles};
+use tokio::sync::Mutex;
+use tokio::task::JoinError;
+
+use super::TenantsError;
+use super::memory::MemoryTenants;
+use crate::files;
+
+/// All tenants as a file keeps them, and in memory, where each request looks: one process has the file.
+pub(super) struct FileTenants {
+    pub(super) memory: MemoryTenants,
+    files: TenantFiles,
+    /// One change after the other: in the file first, and then to be seen.
+    changes: Mutex<()>,
+}
+
+impl FileTenants {
+    /// Those of a file, and these where they are not in it yet: what has been changed there since stays.
+    pub(super) fn open(files: TenantFiles, records: &[TenantRecord]) -> Result<Self> {
+        let read = || {
+            files.write(|tx| {
+                for record in records {
+                    tx.execute(
+                        "INSERT INTO tenants (id, slug, status) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+                        params![record.id().as_bytes(), record.slug().as_str(), record.status().as_str()],
+                    )?;
+                }
+                tx.query("SELECT id, slug, status FROM tenants", [], record)
+            })
+        };
+        let records: Vec<_> = TenantContext::scope(TenantId::PLATFORM, read).context("the tenants' file")?;
+        Ok(Self { memory: MemoryTenants::new(records), files, changes: Mutex::default() })
+    }
+
+    pub(super) async fn create(self: &Arc<Self>, record: TenantRecord) -> Result<(), TenantsError> {
+        let this = Arc::clone(self);
+        whole(async move {
+            let _changes = this.changes.lock().await;
+            this.memory.check(&record)?;
+            this.keep(record).await?;
+            this.memory.create(record)
+        })
+        .await
+    }
+
+    pub(super) async fn set_status(
+        self: &Arc<Self>,
+        id: TenantId,
+        status: TenantStatus,
+    ) -> Result<TenantRecord, TenantsError> {
+        let this = Arc::clone(self);
+        whole(async move {
+            let _changes = this.changes.lock().await;
+            let record = this.memory.changed(id, status)?;
+            this.keep(record).await?;
+            this.memory.set_status(id, status)
+        })
+        .await
+    }
+
+    async fn keep(&self, record: TenantRecord) -> Result<(), TenantsError> {
+        const SQL: &str = "INSERT INTO tenants (id, slug, status) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO UPDATE SET status = excluded.status";
+        let keep = move |files: &TenantFiles| {
+            files.write(|tx| {
+                let (slug, status) = (record.slug(), record.status().as_str());
+                tx.execute(SQL, params![record.id().as_bytes(), slug.as_str(), status]).map(|_| ())
+            })
+        };
+        let kept: Result<(), Failed> =
+            files::work(&self.files, move |files| Ok(keep(files)?)).in_tenant(TenantId::PLATFORM).await;
+        kept.map_err(|Failed(error)| TenantsError::File(error))
+    }
+}
+
+/// A change that is begun is done, though nobody waits for it any more: else it could be in the file alone.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, TenantsError>> + Send + 'static,
+) -> Result<T, TenantsError> {
+    let changed = tokio::spawn(change.in_own_context());
+    changed.await.unwrap_or_else(|error| Err(TenantsError::File(error.into())))
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
+    let (slug, status): (String, String) = (row.get(1)?, row.get(2)?);
+    let read = || {
+        let id = TenantId::from_bytes(row.get(0).ok()?).ok()?;
+        Some(TenantRecord::new(id, TenantSlug::parse(&slug).ok()?, TenantStatus::from_name(&status)?))
+    };
+    read().ok_or(rusqlite::Error::InvalidQuery)
+}
+
+/// Why the file does not keep a change.
+struct Failed(anyhow::Error);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<JoinError> for Failed {
+    fn from(error: JoinError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<TenantContextNotSetError> for Failed {
+    fn from(error: TenantContextNotSetError) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Shows how many there are, and none of them.
+impl fmt::Debug for FileTenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileTenants").field("len", &self.memory.len()).finish_non_exhaustive()
+    }
+}
