@@ -1,5 +1,6 @@
 //! Agents: what a tenant manages here.
 
+pub mod http;
 mod store;
 
 use std::sync::Arc;

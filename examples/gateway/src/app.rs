@@ -6,19 +6,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Result;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Json, Router};
-use serde_json::{Value, json};
-use tenancy::TenantContext;
 use tenancy_agents::store::sqlite::SqliteStore;
 use tenancy_sqlite::TenantFiles;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::agents::{self, AgentStore, Agents};
 use crate::config::Config;
@@ -30,10 +29,10 @@ use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
 use crate::tenants::{self, Tenants};
-use crate::{access_log, auth, deadline};
+use crate::{access_log, auth, deadline, openapi, own};
 
-/// The path that has no principal and no tenant.
-pub const HEALTH: &str = "/healthz";
+/// The paths that have no principal and no tenant.
+pub const OPEN: [&str; 2] = [own::HEALTH, openapi::PATH];
 /// A note of 4,096 characters fits, in whatever way its JSON is written.
 const LARGEST_BODY: usize = 64 * 1024;
 
@@ -121,26 +120,25 @@ fn notes(most: usize, Outside { redis, database, files }: Outside) -> Arc<dyn No
     }
 }
 
-/// The routes.
+/// The routes, and the document of them.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route(HEALTH, get(async || Json(json!({ "status": "ok" }))))
-        .route("/v1/whoami", get(whoami))
-        .merge(notes::http::routes())
-        .merge(events::http::routes())
-        .merge(tenants::http::routes())
+    let (routes, document) = documented();
+    routes
+        .merge(openapi::route(&document))
         .fallback(async || Problem::NO_ROUTE)
         .method_not_allowed_fallback(async || Problem::METHOD)
         .with_state(app)
 }
 
-async fn whoami(
-    State(app): State<App>,
-    Extension(principal): Extension<Principal>,
-) -> Result<Json<Value>, Problem> {
-    let tenant = TenantContext::get()?;
-    let slug = app.tenants.get(tenant).await?.map(|record| record.slug().to_string());
-    Ok(Json(json!({ "principal": principal.name(), "tenant": tenant, "slug": slug })))
+/// Each route and its part of the document, made by the same line: none is there without the other.
+pub fn documented() -> (Router<App>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::blank())
+        .merge(own::routes())
+        .merge(notes::http::routes())
+        .merge(events::http::routes())
+        .merge(tenants::http::routes())
+        .merge(agents::http::routes())
+        .split_for_parts()
 }
 
 impl Gate {
@@ -157,7 +155,8 @@ impl Gate {
         let tenant = TenantLayer::builder()
             .directory(tenants)
             .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
-            .exempt(HEALTH)
+            .exempt(own::HEALTH)
+            .exempt(openapi::PATH)
             .build();
         ServiceBuilder::new()
             .layer(from_fn(access_log::log))

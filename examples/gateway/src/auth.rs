@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::app::HEALTH;
+use crate::app::OPEN;
 use crate::principals::Principals;
 use crate::problem::Problem;
 
@@ -19,7 +19,7 @@ pub async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if request.uri().path() == HEALTH {
+    if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let principal = match bearer(request.headers()) {

@@ -105,6 +105,8 @@ pub enum Command {
         #[arg(long, env = "DATABASE_ADMIN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
         admin_url: Secret,
     },
+    /// Prints the document of all routes: OpenAPI 3.1, as GET /openapi.json gives it
+    Openapi,
 }
 
 /// How much is logged.

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -13,25 +14,29 @@ use crate::problem::Problem;
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// Which part of a list is wanted.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// How many.
     #[serde(default = "Page::usual_limit")]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     pub(crate) limit: usize,
     /// Those with a greater id than this.
     pub(crate) after: Option<Uuid>,
 }
 
 impl Page {
-    const MOST: usize = 200;
+    /// The most items.
+    pub(crate) const MOST: usize = 200;
 
-    const fn usual_limit() -> usize {
+    /// What is taken where no limit is said.
+    pub(crate) const fn usual_limit() -> usize {
         50
     }
 
     /// A page has no more bytes than this, or one item: what one request may keep in memory.
-    const MOST_BYTES: usize = 256 * 1024;
+    pub(crate) const MOST_BYTES: usize = 256 * 1024;
 
     /// What fits the page, out of one more than that: and behind which id the next page begins, if there is
     /// one.
@@ -79,9 +84,15 @@ fn problem(rejection: &JsonRejection) -> Problem {
         JsonRejection::MissingJsonContentType(_) => Problem::CONTENT_TYPE,
         JsonRejection::JsonSyntaxError(_) => Problem::SYNTAX,
         JsonRejection::JsonDataError(_) => Problem::SHAPE,
-        JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(
-            FailedToBufferBody::LengthLimitError(_),
-        )) => Problem::TOO_LARGE,
+        JsonRejection::BytesRejection(rejection) => bytes_problem(rejection),
+        _ => Problem::BODY,
+    }
+}
+
+/// Why a body was not read.
+pub(crate) fn bytes_problem(rejection: &BytesRejection) -> Problem {
+    match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Problem::TOO_LARGE,
         _ => Problem::BODY,
     }
 }

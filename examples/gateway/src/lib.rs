@@ -14,6 +14,8 @@ pub mod greeting;
 pub mod limit;
 pub mod logging;
 pub mod notes;
+pub mod openapi;
+pub mod own;
 pub mod principals;
 pub mod problem;
 pub mod secret;

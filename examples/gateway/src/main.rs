@@ -11,7 +11,7 @@ use gateway::database::{self, Database};
 use gateway::principals::Census;
 use gateway::serve::serve;
 use gateway::shared::SharedRedis;
-use gateway::{app, files, greeting, logging, signal};
+use gateway::{app, files, greeting, logging, openapi, signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: &Config) -> Result<ExitCode> {
+    if let Some(Command::Openapi) = &config.command {
+        say(openapi::json()?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let census = match &config.principals {
         Some(path) => Census::read(path)?,
         None => Census::demo()?,

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantContextNotSetError;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use cached::CachedNotes;
@@ -20,13 +21,14 @@ pub use memory::MemoryNotes;
 pub use postgres::PgNotes;
 
 /// A note. Its tenant is not in it: who has it, has it from its tenant's notes.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Note {
     /// Grows with time.
     pub id: Uuid,
     /// 1 to 4,096 characters.
     pub text: String,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
 }
 

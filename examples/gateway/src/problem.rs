@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use tenancy::TenantId;
+use tenancy_agents::{AgentStatus, InvalidAgentKind};
 
 /// A problem of RFC 9457, with texts that are always the same: nothing of the request is in them.
 ///
@@ -16,6 +18,40 @@ pub struct Problem {
     title: &'static str,
     status: u16,
     detail: &'static str,
+    #[serde(flatten)]
+    more: Option<More>,
+}
+
+/// What a problem says besides: its extension members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+pub enum More {
+    /// There is no step between these states.
+    Step {
+        /// What the agent is.
+        from: AgentStatus,
+        /// What it should have become.
+        to: AgentStatus,
+    },
+    /// A member of what was sent, and the rule that it breaks.
+    Member {
+        /// Which: a name that the document has, and not one that was sent.
+        member: &'static str,
+        /// What is wrong with it.
+        #[serde(serialize_with = "display")]
+        rule: InvalidAgentKind,
+    },
+    /// Who has a name: for the platform alone.
+    Holders {
+        /// The tenant with the least id.
+        holder: TenantId,
+        /// How many have it besides.
+        others: u64,
+    },
+}
+
+fn display<S: Serializer>(rule: &InvalidAgentKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(rule)
 }
 
 macro_rules! problems {
@@ -27,6 +63,7 @@ macro_rules! problems {
                 title: $title,
                 status: $status,
                 detail: $detail,
+                more: None,
             };
         )+}
     };
@@ -39,10 +76,15 @@ problems! {
     /// The resource is the platform tenant's.
     PLATFORM_ONLY = 403 "platform-only" "This is for the platform tenant"
         "Tenants are managed in the platform tenant, 00000000-0000-0000-0000-000000000001, and in no other.";
+    /// The agent is the platform's, which shares it: others read it.
+    AGENT_READ_ONLY = 403 "agent-read-only" "The agent is the platform's"
+        "The platform shares it with all tenants, and changes it alone.";
     /// There is no such route.
     NO_ROUTE = 404 "no-such-resource" "There is no such resource" "No resource has this path.";
     /// The tenant has no such note, whoever else may have one.
     NO_NOTE = 404 "no-such-note" "There is no such note" "The tenant has no note with this id.";
+    /// The tenant sees no such agent, whoever else may have one.
+    NO_AGENT = 404 "no-such-agent" "There is no such agent" "The tenant sees no agent with this id or name.";
     /// There is no such tenant.
     NO_TENANT = 404 "no-such-tenant" "There is no such tenant" "No tenant has this id.";
     /// The resource has no such method.
@@ -66,8 +108,32 @@ problems! {
         "It is the one that resumes others.";
     /// A tenant that is deleted stays so.
     TENANT_DELETED = 409 "tenant-deleted" "The tenant is deleted" "A tenant that is deleted stays so.";
+    /// The tenant has another agent of the name.
+    NAME_TAKEN = 409 "name-taken" "The tenant has another agent of this name"
+        "It says something else. Take another name, or change that agent.";
+    /// The platform shares an agent of the name.
+    NAME_SHARED = 409 "name-shared" "The platform shares an agent of this name"
+        "All tenants see it by this name. Take another.";
+    /// Tenants have the name of an agent that the platform would share.
+    NAME_HELD = 409 "name-held" "Tenants have agents of this name"
+        "An agent that is shared takes no tenant's name. The member holder is the tenant with the least id that has it, and others is how many have it besides.";
+    /// There is no such step between these states.
+    TRANSITION = 409 "invalid-transition" "The agent can't become this by this"
+        "The members from and to are what it is, and what it should have become.";
+    /// The tenant has as many agents as it may have.
+    AGENTS_FULL = 409 "agents-full" "The tenant has as many agents as it may have"
+        "Delete an agent, then try again.";
+    /// The agent is deleted, and stays as it was.
+    AGENT_DELETED = 410 "agent-deleted" "The agent is deleted" "An agent that is deleted stays as it was.";
+    /// The agent has another revision than If-Match names.
+    REVISION = 412 "revision" "The agent has another revision"
+        "If-Match names no revision that it has, as a strong entity tag. Read it, then try again.";
+    /// A change needs the revision that it was made from.
+    PRECONDITION = 428 "precondition-required" "The change does not say from which revision it was made"
+        "Send If-Match, with the ETag that the agent was read with.";
     /// The body is too large.
-    TOO_LARGE = 413 "too-large" "The body is too large" "A body has at most 65,536 bytes.";
+    TOO_LARGE = 413 "too-large" "The body is too large"
+        "A body has at most 65,536 bytes, and one for an agent 409,600.";
     /// The body is no JSON, as its type says.
     CONTENT_TYPE = 415 "content-type" "The body is not said to be JSON"
         "Send JSON, and Content-Type: application/json.";
@@ -78,11 +144,26 @@ problems! {
     /// The query makes no sense.
     QUERY = 400 "malformed-query" "The query makes no sense"
         "A page has a limit, from 1 to 200, and comes after an id: both may be left out, and nothing else is there.";
+    /// The query for agents makes no sense.
+    AGENTS_QUERY = 400 "malformed-query" "The query makes no sense"
+        "A list has status, capability, tier, visibility, a limit from 1 to 200 and after, which is an id; a search a capability, a limit and after; a count has no page. Each is there once at most, and nothing else is.";
+    /// If-Match is none.
+    IF_MATCH = 400 "malformed-if-match" "If-Match makes no sense"
+        "It is * or a list of entity tags (RFC 9110, section 13.1.1): \"7\", say.";
+    /// The patch is not said to be one.
+    PATCH_TYPE = 415 "content-type" "The body is not said to be a merge patch"
+        "Send a merge patch (RFC 7396), and Content-Type: application/merge-patch+json, or application/json.";
     /// The JSON is not what is wanted here.
     SHAPE = 422 "wrong-shape" "The JSON is not what is wanted here"
         "A member is missing, not known, there twice, or of the wrong type.";
     /// A note's text is too short or too long, or has a character that Postgres keeps in no text.
     TEXT = 422 "text-length" "The text is too short or too long" "A text has 1 to 4,096 characters, and none is U+0000.";
+    /// A member of an agent is not as it should be.
+    AGENT_FORM = 422 "agent-form" "A member of the agent is malformed"
+        "The member that is named breaks the rule that is named.";
+    /// What can't be patched.
+    PATCH_MEMBER = 422 "wrong-shape" "The JSON is not what is wanted here"
+        "A merge patch is an object, and changes what a tenant says of an agent: neither its name nor its state, nor what the service says of it.";
     /// A tenant's id or slug is none.
     TENANT_FORM = 422 "tenant-form" "The tenant's id or slug is malformed"
         "An id is a UUID, and neither nil nor max; a slug is 1 to 63 of a-z, 0-9 and -, with no hyphen first or last.";
@@ -91,11 +172,17 @@ problems! {
         "A tenant may have 16 streams of events open. Close one, then try again.";
     /// Something broke.
     INTERNAL = 500 "internal" "Something broke" "The fault is not the caller's, and its operator can read about it.";
-    /// What tenants or notes are kept in does not answer.
+    /// What tenants, agents or notes are kept in does not answer.
     UNAVAILABLE = 503 "unavailable" "It can't be done now" "What things are kept in does not answer. Try again.";
 }
 
 impl Problem {
+    /// The same, and this besides.
+    #[must_use]
+    pub const fn with(self, more: More) -> Self {
+        Self { more: Some(more), ..self }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use axum::routing::get;
 use futures_util::stream::{self, Stream, StreamExt};
 use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantStatus};
 use tokio::time::sleep;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{ListenError, Listener, Sent};
 use crate::app::App;
@@ -24,12 +24,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The route.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/notes/events", get(events))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(events))
 }
 
-/// The tenant's changes as they come: `created`, `updated`, `deleted`; and `lagged` for a reader that was too
-/// slow for some of them. It ends when the service closes, and when the tenant is suspended.
+/// The tenant's changes as they come.
+///
+/// They are `created`, `updated`, `deleted`; and `lagged` for a reader that was too slow for some of them. It ends when
+/// the service closes, and when the tenant is suspended.
+#[utoipa::path(get, path = "/v1/notes/events", tag = "notes", responses(
+    (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+    (status = 429, description = "too-many-streams, or the tenant's limit"),
+))]
 async fn events(
     State(app): State<App>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {

@@ -1,13 +1,15 @@
 //! `/v1/notes`.
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{Note, NotesError};
@@ -19,33 +21,48 @@ use crate::problem::Problem;
 const LONGEST_TEXT: usize = 4096;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/notes", get(list).post(create))
-        .route("/v1/notes/{id}", get(read).put(update).delete(delete))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(read, update, delete))
 }
 
-#[derive(Deserialize)]
+/// What a note is to say.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NoteDraft)]
 #[serde(deny_unknown_fields)]
 struct Draft {
+    /// 1 to 4,096 characters, and none is U+0000.
+    #[schema(min_length = 1, max_length = 4096, example = "hello")]
     text: String,
 }
 
-#[derive(Serialize)]
+/// Some notes, by their ids.
+#[derive(Serialize, ToSchema)]
 struct NotesPage {
     notes: Vec<Note>,
+    /// Behind which id the next page begins, if there is one.
+    #[schema(required)]
     next: Option<Uuid>,
 }
 
 /// What is no id is no note's.
 type Id = Result<Path<Uuid>, PathRejection>;
 
+/// Lists the tenant's notes.
+#[utoipa::path(get, path = "/v1/notes", tag = "notes", params(Page), responses(
+    (status = 200, description = "A page", body = NotesPage),
+))]
 async fn list(State(app): State<App>, page: Page) -> Result<Json<NotesPage>, Problem> {
     let notes = app.notes.list(page.after, page.limit + 1).await?;
     let (notes, next) = page.cut(notes, |note| note.id, |note| note.text.len());
     Ok(Json(NotesPage { notes, next }))
 }
 
+/// Makes a note.
+#[utoipa::path(post, path = "/v1/notes", tag = "notes", request_body = Draft, responses(
+    (status = 201, description = "The note", body = Note, headers(("Location"))),
+    (status = 409, description = "notes-full"),
+    (status = 422, description = "text-length, wrong-shape"),
+))]
 async fn create(State(app): State<App>, draft: Body<Draft>) -> Result<Response, Problem> {
     let note = app.notes.create(text(draft)?).await?;
     app.events.publish(&Change::Created(&note))?;
@@ -53,16 +70,38 @@ async fn create(State(app): State<App>, draft: Body<Draft>) -> Result<Response, 
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(note)).into_response())
 }
 
+/// Reads a note.
+#[utoipa::path(get, path = "/v1/notes/{id}", tag = "notes", params(
+    ("id" = Uuid, Path, description = "The note's id"),
+), responses(
+    (status = 200, description = "The note", body = Note),
+    (status = 404, description = "no-such-note"),
+))]
 async fn read(State(app): State<App>, id: Id) -> Result<Json<Note>, Problem> {
     app.notes.get(known(id)?).await?.map(Json).ok_or(Problem::NO_NOTE)
 }
 
+/// Changes a note's text.
+#[utoipa::path(put, path = "/v1/notes/{id}", tag = "notes", params(
+    ("id" = Uuid, Path, description = "The note's id"),
+), request_body = Draft, responses(
+    (status = 200, description = "The note as it is now", body = Note),
+    (status = 404, description = "no-such-note"),
+    (status = 422, description = "text-length, wrong-shape"),
+))]
 async fn update(State(app): State<App>, id: Id, draft: Body<Draft>) -> Result<Json<Note>, Problem> {
     let note = app.notes.update(known(id)?, text(draft)?).await?.ok_or(Problem::NO_NOTE)?;
     app.events.publish(&Change::Updated(&note))?;
     Ok(Json(note))
 }
 
+/// Deletes a note.
+#[utoipa::path(delete, path = "/v1/notes/{id}", tag = "notes", params(
+    ("id" = Uuid, Path, description = "The note's id"),
+), responses(
+    (status = 204, description = "It is deleted"),
+    (status = 404, description = "no-such-note"),
+))]
 async fn delete(State(app): State<App>, id: Id) -> Result<StatusCode, Problem> {
     let id = known(id)?;
     if !app.notes.delete(id).await? {

@@ -3,18 +3,23 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
+use utoipa::ToSchema;
 
 /// A tenant, as the platform sees it and as the file of tenants has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Tenant)]
 #[serde(deny_unknown_fields)]
 pub struct TenantView {
+    #[schema(value_type = Uuid)]
     id: TenantId,
+    #[schema(value_type = String)]
     #[serde(serialize_with = "write_slug", deserialize_with = "read_slug")]
     slug: TenantSlug,
     status: StatusView,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = TenantStatus)]
 #[serde(rename_all = "lowercase")]
 enum StatusView {
     Active,

@@ -1,0 +1,63 @@
+//! The platform's word on a tenant's agents.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use tenancy::{TenantFutureExt, TenantId, TenantStatus};
+use tenancy_agents::{AgentId, Approval};
+
+use super::view::{AgentView, Answer};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Whose agent, and which.
+type Ids = Result<Path<(String, String)>, PathRejection>;
+
+/// The platform says yes: `pending_approval → active`.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/agents/{id}/approve", tag = "agents", params(
+    ("tenant" = Uuid, Path, description = "Whose agent it is"),
+    ("id" = Uuid, Path, description = "The agent's id"),
+), responses(
+    (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
+    (status = 403, description = "platform-only, agent-read-only"),
+    (status = 404, description = "no-such-tenant, no-such-agent"),
+    (status = 409, description = "invalid-transition, name-held, tenant-deleted"),
+))]
+pub(super) async fn approve(State(app): State<App>, ids: Ids) -> Result<Answer, Problem> {
+    let (tenant, id) = known(&app, ids).await?;
+    let approval = grant(tenant, id)?;
+    // From here on as the tenant itself, by the same rules.
+    Ok(Answer(app.agents.approve(id, &approval).in_tenant(tenant).await?))
+}
+
+/// The platform says no: `pending_approval → rejected`.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/agents/{id}/reject", tag = "agents", params(
+    ("tenant" = Uuid, Path, description = "Whose agent it is"),
+    ("id" = Uuid, Path, description = "The agent's id"),
+), responses(
+    (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
+    (status = 403, description = "platform-only, agent-read-only"),
+    (status = 404, description = "no-such-tenant, no-such-agent"),
+    (status = 409, description = "invalid-transition, tenant-deleted"),
+))]
+pub(super) async fn reject(State(app): State<App>, ids: Ids) -> Result<Answer, Problem> {
+    let (tenant, id) = known(&app, ids).await?;
+    let approval = grant(tenant, id)?;
+    // From here on as the tenant itself, by the same rules.
+    Ok(Answer(app.agents.reject(id, &approval).in_tenant(tenant).await?))
+}
+
+async fn known(app: &App, ids: Ids) -> Result<(TenantId, AgentId), Problem> {
+    let Path((tenant, id)) = ids.map_err(|_| Problem::NO_TENANT)?;
+    let tenant = TenantId::parse(&tenant).map_err(|_| Problem::NO_TENANT)?;
+    let record = app.tenants.get(tenant).await?.ok_or(Problem::NO_TENANT)?;
+    if record.status() == TenantStatus::Deleted {
+        return Err(Problem::TENANT_DELETED);
+    }
+    let id: AgentId = id.parse().map_err(|_| Problem::NO_AGENT)?;
+    Ok((tenant, id))
+}
+
+/// In the context of who asks: the route is the platform's alone, and this is a lock of its own behind that.
+fn grant(tenant: TenantId, id: AgentId) -> Result<Approval, Problem> {
+    Approval::grant(tenant, id).map_err(|_| Problem::PLATFORM_ONLY)
+}
