@@ -21,7 +21,8 @@ pub enum AgentStore {
 impl AgentStore {
     /// Memory, which is gone at the end.
     pub fn memory() -> Self {
-        Self::Memory(Box::new(FixedStore::with_quota(QUOTA_IN_MEMORY)))
+        // Made when it is compiled: made here, a debug build has it on the stack once for each function it goes through.
+        Self::Memory(Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) }))
     }
 }
 
