@@ -75,7 +75,7 @@ problems! {
         "Send a token that this service knows: Authorization: Bearer TOKEN";
     /// The resource is the platform tenant's.
     PLATFORM_ONLY = 403 "platform-only" "This is for the platform tenant"
-        "Tenants are managed in the platform tenant, 00000000-0000-0000-0000-000000000001, and in no other.";
+        "Tenants are managed, and agents decided on, in the platform tenant, 00000000-0000-0000-0000-000000000001.";
     /// The agent is the platform's, which shares it: others read it.
     AGENT_READ_ONLY = 403 "agent-read-only" "The agent is the platform's"
         "The platform shares it with all tenants, and changes it alone.";

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agents;
 mod closing;
 mod connections;
 mod events;
@@ -10,6 +11,7 @@ mod identity;
 mod limits;
 mod logs;
 mod notes;
+mod openapi;
 mod panics;
 mod platform;
 mod start;

@@ -1,0 +1,90 @@
+//! What the platform alone may say of agents.
+
+use serde_json::json;
+
+use super::{ALICE, BOB, OPERATOR, Who, active, ask, call, patch, post, register};
+use crate::common::store::{Store, on_each_store};
+use crate::common::{ACME, GLOBEX, INITECH, NOBODY};
+
+on_each_store![
+    only_the_platform_approves_and_rejects,
+    an_approval_is_for_the_tenant_that_it_names,
+    a_name_that_tenants_hold_is_told_to_the_platform_alone,
+    an_unknown_tenant_is_not_found,
+];
+
+fn decide(who: Who, tenant: &str, id: &str, word: &str) -> crate::common::call::Call {
+    call(who, "POST", &format!("/v1/tenants/{tenant}/agents/{id}/{word}"))
+}
+
+fn only_the_platform_approves_and_rejects(store: &Store) {
+    let gateway = store.start();
+    let id = register(&gateway, ALICE, &json!({ "name": "a" }));
+    assert_eq!(ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+    let mut answers = Vec::new();
+    for who in [ALICE, BOB, ("operator", ACME), ("operator", GLOBEX)] {
+        for word in ["approve", "reject"] {
+            for (tenant, id) in [(ACME, &*id), (ACME, NOBODY), (NOBODY, &id), ("x", "y"), (GLOBEX, &id)] {
+                answers.push(decide(who, tenant, id, word).send(gateway.address));
+            }
+        }
+    }
+    assert_eq!(answers[0].problem(), "gateway:platform-only");
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    // Nor by any other way from what waits to what is in use.
+    for step in ["resume", "suspend", "deprecate", "submit"] {
+        let answer = ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/{step}"));
+        assert_eq!(answer.problem(), "gateway:invalid-transition", "{step}");
+        assert_eq!(answer.json()["from"], "pending_approval");
+    }
+    assert_eq!(patch(&gateway, ALICE, &id, "*", &json!({ "status": "active" })).status, 422);
+    assert_eq!(post(&gateway, ALICE, "/v1/agents", &json!({ "name": "b", "status": "active" })).status, 422);
+    assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}")).json()["status"], "pending_approval");
+    assert_eq!(decide(OPERATOR, ACME, &id, "reject").send(gateway.address).json()["status"], "rejected");
+    let answer = decide(OPERATOR, ACME, &id, "approve").send(gateway.address);
+    assert_eq!((&answer.json()["from"], &answer.json()["to"]), (&json!("rejected"), &json!("active")));
+}
+
+fn an_approval_is_for_the_tenant_that_it_names(store: &Store) {
+    let gateway = store.start();
+    let id = register(&gateway, ALICE, &json!({ "name": "a" }));
+    assert_eq!(ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+    let absent = decide(OPERATOR, GLOBEX, NOBODY, "approve").send(gateway.address);
+    assert_eq!(absent.problem(), "gateway:no-such-agent");
+    assert_eq!(decide(OPERATOR, GLOBEX, &id, "approve").send(gateway.address), absent);
+    assert_eq!(decide(OPERATOR, GLOBEX, "no-id", "approve").send(gateway.address), absent);
+    // Not even the platform reads it.
+    assert_eq!(
+        ask(&gateway, OPERATOR, "GET", &format!("/v1/agents/{id}")).problem(),
+        "gateway:no-such-agent"
+    );
+    assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}")).json()["status"], "pending_approval");
+    // A tenant that nobody acts for is decided on all the same.
+    assert_eq!(decide(OPERATOR, INITECH, NOBODY, "approve").send(gateway.address), absent);
+}
+
+fn a_name_that_tenants_hold_is_told_to_the_platform_alone(store: &Store) {
+    let gateway = store.start();
+    register(&gateway, BOB, &json!({ "name": "helper" }));
+    register(&gateway, ALICE, &json!({ "name": "helper" }));
+    let id = register(&gateway, OPERATOR, &json!({ "name": "helper", "visibility": "shared" }));
+    assert_eq!(ask(&gateway, OPERATOR, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+    let answer = decide(OPERATOR, OPERATOR.1, &id, "approve").send(gateway.address);
+    assert_eq!((answer.status, answer.problem()), (409, "gateway:name-held".to_owned()));
+    assert_eq!((&answer.json()["holder"], &answer.json()["others"]), (&json!(ACME), &json!(1)));
+
+    active(&gateway, OPERATOR, &json!({ "name": "guide", "visibility": "shared" }));
+    let answer = post(&gateway, BOB, "/v1/agents", &json!({ "name": "guide" }));
+    assert_eq!((answer.status, answer.problem()), (409, "gateway:name-shared".to_owned()));
+    assert!(answer.json().get("holder").is_none());
+}
+
+fn an_unknown_tenant_is_not_found(store: &Store) {
+    let gateway = store.start();
+    for tenant in [NOBODY, "acme", "00000000-0000-0000-0000-000000000000", "%ff"] {
+        for word in ["approve", "reject"] {
+            let answer = decide(OPERATOR, tenant, NOBODY, word).send(gateway.address);
+            assert_eq!((answer.status, answer.problem()), (404, "gateway:no-such-tenant".to_owned()));
+        }
+    }
+}

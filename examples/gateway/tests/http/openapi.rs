@@ -1,0 +1,159 @@
+//! The document of the routes says what there is, and there is what it says.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::agents::{ALICE, OPERATOR, call, post};
+use crate::common::call::{Answer, Call};
+use crate::common::process::{Gateway, command, run};
+
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+
+fn document(gateway: &Gateway) -> Value {
+    let answer = Call::get("/openapi.json").send(gateway.address);
+    assert_eq!((answer.status, answer.field("content-type")), (200, Some("application/json")));
+    answer.json()
+}
+
+/// What is asked where no such agent, note or tenant is.
+fn ask(gateway: &Gateway, method: &str, path: &str) -> Answer {
+    let path = path.replace("{id}", "11111111-2222-4333-8444-555555555555").replace("{name}", "nobody");
+    let path = path.replace("{tenant}", "11111111-2222-4333-8444-555555555555");
+    let call = call(OPERATOR, &method.to_uppercase(), &path).json("[]");
+    let mut connection = crate::common::call::Connection::to(gateway.address);
+    connection.write(&call.bytes());
+    connection.answer_head()
+}
+
+#[test]
+fn each_path_has_the_methods_of_the_document_and_no_others() {
+    let gateway = Gateway::start();
+    let document = document(&gateway);
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.len() > 20);
+    for (path, item) in paths {
+        let mut documented: BTreeSet<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(documented.is_subset(&METHODS.into()), "{path}");
+        if documented.contains("get") {
+            documented.insert("head");
+        }
+        for method in METHODS {
+            let answer = ask(&gateway, method, path);
+            assert_eq!(answer.status != 405, documented.contains(method), "{method} {path}: {answer:?}");
+        }
+        let allowed = ask(&gateway, "options", path).field("allow").expect("Allow").to_lowercase();
+        assert_eq!(allowed.split(',').collect::<BTreeSet<_>>(), documented, "{path}");
+    }
+}
+
+/// The README's table is written by hand: what is in it, and not in the document, has been forgotten there.
+#[test]
+fn the_document_has_the_routes_of_the_readme() {
+    let document: Value = serde_json::from_str(&gateway::openapi::json().unwrap()).unwrap();
+    let documented: BTreeSet<String> = routes_of(&document);
+    let readme: BTreeSet<String> = include_str!("../../README.md")
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .filter(|code| code.contains(" /"))
+        .flat_map(|code| {
+            let (methods, path) = code.rsplit_once(' ').unwrap();
+            methods
+                .split(' ')
+                .map(move |method| format!("{} {path}", method.to_lowercase()))
+                .collect::<Vec<_>>()
+        })
+        .filter(|route| route != "get /openapi.json")
+        .collect();
+    assert_eq!(documented, readme);
+}
+
+fn routes_of(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect()
+}
+
+#[test]
+fn each_answer_that_is_refused_is_documented_as_a_problem_and_each_operation_has_an_id_of_its_own() {
+    let document: Value = serde_json::from_str(&gateway::openapi::json().unwrap()).unwrap();
+    let mut ids = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let is_problem = response["content"].get("application/problem+json").is_some();
+                assert_eq!(is_problem, status.starts_with(['4', '5']), "{method} {path} {status}");
+            }
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+}
+
+/// The schemas of agents are written by hand.
+#[test]
+fn an_agent_has_the_members_of_the_document() {
+    let gateway = Gateway::start();
+    let document = document(&gateway);
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let schema = |name: &str| &document["components"]["schemas"][name];
+    let agent = post(&gateway, ALICE, "/v1/agents", &json!({ "name": "a" })).json();
+    assert_eq!(members(&agent), members(&schema("Agent")["properties"]));
+    let required: BTreeSet<_> = schema("Agent")["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(members(&agent), required);
+
+    let content: Vec<_> = members(&schema("AgentDraft")["properties"]).into_iter().collect();
+    let mut whole = json!({});
+    for member in &content {
+        whole[member] = agent[member].clone();
+    }
+    assert_eq!(post(&gateway, ALICE, "/v1/agents", &whole).status, 200, "what a draft may have an agent has");
+    let names = |schema: &Value| {
+        schema["enum"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(schema("AgentStatus")), tenancy_agents::AgentStatus::ALL.map(|status| status.as_str()));
+    assert_eq!(names(schema("Tier")), tenancy_agents::Tier::ALL.map(|tier| tier.as_str()));
+    assert_eq!(
+        names(schema("Visibility")),
+        tenancy_agents::Visibility::ALL.map(|visibility| visibility.as_str())
+    );
+}
+
+#[test]
+fn the_command_prints_what_the_service_serves() {
+    let (code, stdout, stderr) = run(command(&["openapi"]));
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    let printed: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(printed["openapi"], "3.1.0");
+    assert_eq!(printed, document(&Gateway::start()));
+}
+
+#[test]
+fn it_is_for_anybody_and_its_neighbours_are_not() {
+    let gateway = Gateway::start();
+    let answer = Call::get("/openapi.json").field("X-Tenant-ID", "no-id").send(gateway.address);
+    assert_eq!(answer.status, 200);
+    assert_eq!(Call::new("POST", "/openapi.json").send(gateway.address).status, 405);
+    for path in ["/openapi.json/", "/openapi", "//openapi.json", "/OPENAPI.json"] {
+        assert_eq!(Call::get(path).send(gateway.address).status, 401, "{path}");
+    }
+}
