@@ -62,6 +62,19 @@ impl Call {
     pub(crate) fn send(&self, address: SocketAddr) -> Answer {
         Connection::to(address).ask(self)
     }
+
+    /// The answer, if all of it comes: the process may end before.
+    pub(crate) fn try_send(&self, address: SocketAddr) -> Option<Answer> {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(&self.clone().field("Connection", "close").bytes()).ok()?;
+        let mut read = String::new();
+        stream.read_to_string(&mut read).ok()?;
+        let (head, body) = read.split_once("\r\n\r\n")?;
+        let answer = Answer { body: body.to_owned(), ..Answer::of_head(head) };
+        let length = answer.field("content-length").map_or(0, |length| length.parse().unwrap());
+        (body.len() == length).then_some(answer)
+    }
 }
 
 /// An answer.
@@ -74,6 +87,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    fn of_head(head: &str) -> Self {
+        let mut lines = head.trim_end().lines();
+        let status = lines.next().and_then(|line| line.get(9..12)).and_then(|status| status.parse().ok());
+        let fields = lines.filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
+        Self {
+            status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
+            fields: fields.map(lower).collect(),
+            body: String::new(),
+        }
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix(": "))
     }
@@ -177,15 +201,7 @@ impl Connection {
 
     /// An answer without its body: of a stream, say.
     pub(crate) fn answer_head(&mut self) -> Answer {
-        let head = self.until("\r\n\r\n");
-        let mut lines = head.trim_end().lines();
-        let status = lines.next().and_then(|line| line.get(9..12)).and_then(|status| status.parse().ok());
-        let fields = lines.filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
-        Answer {
-            status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
-            fields: fields.map(lower).collect(),
-            body: String::new(),
-        }
+        Answer::of_head(&self.until("\r\n\r\n"))
     }
 
     pub(crate) fn answer(&mut self) -> Answer {

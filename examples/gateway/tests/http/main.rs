@@ -7,6 +7,7 @@ mod agents;
 mod closing;
 mod connections;
 mod events;
+mod files;
 mod identity;
 mod limits;
 mod logs;

@@ -1,0 +1,153 @@
+//! What is kept in files: it outlives the process, however that ends.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::call::Call;
+use crate::common::process::{self, Gateway, command};
+use crate::common::store::in_files;
+use crate::common::{ACME, GLOBEX, PLATFORM};
+
+fn start(folder: &Path) -> Gateway {
+    in_files(folder, &["--rate", "0"])
+}
+
+fn post(gateway: &Gateway, path: &str, by: &str, tenant: &str, body: &str) -> crate::common::call::Answer {
+    Call::new("POST", path).by(by).of(tenant).json(body).send(gateway.address)
+}
+
+fn get(gateway: &Gateway, path: &str, by: &str, tenant: &str) -> crate::common::call::Answer {
+    Call::get(path).by(by).of(tenant).send(gateway.address)
+}
+
+#[test]
+fn all_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = start(folder.path());
+    let hooli = json!({ "slug": "hooli", "id": "3f2504e0-4f89-41d3-9a0c-0305e82c3301" }).to_string();
+    assert_eq!(post(&gateway, "/v1/tenants", "operator", PLATFORM, &hooli).status, 201);
+    let suspend = format!("/v1/tenants/{GLOBEX}/suspend");
+    assert_eq!(post(&gateway, &suspend, "operator", PLATFORM, "").status, 200);
+    let note = post(&gateway, "/v1/notes", "alice", ACME, r#"{"text":"kept"}"#).json();
+    let agent = post(&gateway, "/v1/agents", "alice", ACME, r#"{"name":"kept"}"#).json();
+    let tenants = get(&gateway, "/v1/tenants", "operator", PLATFORM).json();
+    gateway.signal("TERM");
+    assert!(gateway.end().success());
+
+    let gateway = start(folder.path());
+    // Of the tenants of the demo none is as it was at first again.
+    assert_eq!(get(&gateway, "/v1/tenants", "operator", PLATFORM).json(), tenants);
+    assert_eq!(get(&gateway, "/v1/notes", "bob", GLOBEX).status, 403);
+    assert_eq!(get(&gateway, "/v1/notes", "alice", ACME).json()["notes"], json!([note]));
+    assert_eq!(get(&gateway, "/v1/agents", "alice", ACME).json()["agents"], json!([agent]));
+    assert_eq!(post(&gateway, "/v1/tenants", "operator", PLATFORM, &hooli).status, 409);
+}
+
+#[test]
+fn what_was_acknowledged_outlives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut notes, mut agents) = (Vec::new(), Vec::new());
+    for round in 0..5 {
+        let gateway = start(folder.path());
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let write = |by: &'static str, tenant: &'static str, path: &'static str, body: &'static str| {
+                let (gateway, is_over) = (&gateway, &is_over);
+                scope.spawn(move || {
+                    let mut acknowledged = Vec::new();
+                    for number in 0.. {
+                        let body = body.replace('#', &format!("{round}-{number}"));
+                        let call = Call::new("POST", path).by(by).of(tenant).json(&body);
+                        match call.try_send(gateway.address).filter(|answer| answer.status == 201) {
+                            Some(answer) => acknowledged.push((tenant, answer.json())),
+                            None => break,
+                        }
+                        assert!(!is_over.load(Ordering::Relaxed), "it answers after its end");
+                    }
+                    acknowledged
+                })
+            };
+            let writers = [
+                write("alice", ACME, "/v1/notes", r##"{"text":"#"}"##),
+                write("bob", GLOBEX, "/v1/notes", r##"{"text":"#"}"##),
+                write("alice", ACME, "/v1/agents", r##"{"name":"r#"}"##),
+                write("bob", GLOBEX, "/v1/agents", r##"{"name":"r#"}"##),
+            ];
+            thread::sleep(Duration::from_millis(150));
+            gateway.signal("KILL");
+            for (place, writer) in writers.into_iter().enumerate() {
+                let kept = if place < 2 { &mut notes } else { &mut agents };
+                let acknowledged = writer.join().unwrap();
+                assert!(!acknowledged.is_empty(), "nothing was written in time");
+                kept.extend(acknowledged);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+    let gateway = start(folder.path());
+    for (path, kept) in [("/v1/notes", notes), ("/v1/agents", agents)] {
+        for (tenant, written) in kept {
+            let by = if tenant == ACME { "alice" } else { "bob" };
+            let read = get(&gateway, &format!("{path}/{}", written["id"].as_str().unwrap()), by, tenant);
+            assert_eq!(read.json(), written);
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_one_process_and_the_second_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = start(folder.path());
+    let mut second = command(&["--listen", "127.0.0.1:0"]);
+    second.env_remove("GATEWAY_MEMORY").env("GATEWAY_DATA", folder.path());
+    let (code, stdout, stderr) = process::run(second);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("another process") && stderr.contains("--data DIR"), "{stderr}");
+    assert!(stderr.contains(folder.path().to_str().unwrap()), "{stderr}");
+}
+
+#[test]
+fn a_folder_that_can_not_be_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut command: Command = command(&["--listen", "127.0.0.1:0"]);
+    command.env_remove("GATEWAY_MEMORY").args(["--data", file.join("data").to_str().unwrap()]);
+    let (code, _, stderr) = process::run(command);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("can't keep things in") && stderr.contains("file/data"), "{stderr}");
+}
+
+/// Each tenant's words are in its own file, and in no other.
+#[test]
+fn what_a_tenant_writes_is_in_its_file_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = start(folder.path());
+    for (by, tenant, word) in [("alice", ACME, "acmes-word"), ("bob", GLOBEX, "globexs-word")] {
+        assert_eq!(post(&gateway, "/v1/notes", by, tenant, &json!({ "text": word }).to_string()).status, 201);
+        let agent = json!({ "name": word, "description": word }).to_string();
+        assert_eq!(post(&gateway, "/v1/agents", by, tenant, &agent).status, 201);
+    }
+    gateway.signal("TERM");
+    assert!(gateway.end().success());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        for word in ["acmes-word", "globexs-word"] {
+            if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
+                found.push((path.file_name().unwrap().to_str().unwrap().to_owned(), word));
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(
+        found,
+        [(format!("{ACME}.sqlite"), "acmes-word"), (format!("{GLOBEX}.sqlite"), "globexs-word")]
+    );
+}
