@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod instances;
 mod migrate;
 mod outage;
 mod shared;
