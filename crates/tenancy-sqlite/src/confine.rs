@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::hooks::{AuthAction, Authorization};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
 use crate::pragmas::is_harmless;
@@ -27,6 +27,7 @@ pub(crate) struct Watch(Arc<Flags>);
 struct Flags {
     in_body: AtomicBool,
     escaped: AtomicBool,
+    denied: AtomicBool,
 }
 
 impl Watch {
@@ -41,9 +42,15 @@ impl Watch {
         self.0.escaped.load(Relaxed)
     }
 
+    /// Whether a statement was denied since this was asked last. SQLite has no code of its own for functions.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.0.denied.swap(false, Relaxed)
+    }
+
     /// A new transaction has escaped from nothing.
     pub(crate) fn reset(&self) {
         self.0.escaped.store(false, Relaxed);
+        self.0.denied.store(false, Relaxed);
     }
 
     fn is_in_body(&self) -> bool {
@@ -54,14 +61,18 @@ impl Watch {
         self.0.escaped.store(true, Relaxed);
     }
 
-    fn judge(&self, action: &AuthAction<'_>) -> Authorization {
+    fn judge(&self, context: &AuthContext<'_>) -> Authorization {
         if !self.is_in_body() {
             return Authorization::Allow;
         }
-        if let AuthAction::Transaction { .. } = action {
-            self.escape();
+        if !makes_temporary(context) && is_allowed(&context.action) {
+            return Authorization::Allow;
         }
-        if is_allowed(action) { Authorization::Allow } else { Authorization::Deny }
+        match context.action {
+            AuthAction::Transaction { .. } => self.escape(),
+            _ => self.0.denied.store(true, Relaxed),
+        }
+        Authorization::Deny
     }
 }
 
@@ -78,6 +89,22 @@ impl Drop for Body<'_> {
     fn drop(&mut self) {
         self.0.in_body.store(false, Relaxed);
     }
+}
+
+/// What is temporary would outlive its body, in memory that no limit bounds, and stand before what has its name.
+/// `CREATE TABLE temp.t` is no `CREATE TEMP TABLE` to the authorizer.
+fn makes_temporary(context: &AuthContext<'_>) -> bool {
+    let is_temporary = context.database_name.is_some_and(|name| name.eq_ignore_ascii_case("temp"));
+    let makes = matches!(
+        context.action,
+        AuthAction::Insert { .. }
+            | AuthAction::CreateIndex { .. }
+            | AuthAction::CreateTable { .. }
+            | AuthAction::CreateTrigger { .. }
+            | AuthAction::CreateView { .. }
+            | AuthAction::CreateVtable { .. }
+    );
+    is_temporary && makes
 }
 
 /// What is not known is not allowed.
@@ -107,7 +134,7 @@ fn is_allowed(action: &AuthAction<'_>) -> bool {
         | AuthAction::Analyze { .. }
         | AuthAction::Savepoint { .. }
         | AuthAction::Recursive => true,
-        // `ATTACH`, `DETACH`, transactions; and temporary tables, which would outlive their body, in memory.
+        // `ATTACH`, `DETACH`, transactions, temporary tables.
         _ => false,
     }
 }
@@ -125,7 +152,7 @@ pub(crate) fn confine(sql: &Connection, watch: &Watch) -> rusqlite::Result<()> {
     sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
 
     let judge = watch.clone();
-    sql.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(&context.action)))?;
+    sql.authorizer(Some(move |context: AuthContext<'_>| judge.judge(&context)))?;
     // A body whose transaction was rolled back under it would commit each further statement by itself.
     let commits = watch.clone();
     sql.commit_hook(Some(move || {

@@ -125,10 +125,12 @@ impl Session {
 
     /// What an error of a body's statement means.
     pub(crate) fn explain(&self, tenant: TenantId, error: rusqlite::Error) -> Error {
+        let denied = self.watch.was_denied();
         match Error::of(tenant, error) {
             // SQLite ends a transaction by itself where it can't go on.
             error @ (Error::Full | Error::Corrupt(_)) => error,
             _ if self.watch.has_escaped() => Error::TxEscaped,
+            _ if denied => Error::Denied,
             error => error,
         }
     }

@@ -1,0 +1,71 @@
+//! What is open is counted for the whole process, so it is tested alone in one.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::thread;
+
+use common::{Place, count};
+use tenancy::TenantId;
+
+const MAX: usize = 5;
+
+/// The tenants' files that the process has open.
+fn open(place: &Place) -> Vec<String> {
+    let folder = place.folder().canonicalize().unwrap();
+    let links =
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let mut names: Vec<_> = links
+        .filter(|path| path.starts_with(&folder))
+        .filter_map(|path| path.to_str().map(str::to_owned))
+        .filter(|path| path.ends_with(".sqlite"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn tenant(number: u8) -> TenantId {
+    TenantId::from_bytes([number; 16]).unwrap()
+}
+
+#[test]
+fn at_most_so_many_files_are_open_and_the_longest_unused_is_closed() {
+    let place = Place::with(|config| config.max_open(count(MAX)));
+    for number in 1..=60 {
+        place.add(tenant(number), "x").unwrap();
+        assert!(open(&place).len() <= MAX, "{:?}", open(&place));
+    }
+    let path = |number| place.file(tenant(number)).canonicalize().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(open(&place), (56..=60).map(path).collect::<Vec<_>>());
+    // Used again, 56 stays, and 57 goes.
+    place.notes(tenant(56)).unwrap();
+    place.notes(tenant(1)).unwrap();
+    assert_eq!(open(&place), [1, 56, 58, 59, 60].map(path));
+    // Those without a file have none open.
+    (100..200).for_each(|number| assert!(place.notes(tenant(number)).unwrap().is_empty()));
+    assert!(open(&place).len() <= MAX);
+    thread::scope(|scope| {
+        for worker in 0..8_u8 {
+            let place = &place;
+            scope.spawn(move || {
+                for step in 0..40_u8 {
+                    place.add(tenant(1 + (worker * 7 + step) % 60), &format!("{worker} {step}")).unwrap();
+                    assert!(open(place).len() <= MAX);
+                }
+            });
+        }
+    });
+    let place_was = place.folder();
+    let Place { scratch, files } = place;
+    drop(files);
+    let left =
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    assert_eq!(left.filter(|path| path.starts_with(&place_was)).count(), 0);
+    // The last to close a file takes its log with it.
+    assert!(fs::read_dir(place_was).unwrap().all(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.ends_with(".sqlite") || name == "tenants.lock"
+    }));
+    drop(scratch);
+}

@@ -1,0 +1,316 @@
+//! A tenant has its file, and no other's.
+
+mod common;
+
+use std::cell::Cell;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use common::{A, B, Place, add, config, count, notes};
+use tenancy::{TenantContext, TenantError, TenantId};
+use tenancy_sqlite::{Error, TenantFiles};
+
+#[test]
+fn the_same_sql_sees_another_file_for_each_tenant() {
+    let place = Place::new();
+    place.add(A, "of a").unwrap();
+    place.add(B, "of b").unwrap();
+    assert_eq!(place.notes(A).unwrap(), ["of a"]);
+    assert_eq!(place.notes(B).unwrap(), ["of b"]);
+    // Ids are not shared either.
+    let last = |tenant| {
+        let id = |file: &tenancy_sqlite::TenantTx<'_>| {
+            add(file, "more")?;
+            Ok::<_, Error>((file.tenant(), file.last_insert_rowid()))
+        };
+        TenantContext::scope(tenant, || place.files.write(id)).unwrap()
+    };
+    assert_eq!((last(A), last(B)), ((A, 2), (B, 2)));
+}
+
+#[test]
+fn without_a_tenant_no_body_runs_and_nothing_is_made() {
+    let place = Place::new();
+    let ran = Cell::new(false);
+    let is_unset = |error: &Error| matches!(error, Error::Tenant(TenantError::TenantContextNotSet(_)));
+    let read = place.files.read(|_| Ok::<_, Error>(ran.set(true)));
+    let write = place.files.write(|_| Ok::<_, Error>(ran.set(true)));
+    assert!(is_unset(&read.unwrap_err()) && is_unset(&write.unwrap_err()) && !ran.get());
+    assert!(is_unset(&place.files.exists().unwrap_err()));
+    assert!(is_unset(&place.files.remove().unwrap_err()));
+    assert!(is_unset(&place.files.tenants().unwrap_err()));
+    assert!(is_unset(&place.files.backup(place.scratch.path().join("copy")).unwrap_err()));
+    assert_eq!(place.names(), ["tenants.lock"]);
+}
+
+#[test]
+fn a_thread_has_no_tenant_unless_it_is_carried_there() {
+    let place = Place::new();
+    place.add(A, "of a").unwrap();
+    TenantContext::scope(A, || {
+        let (bare, bound) = (place.files.clone(), place.files.clone());
+        let bare = std::thread::spawn(move || bare.read(notes)).join().unwrap();
+        assert!(matches!(bare, Err(Error::Tenant(_))));
+        let bound = std::thread::spawn(TenantContext::bind(move || bound.read(notes))).join().unwrap();
+        assert_eq!(bound.unwrap(), ["of a"]);
+    });
+}
+
+#[test]
+fn a_read_of_a_tenant_without_a_file_sees_empty_tables_and_makes_none() {
+    let place = Place::new();
+    assert!(place.notes(A).unwrap().is_empty());
+    assert_eq!(place.names(), ["tenants.lock"]);
+    assert!(!TenantContext::scope(A, || place.files.exists()).unwrap());
+    place.add(A, "now").unwrap();
+    assert!(TenantContext::scope(A, || place.files.exists()).unwrap());
+    assert_eq!(place.notes(A).unwrap(), ["now"]);
+}
+
+#[test]
+fn a_read_can_not_write() {
+    let place = Place::new();
+    let insert = "INSERT INTO notes (body) VALUES ('x')";
+    // The statement is in the cache from here on.
+    TenantContext::scope(A, || place.files.write(|file| file.execute(insert, ()))).unwrap();
+    for sql in [insert, "DELETE FROM notes", "CREATE TABLE t (x)", "DROP TABLE notes", "REINDEX", "ANALYZE"] {
+        let prepared = |file: &tenancy_sqlite::TenantReader<'_>| file.prepare(sql).map(|_| ());
+        let cached = |file: &tenancy_sqlite::TenantReader<'_>| file.query(sql, (), |_| Ok(())).map(|_| ());
+        for tenant in [A, B] {
+            let results =
+                TenantContext::scope(tenant, || (place.files.read(prepared), place.files.read(cached)));
+            assert!(matches!(results, (Err(Error::ReadOnly), Err(Error::ReadOnly))), "{sql}: {results:?}");
+        }
+    }
+    assert_eq!(place.notes(A).unwrap(), ["x"]);
+}
+
+#[test]
+fn a_read_that_writes_by_a_function_keeps_nothing() {
+    let place = Place::new();
+    let make = "CREATE VIRTUAL TABLE words USING fts4; INSERT INTO words VALUES ('a')";
+    let segments = "SELECT count(*) FROM words_segdir";
+    let merge = "SELECT optimize(words) FROM words LIMIT 1";
+    TenantContext::scope(A, || {
+        let read = |sql| {
+            place.files.read(|file| file.query_row(sql, (), |row| row.get::<_, rusqlite::types::Value>(0)))
+        };
+        place.files.write(|file| file.execute_batch(make)).unwrap();
+        place.files.write(|file| file.execute("INSERT INTO words VALUES ('b')", ())).unwrap();
+        let before = read(segments).unwrap();
+        let _ = read(merge);
+        assert_eq!(read(segments).unwrap(), before);
+        // It would have merged them.
+        place.files.write(|file| file.query(merge, (), |_| Ok(()))).unwrap();
+        assert_ne!(read(segments).unwrap(), before);
+    });
+}
+
+#[test]
+fn an_error_and_a_panic_keep_nothing_and_leave_the_tenant_usable() {
+    let place = Place::with(|config| config.max_open(count(1)));
+    place.add(A, "kept").unwrap();
+    TenantContext::scope(A, || {
+        let failed = place.files.write(|file| {
+            add(file, "lost")?;
+            Err::<(), _>(Error::Config("the body's own"))
+        });
+        assert!(matches!(failed, Err(Error::Config("the body's own"))));
+        let panics = || {
+            place.files.write(|file| {
+                add(file, "lost").unwrap();
+                panic!("in a body");
+                #[expect(unreachable_code, reason = "the body's type")]
+                Ok::<(), Error>(())
+            })
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        let panics = || place.files.read(|_| -> Result<(), Error> { panic!("in a body") });
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    });
+    place.add(A, "after").unwrap();
+    assert_eq!(place.notes(A).unwrap(), ["kept", "after"]);
+}
+
+#[test]
+fn a_body_in_a_body_of_the_same_tenant_is_an_error_and_of_another_works() {
+    let place = Place::new();
+    place.add(TenantId::PLATFORM, "shared").unwrap();
+    TenantContext::scope(A, || {
+        place.files.write(|file| {
+            assert!(matches!(place.files.read(notes), Err(Error::Nested)));
+            assert!(matches!(place.files.write(|file| add(file, "x")), Err(Error::Nested)));
+            assert!(matches!(place.files.remove(), Err(Error::Nested)));
+            assert!(matches!(place.files.backup("copy"), Err(Error::Nested)));
+            let shared = TenantContext::scope(TenantId::PLATFORM, || place.files.read(notes))?;
+            add(file, &shared[0])
+        })
+    })
+    .unwrap();
+    assert_eq!(place.notes(A).unwrap(), ["shared"]);
+}
+
+#[test]
+fn who_may_not_list_the_tenants_is_told_so() {
+    let place = Place::new();
+    place.add(B, "x").unwrap();
+    place.add(A, "x").unwrap();
+    let list = |tenant| TenantContext::scope(tenant, || place.files.tenants());
+    assert_eq!(list(TenantId::PLATFORM).unwrap(), [A, B]);
+    let refused = list(A).unwrap_err();
+    assert!(
+        matches!(refused, Error::Tenant(TenantError::UnauthorizedTenantAccess(error)) if error.tenant() == A)
+    );
+}
+
+#[test]
+fn files_that_have_no_tenants_name_are_no_tenants() {
+    let place = Place::new();
+    place.add(A, "x").unwrap();
+    let other = B.simple().to_string();
+    for name in
+        ["notes.sqlite", "x.sqlite-wal", &format!("{other}.sqlite"), &format!("{}.SQLITE", B), ".sqlite"]
+    {
+        fs::write(place.folder().join(name), "what is this?").unwrap();
+    }
+    fs::create_dir(place.file(tenancy::tenant_id!("cccccccc-cccc-4ccc-8ccc-cccccccccccc"))).unwrap();
+    assert_eq!(TenantContext::scope(TenantId::PLATFORM, || place.files.tenants()).unwrap(), [A]);
+    assert!(place.notes(B).unwrap().is_empty());
+    place.add(B, "y").unwrap();
+    assert_eq!(place.notes(B).unwrap(), ["y"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_another_tenants_file_is_refused() {
+    let place = Place::new();
+    place.add(B, "secret").unwrap();
+    std::os::unix::fs::symlink(place.file(B), place.file(A)).unwrap();
+    let is_refused = |error: &Error| matches!(error, Error::NotAFile(tenant) if *tenant == A);
+    assert!(is_refused(&place.notes(A).unwrap_err()));
+    assert!(is_refused(&place.add(A, "x").unwrap_err()));
+    assert!(is_refused(&TenantContext::scope(A, || place.files.remove()).unwrap_err()));
+    assert!(is_refused(&TenantContext::scope(A, || place.files.exists()).unwrap_err()));
+    assert_eq!(TenantContext::scope(TenantId::PLATFORM, || place.files.tenants()).unwrap(), [B]);
+    assert_eq!(place.notes(B).unwrap(), ["secret"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_folder_and_its_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.add(A, "x").unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.folder()), 0o700);
+    for entry in fs::read_dir(place.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{path:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_can_not_be_used_is_an_error() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(TenantFiles::open(config(&file)), Err(Error::Io(_))));
+    let place = Place::new();
+    fs::remove_dir_all(place.folder()).unwrap();
+    assert!(matches!(place.add(A, "x"), Err(Error::Io(_))));
+}
+
+#[test]
+fn a_damaged_file_is_its_own_tenants_trouble() {
+    let place = Place::with(|config| config.max_open(count(1)));
+    place.add(A, "x").unwrap();
+    // Closes the file of A, for there is room for one.
+    place.add(B, "y").unwrap();
+    fs::write(place.file(A), "this is no database, whatever its name says".repeat(200)).unwrap();
+    let error = place.notes(A).unwrap_err();
+    assert!(matches!(error, Error::Corrupt(tenant) if tenant == A), "{error:?}");
+    assert!(matches!(place.add(A, "x"), Err(Error::Corrupt(tenant)) if tenant == A));
+    assert_eq!(place.notes(B).unwrap(), ["y"]);
+    // It is not taken for a new one, and can be removed.
+    assert!(TenantContext::scope(A, || place.files.remove()).unwrap());
+    assert!(place.notes(A).unwrap().is_empty());
+}
+
+#[test]
+fn pages_that_are_damaged_are_told_by_the_statement_that_meets_them() {
+    let place = Place::with(|config| config.max_open(count(1)));
+    for number in 0..500 {
+        place.add(A, &format!("{number} {}", "x".repeat(100))).unwrap();
+    }
+    place.add(B, "y").unwrap();
+    let mut bytes = fs::read(place.file(A)).unwrap();
+    // The first page says what tables there are, and is left as it is.
+    bytes[8192..].fill(0xff);
+    fs::write(place.file(A), bytes).unwrap();
+    assert!(matches!(place.notes(A), Err(Error::Corrupt(tenant)) if tenant == A));
+    assert_eq!(place.notes(B).unwrap(), ["y"]);
+}
+
+#[test]
+fn a_tenant_can_not_fill_the_disk() {
+    let place = Place::with(|config| config.max_bytes(std::num::NonZeroU64::new(64 * 1024).unwrap()));
+    let grow =
+        |tenant| (0..1000).try_for_each(|number| place.add(tenant, &format!("{number}{}", "x".repeat(2000))));
+    assert!(matches!(grow(A), Err(Error::Full)));
+    assert!(fs::metadata(place.file(A)).unwrap().len() <= 64 * 1024);
+    // What was there before is there, and others have their own limit.
+    assert!(!place.notes(A).unwrap().is_empty());
+    place.add(B, "y").unwrap();
+    let emptied = TenantContext::scope(A, || place.files.write(|file| file.execute("DELETE FROM notes", ())));
+    assert!(emptied.unwrap() > 1);
+    place.add(A, "again").unwrap();
+    // One that is passed over is no commit of what came before.
+    let passed_over = TenantContext::scope(A, || {
+        place.files.write(|file| {
+            add(file, "before")?;
+            let _ = file.execute("INSERT INTO notes (body) VALUES (hex(zeroblob(100000)))", ());
+            Ok::<_, Error>(())
+        })
+    });
+    let kept = place.notes(A).unwrap();
+    assert!(passed_over.is_ok() == kept.contains(&"before".to_owned()), "{passed_over:?} {kept:?}");
+}
+
+#[test]
+fn errors_show_no_value_and_no_text_of_a_statement() {
+    let place = Place::new();
+    place.add(A, "hunter2").unwrap();
+    let run = |sql: &str| {
+        let row = |row: &rusqlite::Row<'_>| row.get::<_, i8>(0);
+        TenantContext::scope(A, || place.files.write(|file| file.query(sql, ["hunter2"], row))).unwrap_err()
+    };
+    for sql in [
+        "INSERT INTO notes (body) VALUES (?1)",
+        "SELECT ?1 FROM hunter2",
+        "SELECT 'hunter2' hunter2 hunter2 ?1",
+        "SELECT ?1",
+        "SELECT 77777 WHERE ?1 = 'hunter2'",
+        "SELECT json_extract('{}', ?1)",
+        "SELECT ?1, ?2",
+        "SELECT hunter2 FROM notes WHERE body = ?1",
+    ] {
+        let error = run(sql);
+        assert!(matches!(error, Error::Sqlite(_)), "{error:?}");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let shown = format!("{error} {error:?} {error:#?} {source:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("77777"), "{shown}");
+    }
+    assert_eq!(
+        run("INSERT INTO notes (body) VALUES (?1)").to_string(),
+        "sqlite: UNIQUE constraint failed: notes.body"
+    );
+    assert_eq!(run("SELECT ?1 FROM hunter2").to_string(), "sqlite: SQL logic error (1)");
+}
+
+#[test]
+fn it_can_be_shared() {
+    fn is_shared<T: Clone + Send + Sync + 'static>() {}
+    fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
+    is_shared::<TenantFiles>();
+    is_error::<Error>();
+}

@@ -1,0 +1,174 @@
+//! Many tenants, many threads, few open files.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use common::{A, B, Place, add, count, notes};
+use tenancy::{TenantContext, TenantId};
+use tenancy_sqlite::{Error, Migration};
+
+fn tenant(number: usize) -> TenantId {
+    TenantId::from_bytes([u8::try_from(number + 16).unwrap(); 16]).unwrap()
+}
+
+#[test]
+fn eight_threads_and_eight_tenants_share_two_open_files() {
+    const EACH: usize = 40;
+    let place = Place::with(|config| config.max_open(count(2)));
+    let start = Barrier::new(8);
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let (place, start) = (&place, &start);
+            scope.spawn(move || {
+                start.wait();
+                for step in 0..EACH {
+                    let tenant = tenant((worker * 3 + step) % 8);
+                    place.add(tenant, &format!("{worker} {step}")).unwrap();
+                    let mine = format!("{worker} ");
+                    assert!(place.notes(tenant).unwrap().iter().any(|note| note.starts_with(&mine)));
+                }
+            });
+        }
+    });
+    let mut expected: BTreeMap<TenantId, Vec<String>> = BTreeMap::new();
+    for (worker, step) in (0..8).flat_map(|worker| (0..EACH).map(move |step| (worker, step))) {
+        expected.entry(tenant((worker * 3 + step) % 8)).or_default().push(format!("{worker} {step}"));
+    }
+    for (tenant, mut expected) in expected {
+        let mut found = place.notes(tenant).unwrap();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn writes_of_one_tenant_follow_each_other() {
+    let place = Place::new();
+    let make = "CREATE TABLE counter (value INTEGER); INSERT INTO counter VALUES (0)";
+    TenantContext::scope(A, || place.files.write(|file| file.execute_batch(make))).unwrap();
+    let inside = AtomicUsize::new(0);
+    let increment = || {
+        place.files.write(|file| {
+            assert_eq!(inside.fetch_add(1, SeqCst), 0);
+            let value: i64 = file.query_row("SELECT value FROM counter", (), |row| row.get(0))?;
+            thread::yield_now();
+            file.execute("UPDATE counter SET value = ?1", [value + 1])?;
+            inside.fetch_sub(1, SeqCst);
+            Ok::<_, Error>(())
+        })
+    };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| TenantContext::scope(A, increment).unwrap()));
+        }
+    });
+    let read = |file: &tenancy_sqlite::TenantReader<'_>| {
+        file.query_row("SELECT value FROM counter", (), |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(TenantContext::scope(A, || place.files.read(read)).unwrap(), 200);
+}
+
+#[test]
+fn a_body_that_takes_its_time_keeps_no_other_tenant_waiting() {
+    let place = Place::new();
+    let (done, is_done) = mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            TenantContext::scope(A, || {
+                place.files.write(move |file| {
+                    begun.send(()).unwrap();
+                    is_done.recv().unwrap();
+                    add(file, "slow")
+                })
+            })
+        });
+        has_begun.recv().unwrap();
+        // It would wait for ever, were it to wait for the slow one.
+        place.add(B, "quick").unwrap();
+        assert_eq!(place.notes(B).unwrap(), ["quick"]);
+        done.send(()).unwrap();
+        slow.join().unwrap().unwrap();
+    });
+    assert_eq!(place.notes(A).unwrap(), ["slow"]);
+}
+
+#[test]
+fn a_wait_ends() {
+    let place = Place::with(|config| config.max_open(count(1)).busy_timeout(Duration::from_millis(20)));
+    TenantContext::scope(A, || {
+        place.files.write(|file| {
+            // The same tenant in another thread, and another tenant for which there is no room.
+            thread::scope(|scope| {
+                let same = scope.spawn(|| place.notes(A)).join().unwrap();
+                assert!(matches!(same, Err(Error::Busy)));
+                let other = scope.spawn(|| place.notes(B)).join().unwrap();
+                assert!(matches!(other, Err(Error::Busy)));
+            });
+            add(file, "x")
+        })
+    })
+    .unwrap();
+    assert_eq!((place.notes(A).unwrap().len(), place.notes(B).unwrap().len()), (1, 0));
+}
+
+#[test]
+fn a_body_in_a_body_that_can_get_no_room_is_told_at_once() {
+    // Longer than any test may take.
+    let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_secs(86_400)));
+    let deepest = || place.files.read(notes);
+    let deep = || place.files.read(|_| TenantContext::scope(tenant(1), deepest));
+    TenantContext::scope(A, || {
+        place.files.write(|file| {
+            add(file, "x")?;
+            assert!(matches!(TenantContext::scope(B, deep), Err(Error::Busy)));
+            Ok::<_, Error>(())
+        })
+    })
+    .unwrap();
+}
+
+#[test]
+fn two_that_wait_for_each_other_end() {
+    let place = Place::with(|config| config.busy_timeout(Duration::from_millis(50)));
+    let both = Barrier::new(2);
+    let cross = |mine: TenantId, other: TenantId| {
+        let (place, both) = (&place, &both);
+        move || {
+            TenantContext::scope(mine, || {
+                place.files.write(|file| {
+                    both.wait();
+                    let crossed = place.notes(other);
+                    add(file, "done")?;
+                    Ok::<_, Error>(crossed.is_err())
+                })
+            })
+        }
+    };
+    let refused = thread::scope(|scope| {
+        let (one, two) = (scope.spawn(cross(A, B)), scope.spawn(cross(B, A)));
+        [one.join().unwrap().unwrap(), two.join().unwrap().unwrap()]
+    });
+    assert!(refused.contains(&true));
+    assert_eq!(
+        (place.notes(A).unwrap(), place.notes(B).unwrap()),
+        (vec!["done".to_owned()], vec!["done".to_owned()])
+    );
+}
+
+#[test]
+fn a_file_that_can_not_be_opened_leaves_its_room_to_others() {
+    const WRONG: &[Migration] = &[Migration { version: 1, name: "wrong", sql: "CREATE TABLE" }];
+    let place = Place::with(|config| config.max_open(count(1)).migrations(WRONG));
+    for number in 0..4 {
+        let error = place.add(tenant(number), "x").unwrap_err();
+        assert!(matches!(error, Error::Migration { version: 1, .. }), "{error:?}");
+    }
+    assert_eq!(place.names(), ["tenants.lock"]);
+}

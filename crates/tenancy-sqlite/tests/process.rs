@@ -1,0 +1,141 @@
+//! What another process sees: a folder that is taken, and what was acknowledged before a kill.
+
+mod common;
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use common::{A, B, config};
+use rusqlite::Connection;
+use tenancy::TenantContext;
+use tenancy_sqlite::{Error, TenantFiles, TenantTx};
+
+const FOLDER: &str = "TENANCY_SQLITE_TEST_FOLDER";
+
+/// Writes pairs of rows until it is killed, and tells of each pair that was acknowledged.
+#[test]
+#[ignore = "the child of the others, which start it"]
+fn child() {
+    let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let mut out = std::io::stdout();
+    let files = match TenantFiles::open(config(&folder).max_open(common::count(1))) {
+        Ok(files) => files,
+        Err(error) => return writeln!(out, "refused {error:?}").unwrap(),
+    };
+    let next = |file: &TenantTx<'_>| {
+        let last: i64 = file.query_row("SELECT coalesce(max(id), 0) FROM notes", (), |row| row.get(0))?;
+        for id in [last + 1, last + 2] {
+            file.execute("INSERT INTO notes VALUES (?1, ?2)", (id, format!("{id} {}", "x".repeat(3000))))?;
+        }
+        Ok::<_, Error>(last + 2)
+    };
+    loop {
+        for tenant in [A, A, A, B] {
+            let last = TenantContext::scope(tenant, || files.write(next)).unwrap();
+            writeln!(out, "wrote {tenant} {last}").unwrap();
+            out.flush().unwrap();
+        }
+    }
+}
+
+fn start(folder: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "child", "--ignored", "--nocapture"]).env(FOLDER, folder);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Lets a child write for a while, kills it, and gives the last row of each tenant that it told of.
+fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
+    let mut child = start(folder);
+    let mut last = [0; 2];
+    let mut note = |line: &str| {
+        // The first stands behind what the test harness prints.
+        let Some((_, told)) = line.split_once("wrote ") else { return };
+        let (tenant, id) = told.split_once(' ').unwrap();
+        last[usize::from(tenant == B.to_string())] = id.parse().unwrap();
+    };
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    for _ in 0..lines {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
+        note(line.trim_end());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it told while it was being killed is acknowledged as well; a line may be torn.
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).unwrap();
+    let rest = String::from_utf8(rest).unwrap();
+    rest.split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .map(str::trim_end)
+        .for_each(|line| note(line));
+    last
+}
+
+/// A child that a failed test leaves to nobody.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..25 {
+        let told = write_and_kill(folder.path(), 8 + round * 5 % 37);
+        let files = TenantFiles::open(config(folder.path())).unwrap();
+        for (tenant, told) in [A, B].into_iter().zip(told) {
+            let rows = TenantContext::scope(tenant, || {
+                files.read(|file| {
+                    file.query("SELECT id FROM notes ORDER BY id", (), |row| row.get::<_, i64>(0))
+                })
+            });
+            let rows = rows.unwrap();
+            let last = i64::try_from(rows.len()).unwrap();
+            assert!(rows.iter().copied().eq(1..=last), "round {round}: rows are missing");
+            assert!(
+                last >= told && told > 0,
+                "round {round}: {told} rows were told of, and {last} are there"
+            );
+            // Both of a pair, or none.
+            assert_eq!(last % 2, 0, "round {round}");
+        }
+        drop(files);
+        let file = Connection::open(folder.path().join(format!("{A}.sqlite"))).unwrap();
+        let check: String = file.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_dead_one_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = TenantFiles::open(config(folder.path())).unwrap();
+    assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
+    let second = start(folder.path()).wait_with_output().unwrap();
+    assert!(String::from_utf8(second.stdout).unwrap().contains("refused FolderTaken"));
+    // A clone keeps it.
+    let clone = files.clone();
+    drop(files);
+    assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
+    drop(clone);
+
+    let mut child = Reaped(start(folder.path()));
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("wrote") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0);
+    }
+    assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
+    drop(child);
+    TenantFiles::open(config(folder.path())).unwrap();
+}
