@@ -33,8 +33,8 @@ fn without_a_tenant_no_body_runs_and_nothing_is_made() {
     let place = Place::new();
     let ran = Cell::new(false);
     let is_unset = |error: &Error| matches!(error, Error::Tenant(TenantError::TenantContextNotSet(_)));
-    let read = place.files.read(|_| Ok::<_, Error>(ran.set(true)));
-    let write = place.files.write(|_| Ok::<_, Error>(ran.set(true)));
+    let read = place.files.read(|_| Ok::<_, Error>(ran.replace(true)));
+    let write = place.files.write(|_| Ok::<_, Error>(ran.replace(true)));
     assert!(is_unset(&read.unwrap_err()) && is_unset(&write.unwrap_err()) && !ran.get());
     assert!(is_unset(&place.files.exists().unwrap_err()));
     assert!(is_unset(&place.files.remove().unwrap_err()));
@@ -169,7 +169,7 @@ fn files_that_have_no_tenants_name_are_no_tenants() {
     place.add(A, "x").unwrap();
     let other = B.simple().to_string();
     for name in
-        ["notes.sqlite", "x.sqlite-wal", &format!("{other}.sqlite"), &format!("{}.SQLITE", B), ".sqlite"]
+        ["notes.sqlite", "x.sqlite-wal", &format!("{other}.sqlite"), &format!("{B}.SQLITE"), ".sqlite"]
     {
         fs::write(place.folder().join(name), "what is this?").unwrap();
     }

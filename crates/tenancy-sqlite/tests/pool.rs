@@ -121,7 +121,7 @@ fn a_wait_ends() {
 #[test]
 fn a_body_in_a_body_that_can_get_no_room_is_told_at_once() {
     // Longer than any test may take.
-    let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_secs(86_400)));
+    let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_hours(24)));
     let deepest = || place.files.read(notes);
     let deep = || place.files.read(|_| TenantContext::scope(tenant(1), deepest));
     TenantContext::scope(A, || {

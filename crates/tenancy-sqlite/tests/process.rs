@@ -69,10 +69,7 @@ fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
     let rest = String::from_utf8(rest).unwrap();
-    rest.split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
-        .map(str::trim_end)
-        .for_each(|line| note(line));
+    rest.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::trim_end).for_each(note);
     last
 }
 
