@@ -20,7 +20,8 @@ pub enum Error {
     FolderTaken,
     /// A body used the file of its own tenant again: it has the only connection.
     Nested,
-    /// The tenant's connection, or one of those that may be open, was not free in time.
+    /// The tenant's connection, or one of those that may be open, was not free in time; or another program has a lock
+    /// on the file.
     Busy,
     /// The file has reached its limit, or the disk is full.
     Full,
@@ -207,6 +208,7 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::AuthorizationForStatementDenied) => Self::Denied,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseBusy) => Self::Busy,
             _ => Self::Sqlite(error),
         }
     }

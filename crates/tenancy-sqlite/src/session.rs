@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
@@ -22,7 +23,10 @@ const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
 /// Temporary results stay in memory, where no other tenant's path can be. The log gives back what one large
 /// transaction took.
 const SETTINGS: &str = "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-    PRAGMA recursive_triggers = ON; PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 4194304";
+    PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 4194304";
+
+/// What SQLite can count; rusqlite panics beyond it.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Statements of one connection that stay prepared.
 const PREPARED: usize = 32;
@@ -59,7 +63,7 @@ impl Session {
     }
 
     fn prepare(&self, config: &Config) -> rusqlite::Result<()> {
-        self.sql.busy_timeout(config.busy_timeout)?;
+        self.sql.busy_timeout(config.busy_timeout.min(LONGEST))?;
         self.sql.set_prepared_statement_cache_capacity(PREPARED);
         confine(&self.sql, &self.watch)?;
         self.sql.execute_batch(SETTINGS)

@@ -135,6 +135,25 @@ fn a_body_in_a_body_that_can_get_no_room_is_told_at_once() {
 }
 
 #[test]
+fn a_wait_may_be_without_end() {
+    let place = Place::with(|config| config.busy_timeout(Duration::MAX));
+    place.add(A, "x").unwrap();
+    assert_eq!(place.notes(A).unwrap(), ["x"]);
+}
+
+#[test]
+fn a_file_that_another_program_has_locked_is_busy() {
+    let place = Place::with(|config| config.busy_timeout(Duration::from_millis(20)));
+    place.add(A, "x").unwrap();
+    let other = rusqlite::Connection::open(place.file(A)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(place.add(A, "y"), Err(Error::Busy)));
+    assert_eq!(place.notes(A).unwrap(), ["x"]);
+    other.execute_batch("COMMIT").unwrap();
+    place.add(A, "y").unwrap();
+}
+
+#[test]
 fn two_that_wait_for_each_other_end() {
     let place = Place::with(|config| config.busy_timeout(Duration::from_millis(50)));
     let both = Barrier::new(2);
