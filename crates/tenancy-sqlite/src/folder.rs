@@ -11,7 +11,7 @@ use crate::error::Error;
 const LOCK: &str = "tenants.lock";
 const SUFFIX: &str = ".sqlite";
 
-/// What SQLite keeps beside a file. A log that outlives its file would be taken for a later one's.
+/// What SQLite keeps beside a file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 #[derive(Debug)]
@@ -51,8 +51,9 @@ impl Folder {
     }
 
     /// Makes an empty file, and sees that it is still there after a power cut.
+    ///
+    /// A log that an interrupted removal left is dropped by SQLite, because the file is empty.
     pub(crate) fn create(&self, tenant: TenantId) -> Result<(), Error> {
-        self.clear_beside(tenant)?;
         new_file(&self.file(tenant), true)?;
         Ok(sync(&self.path)?)
     }
