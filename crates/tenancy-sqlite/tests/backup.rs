@@ -6,10 +6,10 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
-use common::{A, B, Place, add, contents, count, notes};
+use common::{A, B, Place, add, config, contents, count, notes};
 use rusqlite::{Connection, OpenFlags};
 use tenancy::{TenantContext, TenantError};
-use tenancy_sqlite::Error;
+use tenancy_sqlite::{Error, TenantFiles};
 
 #[test]
 fn a_backup_has_what_was_committed_and_nothing_of_others() {
@@ -115,6 +115,21 @@ fn a_tenant_that_is_removed_begins_anew() {
     place.add(A, "new").unwrap();
     assert_eq!(place.notes(A).unwrap(), ["new"]);
     assert_eq!(place.notes(B).unwrap(), ["stays"]);
+}
+
+#[test]
+fn a_removal_takes_what_a_crash_left() {
+    let place = Place::new();
+    place.add(A, "secret").unwrap();
+    // As if the process had been killed: its log is there, and holds what was written.
+    let crashed = tempfile::tempdir().unwrap();
+    for (name, bytes) in contents(&place.folder()) {
+        fs::write(crashed.path().join(name), bytes).unwrap();
+    }
+    assert!(crashed.path().join(format!("{A}.sqlite-wal")).exists());
+    let files = TenantFiles::open(config(crashed.path())).unwrap();
+    assert!(TenantContext::scope(A, || files.remove()).unwrap());
+    assert_eq!(contents(crashed.path()).into_keys().collect::<Vec<_>>(), ["tenants.lock"]);
 }
 
 #[test]
