@@ -1,11 +1,20 @@
 //! The folder of the tenants' files, and their names.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+#[cfg(not(unix))]
+mod other;
+#[cfg(unix)]
+mod unix;
+
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tenancy::TenantId;
 
+#[cfg(not(unix))]
+use self::other as system;
+#[cfg(unix)]
+use self::unix as system;
 use crate::error::Error;
 
 const LOCK: &str = "tenants.lock";
@@ -24,10 +33,10 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder where it is not there, and keeps others out.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        make_folder(path)?;
+        system::folder().recursive(true).create(path)?;
         // SQLite follows no link to a file, and none on the way there either.
         let path = path.canonicalize()?;
-        let lock = new_file(&path.join(LOCK), false)?;
+        let lock = open(&path.join(LOCK), false)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Error::FolderTaken),
@@ -54,8 +63,8 @@ impl Folder {
     ///
     /// A log that an interrupted removal left is dropped by SQLite, because the file is empty.
     pub(crate) fn create(&self, tenant: TenantId) -> Result<(), Error> {
-        new_file(&self.file(tenant), true)?;
-        Ok(sync(&self.path)?)
+        open(&self.file(tenant), true)?;
+        Ok(system::sync(&self.path)?)
     }
 
     /// Removes a file that nobody has open, and says whether there was one.
@@ -63,7 +72,7 @@ impl Folder {
         // The file goes first: without its log it would be an older state of it.
         let was_there = is_removed(fs::remove_file(self.file(tenant)))?;
         self.clear_beside(tenant)?;
-        sync(&self.path)?;
+        system::sync(&self.path)?;
         Ok(was_there)
     }
 
@@ -93,7 +102,7 @@ impl Folder {
             return Err(Error::Config("a backup is kept outside the folder of the tenants' files"));
         }
         let path = parent.join(name);
-        new_file(&path, true)?;
+        open(&path, true)?;
         Ok(path)
     }
 
@@ -108,7 +117,7 @@ impl Folder {
 /// Sees that a file, and its name, are there after a power cut.
 pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
-    path.parent().map_or(Ok(()), sync)
+    path.parent().map_or(Ok(()), system::sync)
 }
 
 fn name(tenant: TenantId) -> String {
@@ -129,32 +138,9 @@ fn is_removed(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-#[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a folder can't be opened, and its file system keeps names by itself.
-#[cfg(not(unix))]
-fn sync(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
-fn make_folder(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
-
 /// Opens a file for who runs the program alone; a new one, if it must be.
-fn new_file(path: &Path, must_be_new: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).create_new(must_be_new);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+fn open(path: &Path, must_be_new: bool) -> io::Result<File> {
+    system::file().write(true).create(true).create_new(must_be_new).open(path)
 }
 
 #[cfg(test)]
