@@ -24,6 +24,8 @@ fn a_backup_has_what_was_committed_and_nothing_of_others() {
     // One file, which can be read where nothing can be written.
     let contents = contents(&out);
     assert_eq!(contents.keys().collect::<Vec<_>>(), ["copy"]);
+    // The format's versions, for writing and for reading; with a log they would be 2.
+    assert_eq!(contents["copy"][18..20], [1, 1]);
     assert!(!contents["copy"].windows(4).any(|bytes| bytes == b"of b"));
     let copied = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let all = "SELECT group_concat(body) || (SELECT integrity_check FROM pragma_integrity_check) FROM notes";

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{A, B, config};
+use common::{A, B, config, contents};
 use tenancy::TenantContext;
 use tenancy_sqlite::{Error, Migration, TenantFiles, TenantReader};
 
@@ -92,6 +92,25 @@ fn a_file_of_a_newer_program_is_refused_and_not_written() {
         assert_eq!(TenantContext::scope(B, || files.write(|file| steps(file))).unwrap(), ["one"]);
         drop(files);
         assert_eq!(open(&folder, &[ONE, TWO]).read(steps).unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn the_log_of_a_newer_program_that_crashed_is_left_to_it() {
+    let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    TenantContext::scope(A, || {
+        let newer = open(&folder, &[ONE, TWO]);
+        newer.write(|file| steps(file)).unwrap();
+        // As if it had been killed: nothing of its log is in its file.
+        for (name, bytes) in contents(folder.path()) {
+            fs::write(crashed.path().join(name), bytes).unwrap();
+        }
+        let path = crashed.path().join(format!("{A}.sqlite"));
+        let before = fs::read(&path).unwrap();
+        assert!(open(&crashed, &[ONE]).read(steps).is_err());
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert_eq!(open(&crashed, &[ONE, TWO]).read(steps).unwrap().len(), 2);
+        assert_ne!(fs::read(&path).unwrap(), before);
     });
 }
 
