@@ -37,5 +37,7 @@ pub use source::SystemSource;
 pub use status::{AgentStatus, InvalidTransitionError, Transition};
 pub use store::Store;
 pub use store::fixed::FixedStore;
+#[cfg(feature = "postgres")]
+pub use store::postgres::PgStore;
 pub use text::{Endpoint, Text};
 pub use visibility::Visibility;

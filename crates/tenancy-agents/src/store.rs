@@ -2,6 +2,8 @@
 
 mod by_ref;
 pub mod fixed;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 mod shared;
 #[cfg(feature = "sqlite")]

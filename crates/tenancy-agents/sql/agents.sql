@@ -1,0 +1,165 @@
+-- Tenants' agents. `tenancy_agents::store::postgres::migrate` runs it in one transaction, after tenancy's own
+-- migrations; it is safe to run again.
+
+-- Nothing that others may create in `public` stands in for what is named here.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- `agents`: of two programs that run this at once one waits.
+SELECT pg_advisory_xact_lock(x'6167656e7473'::bigint);
+
+CREATE SCHEMA IF NOT EXISTS tenancy_agents AUTHORIZATION tenancy_owner;
+DO $do$
+BEGIN
+    IF (SELECT nspowner FROM pg_namespace WHERE nspname = 'tenancy_agents') <> 'tenancy_owner'::regrole THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_schema',
+            MESSAGE = 'tenancy_agents: the schema exists, and is not tenancy_owner''s';
+    END IF;
+END
+$do$;
+REVOKE ALL ON SCHEMA tenancy_agents FROM PUBLIC, tenancy_app;
+
+-- Times are milliseconds since 1970, as they are elsewhere. What of a text is an agent's, the program says.
+CREATE TABLE IF NOT EXISTS tenancy_agents.agents (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    display_name text NOT NULL,
+    description text NOT NULL,
+    version text NOT NULL,
+    tier text NOT NULL CHECK (tier IN ('basic', 'standard', 'premium')),
+    visibility text NOT NULL CHECK (visibility IN ('private', 'shared')),
+    status text NOT NULL CHECK (
+        status IN ('draft', 'pending_approval', 'active', 'rejected', 'suspended', 'deprecated', 'deleted')
+    ),
+    capabilities text[] NOT NULL,
+    endpoint text NOT NULL,
+    owner text NOT NULL,
+    card text CHECK (octet_length(card) <= 65536),
+    revision bigint NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    last_seen_at bigint,
+    -- `Agent::is_shared`: the one place that has it here.
+    is_shared boolean NOT NULL GENERATED ALWAYS AS (
+        tenant_id = '00000000-0000-0000-0000-000000000001' AND status = 'active' AND visibility = 'shared'
+    ) STORED,
+    PRIMARY KEY (tenant_id, id)
+);
+ALTER TABLE tenancy_agents.agents OWNER TO tenancy_owner;
+CREATE UNIQUE INDEX IF NOT EXISTS agents_name ON tenancy_agents.agents (tenant_id, name) WHERE status <> 'deleted';
+CREATE INDEX IF NOT EXISTS agents_status ON tenancy_agents.agents (tenant_id, status, id);
+-- Pages don't step over tombstones, nor over what the platform keeps for itself.
+CREATE INDEX IF NOT EXISTS agents_living ON tenancy_agents.agents (tenant_id, id) WHERE status <> 'deleted';
+CREATE INDEX IF NOT EXISTS agents_shared ON tenancy_agents.agents (tenant_id, id) WHERE is_shared;
+SELECT tenancy.enable_table('tenancy_agents.agents'::regclass);
+
+-- Who has a tag, by id. A trigger keeps it.
+CREATE TABLE IF NOT EXISTS tenancy_agents.agent_capabilities (
+    tenant_id uuid NOT NULL,
+    capability text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
+    PRIMARY KEY (tenant_id, capability, id)
+);
+ALTER TABLE tenancy_agents.agent_capabilities OWNER TO tenancy_owner;
+SELECT tenancy.enable_table('tenancy_agents.agent_capabilities'::regclass);
+
+-- Which tenants hold a name, and whether the platform shares it. No service reaches it: what a tenant may know of
+-- others' names it learns by an error.
+CREATE TABLE IF NOT EXISTS tenancy_agents.names (
+    name text COLLATE "C" NOT NULL,
+    holder uuid NOT NULL,
+    is_shared boolean NOT NULL,
+    PRIMARY KEY (name, holder)
+);
+ALTER TABLE tenancy_agents.names OWNER TO tenancy_owner;
+REVOKE ALL ON tenancy_agents.names FROM PUBLIC, tenancy_app, tenancy_shared;
+
+-- It runs as the tenant, in whose tenancy its rows are.
+CREATE OR REPLACE FUNCTION tenancy_agents.keep_capabilities() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (OLD.tenant_id, OLD.id, OLD.capabilities) = (NEW.tenant_id, NEW.id, NEW.capabilities) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM tenancy_agents.agent_capabilities
+            WHERE tenant_id = OLD.tenant_id AND capability = ANY (OLD.capabilities) AND id = OLD.id;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO tenancy_agents.agent_capabilities (tenant_id, capability, id)
+            SELECT NEW.tenant_id, capability, NEW.id FROM unnest(NEW.capabilities) AS capability
+            ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$function$;
+ALTER FUNCTION tenancy_agents.keep_capabilities() OWNER TO tenancy_owner;
+REVOKE ALL ON FUNCTION tenancy_agents.keep_capabilities() FROM PUBLIC, tenancy_app;
+
+-- No tenant takes a name that the platform shares, and the platform shares none that a tenant has: row-level security
+-- hides from each what the other has, so this runs as who sees both.
+--
+-- Tenants that take a name don't wait for each other, and the platform that would share it waits for all of them. The
+-- lock is held until the commit, and what is read behind it is new: that is so in READ COMMITTED alone.
+CREATE OR REPLACE FUNCTION tenancy_agents.keep_name() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+    platform CONSTANT uuid := '00000000-0000-0000-0000-000000000001';
+    was_there CONSTANT boolean := TG_OP <> 'INSERT' AND OLD.status <> 'deleted';
+    is_there CONSTANT boolean := TG_OP <> 'DELETE' AND NEW.status <> 'deleted';
+    is_same CONSTANT boolean := was_there AND is_there AND (OLD.name, OLD.tenant_id) = (NEW.name, NEW.tenant_id);
+    is_claimed CONSTANT boolean := is_there AND NOT is_same AND NEW.tenant_id <> platform;
+    becomes_shared CONSTANT boolean := is_there AND NEW.is_shared AND NOT (is_same AND OLD.is_shared);
+    key bigint;
+    holders uuid[];
+BEGIN
+    IF is_claimed OR becomes_shared THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_transaction_state',
+                MESSAGE = 'tenancy_agents: names are taken in READ COMMITTED';
+        END IF;
+        key := hashtextextended('tenancy_agents ' || NEW.name, 0);
+        IF becomes_shared THEN
+            PERFORM pg_advisory_xact_lock(key);
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(key);
+        END IF;
+    END IF;
+    IF is_claimed AND EXISTS (
+        SELECT FROM tenancy_agents.names n WHERE n.name = NEW.name AND n.holder = platform AND n.is_shared
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TA001', MESSAGE = 'tenancy_agents: the platform shares the name';
+    END IF;
+    IF becomes_shared THEN
+        holders := ARRAY(
+            SELECT n.holder FROM tenancy_agents.names n WHERE n.name = NEW.name AND n.holder <> platform ORDER BY 1
+        );
+        IF cardinality(holders) > 0 THEN
+            -- It is the platform's row, so the platform alone reads this.
+            RAISE EXCEPTION USING
+                ERRCODE = 'TA002',
+                MESSAGE = 'tenancy_agents: tenants have the name',
+                DETAIL = concat(holders[1], ' ', cardinality(holders) - 1);
+        END IF;
+    END IF;
+    IF was_there THEN
+        DELETE FROM tenancy_agents.names n WHERE n.name = OLD.name AND n.holder = OLD.tenant_id;
+    END IF;
+    IF is_there THEN
+        INSERT INTO tenancy_agents.names (name, holder, is_shared) VALUES (NEW.name, NEW.tenant_id, NEW.is_shared);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+ALTER FUNCTION tenancy_agents.keep_name() OWNER TO tenancy_owner;
+REVOKE ALL ON FUNCTION tenancy_agents.keep_name() FROM PUBLIC, tenancy_app;
+
+-- After the row, so that what the tenant itself has already is told by the table's own keys. A heartbeat runs none.
+CREATE OR REPLACE TRIGGER keep_capabilities
+    AFTER INSERT OR DELETE OR UPDATE OF tenant_id, id, capabilities ON tenancy_agents.agents
+    FOR EACH ROW EXECUTE FUNCTION tenancy_agents.keep_capabilities();
+CREATE OR REPLACE TRIGGER keep_name
+    AFTER INSERT OR DELETE OR UPDATE OF tenant_id, name, status, visibility ON tenancy_agents.agents
+    FOR EACH ROW EXECUTE FUNCTION tenancy_agents.keep_name();

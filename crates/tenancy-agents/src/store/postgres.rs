@@ -1,0 +1,196 @@
+//! Agents in Postgres.
+
+mod error;
+mod migration;
+mod record;
+mod select;
+
+use core::fmt;
+use core::future::ready;
+use core::time::Duration;
+use std::boxed::Box;
+use std::vec::Vec;
+
+use futures_util::future::{Either, try_join};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy_postgres::TenantDb;
+use tokio::time::timeout;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::Store;
+use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::error::AgentError;
+use crate::query::{Filter, Query};
+use error::failed;
+use record::{Record, agent, bigint};
+use select::{Select, Whose};
+
+pub use migration::{MIGRATION, migrate};
+
+/// How long one call may take.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The last heartbeat stays as it is.
+const REPLACE: &str = "UPDATE tenancy_agents.agents SET name = $3, display_name = $4, description = $5, \
+     version = $6, tier = $7, visibility = $8, status = $9, capabilities = $10, endpoint = $11, owner = $12, \
+     card = $13, revision = $14, created_at = $15, updated_at = $16 \
+     WHERE tenant_id = $1 AND id = $2 AND revision = $17";
+
+const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, name, display_name, description, version, \
+     tier, visibility, status, capabilities, endpoint, owner, card, revision, created_at, updated_at, last_seen_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+
+/// `greatest` takes no notice of what is NULL.
+const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(last_seen_at, $3) \
+     WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted'";
+
+/// The agents of a database, which instances of a service share.
+///
+/// Each call is a transaction of the tenant's own, of one round trip; a read is beside that, at the same time, one of
+/// the platform's, which asks for what it shares and can't write. So a read has two connections.
+///
+/// The operator makes its tables by [`migrate`].
+///
+/// ```no_run
+/// use tenancy::{TenantFutureExt, TenantId};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, PgStore, SystemSource};
+/// use tenancy_postgres::{Config, SigningKey, TenantDb};
+///
+/// # async fn example(tenant: TenantId) -> Result<(), Box<dyn std::error::Error>> {
+/// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
+/// let db = TenantDb::connect(Config::from_url("postgres://agents_service@localhost/agents", key)?).await?;
+/// let registry = AgentRegistry::new(PgStore::new(db), SystemSource);
+///
+/// let name = AgentName::parse("support")?;
+/// let registered = registry.register(name, AgentContent::default()).in_tenant(tenant).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PgStore {
+    db: TenantDb,
+    longest: Duration,
+}
+
+impl PgStore {
+    /// The agents of a database. A call takes 5 s at most.
+    pub const fn new(db: TenantDb) -> Self {
+        Self { db, longest: LONGEST }
+    }
+
+    /// How long a call may take: what takes longer is [`AgentError::Unavailable`], and is cancelled.
+    #[must_use]
+    pub fn timeout(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
+        timeout(self.longest, work).await.unwrap_or(Err(AgentError::Unavailable))
+    }
+
+    /// The rows of what the tenant has, and of what the platform shares with it, both asked for at once: whoever has
+    /// an agent, or nobody, it takes the same time.
+    async fn visible(
+        &self,
+        tenant: TenantId,
+        select: impl Fn(Whose) -> Select,
+    ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
+        let own = self.rows(tenant, select(Whose::Own(tenant)));
+        let shared = if tenant.is_platform() {
+            Either::Left(ready(Ok(Vec::new())))
+        } else {
+            Either::Right(self.rows(TenantId::PLATFORM, select(Whose::Shared)))
+        };
+        self.in_time(try_join(own, shared)).await
+    }
+
+    /// The rows of one tenant: a transaction that only reads.
+    async fn rows(&self, tenant: TenantId, Select { sql, params }: Select) -> Result<Vec<Row>, AgentError> {
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
+        // On the heap, for a registry's futures are made of several such.
+        Box::pin(self.db.query(&sql, &params).in_tenant(tenant)).await.map_err(failed)
+    }
+
+    /// How many rows a statement changed.
+    async fn execute(
+        &self,
+        tenant: TenantId,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, AgentError> {
+        let work = Box::pin(self.db.execute(sql, params).in_tenant(tenant));
+        self.in_time(async { work.await.map_err(failed) }).await
+    }
+}
+
+/// The tenant's own first.
+fn first(own: &[Row], shared: &[Row]) -> Result<Option<Agent>, AgentError> {
+    own.first().or(shared.first()).map(agent).transpose()
+}
+
+impl Store for PgStore {
+    async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
+        let tenant = TenantContext::get()?;
+        let (own, shared) = self.visible(tenant, |whose| Select::by_id(whose, id)).await?;
+        first(&own, &shared)
+    }
+
+    async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
+        let tenant = TenantContext::get()?;
+        let (own, shared) = self.visible(tenant, |whose| Select::by_name(whose, name)).await?;
+        first(&own, &shared)
+    }
+
+    /// The whole page is read before the first is given.
+    async fn list(&self, query: &Query, each: impl FnMut(Agent) + Send) -> Result<(), AgentError> {
+        let tenant = TenantContext::get()?;
+        if query.limit == 0 {
+            return Ok(());
+        }
+        let (own, shared) = self.visible(tenant, |whose| Select::page(whose, query)).await?;
+        let mut agents = own.iter().chain(&shared).map(agent).collect::<Result<Vec<_>, _>>()?;
+        // It is stable: the tenant's own goes before one that is shared and has its id.
+        agents.sort_by_key(|agent| agent.id);
+        agents.dedup_by_key(|agent| agent.id);
+        agents.into_iter().take(query.limit).for_each(each);
+        Ok(())
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
+        let tenant = TenantContext::get()?;
+        let (own, shared) = self.visible(tenant, |whose| Select::count(whose, filter)).await?;
+        own.iter().chain(&shared).map(record::count).sum()
+    }
+
+    async fn insert(&self, agent: &Agent) -> Result<(), AgentError> {
+        let tenant = TenantContext::get()?;
+        if agent.tenant != tenant {
+            return Err(AgentError::NotFound);
+        }
+        let last_seen_at = agent.last_seen_at.map(|at| bigint(at.0)).transpose()?;
+        let record = Record::of(tenant, agent)?;
+        self.execute(tenant, INSERT, &record.params(&last_seen_at)).await.map(drop)
+    }
+
+    async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
+        let tenant = TenantContext::get()?;
+        let revision = bigint(revision)?;
+        let record = Record::of(tenant, agent)?;
+        Ok(self.execute(tenant, REPLACE, &record.params(&revision)).await? > 0)
+    }
+
+    async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
+        let tenant = TenantContext::get()?;
+        let at = bigint(at.0)?;
+        Ok(self.execute(tenant, TOUCH, &[&Uuid::from(tenant), &id.as_uuid(), &at]).await? > 0)
+    }
+}
+
+/// Shows nothing of the agents.
+impl fmt::Debug for PgStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgStore").field("db", &self.db).field("longest", &self.longest).finish()
+    }
+}
