@@ -101,7 +101,8 @@ REVOKE ALL ON FUNCTION tenancy_agents.keep_capabilities() FROM PUBLIC, tenancy_a
 -- hides from each what the other has, so this runs as who sees both.
 --
 -- Tenants that take a name don't wait for each other, and the platform that would share it waits for all of them. The
--- lock is held until the commit, and what is read behind it is new: that is so in READ COMMITTED alone.
+-- lock is held until the commit, and what is read behind it is new: that is so in READ COMMITTED alone. Names share 256
+-- locks, so that who adds many in one transaction does not fill the server's memory of locks.
 CREATE OR REPLACE FUNCTION tenancy_agents.keep_name() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
@@ -111,7 +112,9 @@ DECLARE
     is_same CONSTANT boolean := was_there AND is_there AND (OLD.name, OLD.tenant_id) = (NEW.name, NEW.tenant_id);
     is_claimed CONSTANT boolean := is_there AND NOT is_same AND NEW.tenant_id <> platform;
     becomes_shared CONSTANT boolean := is_there AND NEW.is_shared AND NOT (is_same AND OLD.is_shared);
-    key bigint;
+    -- `agen`: others lock by other numbers.
+    ours CONSTANT integer := x'6167656e'::integer;
+    bucket integer;
     holders uuid[];
 BEGIN
     IF is_claimed OR becomes_shared THEN
@@ -120,11 +123,11 @@ BEGIN
                 ERRCODE = 'invalid_transaction_state',
                 MESSAGE = 'tenancy_agents: names are taken in READ COMMITTED';
         END IF;
-        key := hashtextextended('tenancy_agents ' || NEW.name, 0);
+        bucket := hashtext(NEW.name) & 255;
         IF becomes_shared THEN
-            PERFORM pg_advisory_xact_lock(key);
+            PERFORM pg_advisory_xact_lock(ours, bucket);
         ELSE
-            PERFORM pg_advisory_xact_lock_shared(key);
+            PERFORM pg_advisory_xact_lock_shared(ours, bucket);
         END IF;
     END IF;
     IF is_claimed AND EXISTS (

@@ -61,6 +61,32 @@ async fn the_migration_runs_again_and_the_audit_lets_it_be() {
     assert_eq!(ours.len(), 1, "the trigger that sees all names: {ours:?}");
 }
 
+/// As on Supabase and other hosts, where nobody is a superuser.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn an_operator_is_no_superuser() {
+    let server = Server::start();
+    let superuser = server.superuser().await;
+    let sql = "CREATE ROLE operator LOGIN CREATEROLE; GRANT CREATE ON DATABASE postgres TO operator";
+    operate(&superuser, sql).await;
+    let mut operator = server.client("operator", "postgres").await;
+    tenancy_postgres::migrate(&mut operator).await.expect("tenancy's schema");
+    for _ in 0..2 {
+        migrate(&mut operator).await.expect("the agents' schema");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn another_schema_of_the_name_is_refused() {
+    let server = Server::start();
+    let mut operator = server.superuser().await;
+    tenancy_postgres::migrate(&mut operator).await.expect("tenancy's schema");
+    operate(&operator, "CREATE ROLE service LOGIN; CREATE SCHEMA tenancy_agents AUTHORIZATION service").await;
+    let error = migrate(&mut operator).await.expect_err("a schema of who may alter it");
+    assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::DUPLICATE_SCHEMA));
+}
+
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn an_agent_comes_back_as_it_was() {
@@ -75,7 +101,9 @@ async fn an_agent_comes_back_as_it_was() {
     full.content.capabilities = Capabilities::parse(["a", "b:1", "c-d", "9._"]).expect("tags");
     full.content.endpoint = Endpoint::parse("https://agents.example/full").expect("a url");
     full.content.owner = Text::parse("ops").expect("a text");
-    full.content.card = Some(Card::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(65_000))).expect("a card"));
+    // The last digit of a float counts: two cards are the same, or not.
+    let card = format!(r#"{{"a":"{}","b":6.934698245112693e+276}}"#, "x".repeat(65_000));
+    full.content.card = Some(Card::parse(&card).expect("a card"));
     full.status = AgentStatus::Suspended;
     full.revision = 7;
     full.last_seen_at = Some(UnixMillis(1_767_225_600_123));
@@ -296,6 +324,11 @@ async fn names_are_kept_across_tenants() {
     assert_eq!(get(&store, PLATFORM, 4).await, Some(own));
     assert!(matches!(store.insert(&shared(5, "x")).in_tenant(PLATFORM).await, Err(AgentError::NameTaken)));
 
+    add(&store, &draft(B, 8, "y")).await;
+    let held = store.insert(&shared(8, "y")).in_tenant(PLATFORM).await;
+    let of_b = NameHolders { first: B, others: 0 };
+    assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == of_b), "{held:?}");
+
     // A tombstone holds no name.
     for (tenant, number) in [(A, 2), (B, 3)] {
         let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(tenant, number, "x") };
@@ -304,7 +337,8 @@ async fn names_are_kept_across_tenants() {
     let held = store.replace(&sharing, 1).in_tenant(PLATFORM).await;
     let holders = NameHolders { first: C, others: 0 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == holders), "{held:?}");
-    operate(&server.superuser().await, "DELETE FROM tenancy_agents.agents WHERE status <> 'deleted' AND revision = 1 AND visibility = 'private' AND tenant_id <> '00000000-0000-0000-0000-000000000001'").await;
+    let delete = format!("DELETE FROM tenancy_agents.agents WHERE tenant_id = '{C}'");
+    operate(&server.superuser().await, &delete).await;
     assert!(store.replace(&sharing, 1).in_tenant(PLATFORM).await.expect("an answer"));
 
     let refused = store.insert(&draft(B, 6, "x")).in_tenant(B).await;
@@ -473,7 +507,7 @@ async fn a_page_reads_no_more_than_it_gives() {
             assert_eq!(agents.len(), limit, "{name}");
             assert_eq!(scans, 0, "{name} after {after:?}: {read}");
             // Of the tenant's, of the platform's, and of each its tag.
-            assert!(read <= 8 * 20 + 20, "{name} after {after:?}: {read}");
+            assert!((20..=8 * 20 + 20).contains(&read), "{name} after {after:?}: {read}");
         }
     }
     let (scans, read, _) = work(&server, &operator, async |store| {
@@ -482,7 +516,7 @@ async fn a_page_reads_no_more_than_it_gives() {
         named(store, A, "aa-10000").await.expect("an agent")
     })
     .await;
-    assert!(scans == 0 && read <= 8, "{scans} {read}");
+    assert!(scans == 0 && (2..=8).contains(&read), "{scans} {read}");
 }
 
 fn middle_agent() -> tenancy_agents::AgentId {
@@ -508,7 +542,6 @@ async fn a_row_that_is_no_agent_is_an_error_which_shows_nothing_of_it() {
         "visibility = 'secret'",
         "status = 'secret'",
         "capabilities = '{Secret Tag}'",
-        "capabilities = '{NULL}'",
         "endpoint = 'javascript:secret'",
         "owner = repeat('secret', 20)",
         "card = '[\"secret\"]'",
