@@ -479,8 +479,8 @@ async fn counters(operator: &Client) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-/// 3 tenants and the platform have 20,000 each: half of a tenant's are tombstones, and a tenth has the tag. Of the
-/// platform's 40 are shared.
+/// 3 tenants and the platform have 20,000 each: half of a tenant's are tombstones, 40 wait for approval, and a tenth has the
+/// tag. Of the platform's 40 are shared.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn a_page_reads_no_more_than_it_gives() {
@@ -492,7 +492,8 @@ async fn a_page_reads_no_more_than_it_gives() {
         SELECT t::uuid, ('00000000-0000-7000-8000-' || lpad(to_hex(n * 2 + 1), 12, '0'))::uuid,
             left(t, 2) || '-' || n, '', '', '', 'basic',
             CASE WHEN t = '{PLATFORM}' AND n % 500 = 0 THEN 'shared' ELSE 'private' END,
-            CASE WHEN t <> '{PLATFORM}' AND n % 2 = 1 THEN 'deleted' ELSE 'active' END,
+            CASE WHEN t <> '{PLATFORM}' AND n % 2 = 1 THEN 'deleted'
+                WHEN t <> '{PLATFORM}' AND n % 500 = 2 THEN 'pending_approval' ELSE 'active' END,
             CASE WHEN n % 10 = 0 THEN '{{chat,common}}' ELSE '{{common}}' END::text[],
             '', '', NULL, 1, 0, 0
         FROM unnest(ARRAY['{A}', '{B}', '{C}', '{PLATFORM}']) t, generate_series(0, 19999) n;
@@ -502,9 +503,12 @@ async fn a_page_reads_no_more_than_it_gives() {
     no_other_session(&operator).await;
     let middle: tenancy_agents::AgentId = "00000000-0000-7000-8000-000000004e20".parse().expect("an id");
     let active = Filter { status: Some(AgentStatus::Active), ..Filter::default() };
+    let pending = Filter { status: Some(AgentStatus::PendingApproval), ..Filter::default() };
     let chat = Filter::active_with(Capability::parse("chat").expect("a tag"));
     let limit = 20;
-    for (name, filter) in [("all", Filter::default()), ("active", active), ("chat", chat)] {
+    for (name, filter) in
+        [("all", Filter::default()), ("active", active), ("pending", pending), ("chat", chat)]
+    {
         for after in [None, Some(middle)] {
             let query = Query { filter: filter.clone(), after, limit };
             let (scans, read, agents) =
@@ -630,7 +634,7 @@ async fn what_takes_too_long_is_cancelled() {
     let calls =
         async { (store.get(id(1)).in_tenant(A).await, store.touch(id(1), UnixMillis(1)).in_tenant(A).await) };
     let (read, touched) =
-        timeout(Duration::from_secs(60), calls).await.expect("they do not wait for the lock");
+        timeout(Duration::from_mins(1), calls).await.expect("they do not wait for the lock");
     assert!(matches!(read, Err(AgentError::Unavailable)), "{read:?}");
     assert!(matches!(touched, Err(AgentError::Unavailable)), "{touched:?}");
     transaction.rollback().await.expect("a rollback");
