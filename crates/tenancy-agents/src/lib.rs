@@ -39,5 +39,7 @@ pub use store::Store;
 pub use store::fixed::FixedStore;
 #[cfg(feature = "postgres")]
 pub use store::postgres::PgStore;
+#[cfg(feature = "sqlite")]
+pub use store::sqlite::SqliteStore;
 pub use text::{Endpoint, Text};
 pub use visibility::Visibility;

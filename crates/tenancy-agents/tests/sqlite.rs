@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tenancy::{TenantFutureExt, TenantId, tenant_id};
-use tenancy_agents::store::sqlite::{SCHEMA, SqliteStore};
+use tenancy_agents::store::sqlite::SCHEMA;
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
     SystemSource, Visibility,

@@ -7,21 +7,13 @@ mod fixed {
 
     use crate::suite::suite;
 
-    suite!(async { (&*Box::leak(Box::new(FixedStore::<128>::new())), ()) });
+    suite!([] async { (&*Box::leak(Box::new(FixedStore::<128>::new())), ()) });
 }
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use tenancy_agents::store::sqlite::{SCHEMA, SqliteStore};
-    use tenancy_sqlite::{Config, Migration, TenantFiles};
-
     use crate::suite::suite;
+    use crate::suite::support::sqlite_store;
 
-    const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
-
-    suite!(async {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS));
-        (SqliteStore::new(files.expect("files")), folder)
-    });
+    suite!([] async { sqlite_store() });
 }

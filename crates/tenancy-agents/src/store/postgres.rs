@@ -6,12 +6,10 @@ mod record;
 mod select;
 
 use core::fmt;
-use core::future::ready;
 use core::time::Duration;
 use std::boxed::Box;
 use std::vec::Vec;
 
-use futures_util::future::{Either, try_join};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_postgres::TenantDb;
 use tokio::time::timeout;
@@ -48,8 +46,8 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 
 /// The agents of a database, which instances of a service share.
 ///
-/// Each call is a transaction of the tenant's own, of one round trip; a read is beside that, at the same time, one of
-/// the platform's, which asks for what it shares and can't write. So a read has two connections.
+/// Each call is a transaction of the tenant's own, of one round trip; a read is after that one of the platform's, which
+/// asks for what it shares and can't write.
 ///
 /// The operator makes its tables by [`migrate`].
 ///
@@ -90,20 +88,25 @@ impl PgStore {
         timeout(self.longest, work).await.unwrap_or(Err(AgentError::Unavailable))
     }
 
-    /// The rows of what the tenant has, and of what the platform shares with it, both asked for at once: whoever has
-    /// an agent, or nobody, it takes the same time.
+    /// The rows of what the tenant has, and of what the platform shares with it: whoever has an agent, or nobody, it
+    /// takes the same time.
+    ///
+    /// The one after the other: calls that held a connection each and waited for a second would wait for each other.
     async fn visible(
         &self,
         tenant: TenantId,
         select: impl Fn(Whose) -> Select,
     ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
-        let own = self.rows(tenant, select(Whose::Own(tenant)));
-        let shared = if tenant.is_platform() {
-            Either::Left(ready(Ok(Vec::new())))
-        } else {
-            Either::Right(self.rows(TenantId::PLATFORM, select(Whose::Shared)))
+        let both = async {
+            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            let shared = if tenant.is_platform() {
+                Vec::new()
+            } else {
+                self.rows(TenantId::PLATFORM, select(Whose::Shared)).await?
+            };
+            Ok((own, shared))
         };
-        self.in_time(try_join(own, shared)).await
+        self.in_time(both).await
     }
 
     /// The rows of one tenant: a transaction that only reads.

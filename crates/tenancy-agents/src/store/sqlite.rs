@@ -36,8 +36,8 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 ///
 /// ```
 /// use tenancy::{TenantFutureExt, TenantId};
-/// use tenancy_agents::store::sqlite::{SCHEMA, SqliteStore};
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, SystemSource};
+/// use tenancy_agents::store::sqlite::SCHEMA;
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, SqliteStore, SystemSource};
 /// use tenancy_sqlite::{Config, Migration, TenantFiles};
 ///
 /// const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];

@@ -5,6 +5,8 @@
 #[path = "../../../tenancy-postgres/tests/common/server.rs"]
 pub(crate) mod server;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tenancy::{TenantId, tenant_id};
@@ -26,17 +28,53 @@ pub(crate) async fn pg_store(server: &Server) -> PgStore {
     PgStore::new(connect(server).await)
 }
 
+/// The same, in a database of a test's own, on a server that tests share.
+pub(crate) async fn own_pg_store() -> (PgStore, Arc<Server>) {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    // Two that make the same roles at once get into each other's way.
+    static ROLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let server = shared_server();
+    let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let roles = ROLES.lock().await;
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+    server.superuser().await.batch_execute(&create).await.expect("a database");
+    set_up_in(&server, &name).await;
+    drop(roles);
+    (PgStore::new(connect_to(&server, &name).await), server)
+}
+
+/// It ends with the last test that uses it.
+fn shared_server() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::start());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
 pub(crate) async fn set_up(server: &Server) {
-    let mut operator = server.superuser().await;
+    set_up_in(server, "postgres").await;
+}
+
+async fn set_up_in(server: &Server, database: &str) {
+    let mut operator = server.client("postgres", database).await;
     tenancy_postgres::migrate(&mut operator).await.expect("tenancy's schema");
     tenancy_postgres::add_key(&operator, &key()).await.expect("a key");
     tenancy_agents::store::postgres::migrate(&mut operator).await.expect("the agents' schema");
-    operator.batch_execute("CREATE ROLE service LOGIN IN ROLE tenancy_app").await.expect("a role");
+    let role = "DO $$BEGIN IF pg_catalog.to_regrole('service') IS NULL THEN \
+         CREATE ROLE service LOGIN IN ROLE tenancy_app; END IF; END$$";
+    operator.batch_execute(role).await.expect("a role");
 }
 
 /// It succeeds where the audit has no critical finding.
 pub(crate) async fn connect(server: &Server) -> TenantDb {
-    let config = Config::new(server.config("service", "postgres"), key());
+    connect_to(server, "postgres").await
+}
+
+async fn connect_to(server: &Server, database: &str) -> TenantDb {
+    let config = Config::new(server.config("service", database), key());
     TenantDb::connect(config.wait(Duration::from_secs(30))).await.expect("a database that does not leak")
 }
 

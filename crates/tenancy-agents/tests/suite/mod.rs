@@ -10,10 +10,10 @@ pub(crate) mod support;
 pub(crate) mod visibility;
 pub(crate) mod writes;
 
-/// Makes a test of each function of the suite: `$store` gives a store that is empty, and what keeps it there.
+/// Makes a test of each function of the suite: `$store` gives a store that is empty, and what keeps it there; each test has the attributes in brackets.
 macro_rules! suite {
-    ($(#[$attribute:meta])* $store:expr) => {
-        suite! { @ [$(#[$attribute])*] $store;
+    ([$($attribute:tt)*] $store:expr) => {
+        suite! { @all [$($attribute)*] $store;
             life::each_step_from_each_state_is_as_the_design_says,
             life::resuming_is_no_way_around_approval,
             life::a_decision_takes_an_approval_for_this_agent_of_this_tenant,
@@ -46,7 +46,7 @@ macro_rules! suite {
             model::stores_answer_as_the_model_does,
         }
     };
-    (@ $attributes:tt $store:expr; $($module:ident::$test:ident,)+) => {
+    (@all $attributes:tt $store:expr; $($module:ident::$test:ident,)+) => {
         $(suite! { @test $attributes $store; $module $test })+
     };
     (@test [$($attribute:tt)*] $store:expr; $module:ident $test:ident) => {

@@ -1,5 +1,7 @@
 //! The same random operations of several tenants, against a store and a plain model of all the rules.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -220,8 +222,12 @@ impl Model {
 
     /// The id that an operation means: one that was made, whoever's, or one that nobody has.
     fn id(&self, agent: usize) -> AgentId {
-        let absent = AgentId::v7(tenancy_agents::UnixMillis(1_700_000_000_005), [0x77; 10]);
-        self.agents.get(agent).map_or(absent, |agent| agent.id)
+        self.agents.get(agent).map_or(Self::absent(), |agent| agent.id)
+    }
+
+    /// An id that nobody has.
+    fn absent() -> AgentId {
+        AgentId::v7(tenancy_agents::UnixMillis(1_700_000_000_005), [0x77; 10])
     }
 
     pub(crate) fn answer(&mut self, tenant: TenantId, operation: Operation) -> String {
@@ -303,26 +309,60 @@ fn words(answer: Result<String, tenancy_agents::AgentError>) -> String {
     }
 }
 
-/// One long script: whatever fails in it, `scripts` finds a short one for.
-pub(crate) async fn stores_answer_as_the_model_does<S: Store>(subject: &Subject<S>) {
+/// A script, by whose turn it is.
+pub(crate) fn scripted(length: usize) -> impl Iterator<Item = (TenantId, Operation)> {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
-    let script = script(600).new_tree(&mut runner).expect("a script").current();
-    let mut model = Model::default();
-    let mut answered = std::collections::BTreeMap::<String, usize>::new();
-    for (place, (turn, operation)) in script.iter().enumerate() {
-        let tenant = TENANTS[*turn];
-        let told = answer(subject, tenant, |agent| model.id(agent), operation.clone()).await;
-        let wanted = model.answer(tenant, operation.clone());
-        assert_eq!(
-            told,
-            wanted,
-            "operation {place}, {operation:?} of {tenant}, after {:#?}",
-            &script[..place]
-        );
-        let kind = told.split([' ', '(']).next().unwrap_or_default().to_owned();
-        *answered.entry(kind).or_default() += 1;
+    let script = script(length).new_tree(&mut runner).expect("a script").current();
+    script.into_iter().map(|(turn, operation)| (TENANTS[turn], operation))
+}
+
+/// The model's answers so far.
+#[derive(Default)]
+pub(crate) struct Answers {
+    model: Model,
+    /// The ids that there were before the operation that is compared.
+    ids: Vec<AgentId>,
+    script: Vec<(TenantId, Operation)>,
+    kinds: BTreeMap<String, usize>,
+}
+
+impl Answers {
+    pub(crate) fn of_model(&mut self, tenant: TenantId, operation: &Operation) -> String {
+        self.ids = self.model.agents.iter().map(|agent| agent.id).collect();
+        let wanted = self.model.answer(tenant, operation.clone());
+        let kind = wanted.split([' ', '(']).next().unwrap_or_default().to_owned();
+        *self.kinds.entry(kind).or_default() += 1;
+        self.script.push((tenant, operation.clone()));
+        wanted
     }
-    for kind in ["NotFound", "Transition", "NameTaken", "true", "Agent"] {
-        assert!(answered.contains_key(kind), "the script has no {kind}: {answered:?}");
+
+    pub(crate) async fn compare<S: Store>(
+        &self,
+        store: &str,
+        subject: &Subject<S>,
+        tenant: TenantId,
+        operation: &Operation,
+        wanted: &str,
+    ) {
+        let id = |agent: usize| self.ids.get(agent).copied().unwrap_or(Model::absent());
+        let told = answer(subject, tenant, id, operation.clone()).await;
+        assert_eq!(told, wanted, "{store}, {operation:?} of {tenant}, the last of {:#?}", self.script);
     }
+
+    /// A script that gets nothing but refusals would prove little.
+    pub(crate) fn check_that_all_kinds_were_met(&self) {
+        for kind in ["NotFound", "Transition", "NameTaken", "true", "Agent"] {
+            assert!(self.kinds.contains_key(kind), "the script has no {kind}: {:?}", self.kinds);
+        }
+    }
+}
+
+/// One long script.
+pub(crate) async fn stores_answer_as_the_model_does<S: Store>(subject: &Subject<S>) {
+    let mut answers = Answers::default();
+    for (tenant, operation) in scripted(600) {
+        let wanted = answers.of_model(tenant, &operation);
+        answers.compare("the store", subject, tenant, &operation, &wanted).await;
+    }
+    answers.check_that_all_kinds_were_met();
 }

@@ -171,3 +171,15 @@ pub(crate) fn told<T: std::fmt::Debug>(answer: Result<T, AgentError>) -> String 
         Err(error) => format!("{error:?}: {error}"),
     }
 }
+
+/// Files in a folder, which is there as long as it is kept.
+#[cfg(feature = "sqlite")]
+pub(crate) fn sqlite_store() -> (tenancy_agents::SqliteStore, tempfile::TempDir) {
+    use tenancy_agents::store::sqlite::SCHEMA;
+    use tenancy_sqlite::{Config, Migration, TenantFiles};
+
+    const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS));
+    (tenancy_agents::SqliteStore::new(files.expect("files")), folder)
+}
