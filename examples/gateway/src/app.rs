@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tenancy::TenantRecord;
 use tenancy_agents::store::sqlite::SqliteStore;
 use tenancy_sqlite::TenantFiles;
 use tenancy_tower::{TenantLayer, member_of};
@@ -82,23 +83,43 @@ pub fn service(
     outside: Outside,
     closing: CancellationToken,
 ) -> Result<impl HttpService + use<>> {
-    let tenants = Arc::new(match (&outside.database, &outside.files) {
-        (Some(database), _) => Tenants::kept_in(database),
-        (None, Some(files)) => Tenants::in_files(files.clone(), &census.tenants)?,
-        (None, None) => Tenants::new(census.tenants),
-    });
     let (rate, burst) = (config.rate, config.burst);
     let limit = match &outside.redis {
         None => RateLimit::new(rate, burst),
         Some(redis) => RateLimit::shared(rate, burst, redis.clone()),
     };
+    let Kept { tenants, agents, notes } = kept(config, census.tenants, outside)?;
+    let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
+    Ok(gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing })))
+}
+
+/// What is kept, in whatever it is: the same for who serves, exports and imports.
+#[derive(Clone)]
+pub struct Kept {
+    /// All tenants.
+    pub tenants: Arc<Tenants>,
+    /// The current tenant's agents.
+    pub agents: Arc<Agents>,
+    /// The current tenant's notes.
+    pub notes: Arc<dyn Notes>,
+}
+
+/// What a configuration keeps things in.
+///
+/// # Errors
+///
+/// Where the tenants' file can't be used.
+pub fn kept(config: &Config, tenants: Vec<TenantRecord>, outside: Outside) -> Result<Kept> {
+    let tenants = Arc::new(match (&outside.database, &outside.files) {
+        (Some(database), _) => Tenants::kept_in(database),
+        (None, Some(files)) => Tenants::in_files(files.clone(), &tenants)?,
+        (None, None) => Tenants::new(tenants),
+    });
     let agents = agents::registry(match &outside.files {
         Some(files) => AgentStore::Files(SqliteStore::new(files.clone())),
         None => AgentStore::memory(),
     });
-    let notes = notes(config.max_notes, outside);
-    let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
-    Ok(gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing })))
+    Ok(Kept { tenants, agents, notes: notes(config.max_notes, outside) })
 }
 
 fn notes(most: usize, Outside { redis, database, files }: Outside) -> Arc<dyn Notes> {
@@ -190,6 +211,13 @@ impl<S> HttpService for S where
         + Sync
         + 'static
 {
+}
+
+/// Shows nothing of what is kept.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
 }
 
 /// Shows nothing of what is kept.

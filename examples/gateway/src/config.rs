@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
+use tenancy::TenantId;
 
 use crate::database::Settings;
 use crate::principals::Census;
@@ -43,7 +44,7 @@ pub struct Config {
     pub data: PathBuf,
 
     /// Keep all in memory, and nothing at the end
-    #[arg(long, env = "GATEWAY_MEMORY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "GATEWAY_MEMORY", value_parser = FalseyValueParser::new(), global = true)]
     pub memory: bool,
 
     /// Requests a second of each tenant; 0 is no limit
@@ -55,17 +56,17 @@ pub struct Config {
     pub burst: NonZeroU32,
 
     /// Notes that a tenant may have
-    #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000)]
+    #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000, global = true)]
     pub max_notes: usize,
 
     /// The URL of a Redis that instances share, without TLS: it counts each tenant's requests to all of them, and
     /// caches notes. On the command line others can read its password
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl))]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl), global = true)]
     pub redis_url: Option<RedisUrl>,
 
     /// The URL of a Postgres that keeps tenants and notes in place of files, without TLS, as a login that is a member of `tenancy_app`:
     /// `gateway migrate` makes what it needs. On the command line others can read its password
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret), global = true)]
     pub database_url: Option<Secret>,
 
     /// The key by which the database knows this service, the same for all instances: a number, and the hexadecimal
@@ -75,7 +76,7 @@ pub struct Config {
 
     /// The URL of a direct connection to the same database, to hear of changes by LISTEN, where the other one is a
     /// transaction pooler's
-    #[arg(long, env = "DATABASE_LISTEN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
+    #[arg(long, env = "DATABASE_LISTEN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret), global = true)]
     pub database_listen_url: Option<Secret>,
 
     /// Seconds that the requests in flight have to finish after Ctrl-C or SIGTERM
@@ -107,6 +108,26 @@ pub enum Command {
     },
     /// Prints the document of all routes: OpenAPI 3.1, as GET /openapi.json gives it
     Openapi,
+    /// Writes one tenant's agents and notes, a line of JSON each, from wherever the other options keep them. Files are
+    /// one process's at a time: no service may have them
+    Export {
+        /// Whose
+        #[arg(long, value_name = "ID")]
+        tenant: TenantId,
+        /// Where to; - is the standard output
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
+    /// Puts what was exported of one tenant to wherever the other options keep things. The whole file is checked before
+    /// anything is done, and what is there already stays: it is safe to run again
+    Import {
+        /// Whose it is, and stays
+        #[arg(long, value_name = "ID")]
+        tenant: TenantId,
+        /// Where from; - is the standard input
+        #[arg(value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+    },
 }
 
 /// How much is logged.

@@ -17,12 +17,14 @@ struct Try<'t> {
     body: Option<&'t str>,
     method: Option<&'t str>,
     path: &'t str,
+    /// The shell's variable that keeps the id of what is answered.
+    keeps: Option<&'t str>,
     shows: &'t str,
 }
 
 impl<'t> Try<'t> {
     fn get(path: &'t str, shows: &'t str) -> Self {
-        Self { token: None, tenant: None, body: None, method: None, path, shows }
+        Self { token: None, tenant: None, body: None, method: None, path, keeps: None, shows }
     }
 
     fn by(self, token: &'t str) -> Self {
@@ -41,6 +43,10 @@ impl<'t> Try<'t> {
         Self { method: Some("POST"), ..self }
     }
 
+    fn id_in(self, variable: &'t str) -> Self {
+        Self { keeps: Some(variable), ..self }
+    }
+
     fn line(&self, base: &str) -> String {
         // The shell fills in `$TOKEN` between double quotes alone.
         let quote = |token: &str| if token.starts_with('$') { '"' } else { '\'' };
@@ -51,7 +57,14 @@ impl<'t> Try<'t> {
             self.body.map(|body| format!("-H 'Content-Type: application/json' -d '{body}'")),
         ];
         let parts: String = parts.into_iter().flatten().map(|part| part + " ").collect();
-        format!("curl {parts}{base}{}   # {}", self.path, self.shows)
+        // A shell may look for files that a question mark stands for.
+        let quote = if self.path.contains('?') { "'" } else { "" };
+        let asks = format!("{parts}{quote}{base}{}{quote}", self.path);
+        match self.keeps {
+            // An answer begins with the id.
+            Some(variable) => format!("{variable}=$(curl -s {asks} | cut -d'\"' -f4)   # {}", self.shows),
+            None => format!("curl {asks}   # {}", self.shows),
+        }
     }
 }
 
@@ -65,6 +78,8 @@ pub fn demo(address: SocketAddr) -> String {
     let (alice, bob, operator) = ("demo-alice", "demo-bob", "demo-operator");
     let notes = |shows| Try::get("/v1/notes", shows);
     let tenants = |shows| Try::get("/v1/tenants", shows).by(operator).of(&platform);
+    let approve = format!("/v1/tenants/{ACME}/agents/$AGENT/approve");
+    let agents = |shows| Try::get("/v1/agents", shows).by(alice).of(&acme);
     let tries = [
         notes("200: alice lists acme's notes; there are none yet").by(alice).of(&acme),
         notes("201: she makes one").by(alice).of(&acme).body(r#"{"text":"hello"}"#),
@@ -86,6 +101,18 @@ pub fn demo(address: SocketAddr) -> String {
         notes("403: from bob's next request on").by(bob).of(&globex),
         Try::get(&resume, "200: and resumes it").post().by(operator).of(&platform),
         notes("200: bob is served again").by(bob).of(&globex),
+        agents("201: alice registers an agent").body(r#"{"name":"support","capabilities":["chat"]}"#),
+        Try::get("/v1/agents/by-name/support", "its id, for the next lines")
+            .by(alice)
+            .of(&acme)
+            .id_in("AGENT"),
+        Try::get("/v1/agents/$AGENT/submit", "200: she submits it").post().by(alice).of(&acme),
+        Try::get(&approve, "200: the platform approves it").post().by(operator).of(&platform),
+        agents("200: it is in use"),
+        Try::get("/v1/agents/find?capability=chat", "200: and is found by what it can do")
+            .by(alice)
+            .of(&acme),
+        Try::get("/v1/agents/$AGENT", "404: to bob it is as absent as any").by(bob).of(&globex),
     ];
     let before = "each line does what it says, from top to bottom; with -N and /v1/notes/events at its end the first \
                   one\ntells a tenant's changes as they come\n";

@@ -23,3 +23,4 @@ pub mod serve;
 pub mod shared;
 pub mod signal;
 pub mod tenants;
+pub mod transfer;

@@ -11,7 +11,8 @@ use gateway::database::{self, Database};
 use gateway::principals::Census;
 use gateway::serve::serve;
 use gateway::shared::SharedRedis;
-use gateway::{app, files, greeting, logging, openapi, signal};
+use gateway::{app, files, greeting, logging, openapi, signal, transfer};
+use tenancy::TenantRecord;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,17 +30,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: &Config) -> Result<ExitCode> {
-    if let Some(Command::Openapi) = &config.command {
-        say(openapi::json()?);
-        return Ok(ExitCode::SUCCESS);
-    }
     let census = match &config.principals {
         Some(path) => Census::read(path)?,
         None => Census::demo()?,
     };
-    if let Some(Command::Migrate { admin_url }) = &config.command {
-        let key = database::signing_key(config.tenancy_key.as_ref())?;
-        database::migrate(admin_url, &key, &census.tenants, say).await?;
+    if let Some(command) = &config.command {
+        obey(config, command, census.tenants).await?;
         return Ok(ExitCode::SUCCESS);
     }
     config.check(&census)?;
@@ -62,6 +58,26 @@ async fn run(config: &Config) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// What it does besides serving.
+async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) -> Result<()> {
+    match command {
+        Command::Openapi => say(openapi::json()?),
+        Command::Migrate { admin_url } => {
+            let key = database::signing_key(config.tenancy_key.as_ref())?;
+            database::migrate(admin_url, &key, &tenants, say).await?;
+        }
+        Command::Export { tenant, out } => {
+            let kept = app::kept(config, tenants, connect(config).await?)?;
+            transfer::export(&kept, *tenant, out).await?;
+        }
+        Command::Import { tenant, file } => {
+            let kept = app::kept(config, tenants, connect(config).await?)?;
+            transfer::import(&kept, *tenant, file).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn connect(config: &Config) -> Result<Outside> {

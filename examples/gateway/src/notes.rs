@@ -32,6 +32,25 @@ pub struct Note {
     pub created: Timestamp,
 }
 
+/// The most characters of a note's text.
+const LONGEST_TEXT: usize = 4096;
+
+impl Note {
+    /// Whether a text may be a note's: it is neither empty nor too long, and has no character that Postgres keeps in no
+    /// text.
+    pub fn is_text(text: &str) -> bool {
+        (1..=LONGEST_TEXT).contains(&text.chars().count()) && !text.contains('\0')
+    }
+
+    /// What it means that this is there where another of the same id is put back: it is the same, and not new, or the id
+    /// is taken. Postgres keeps no nanoseconds.
+    fn instead_of(&self, other: &Self) -> Result<bool, NotesError> {
+        let is_same =
+            self.text == other.text && self.created.as_microsecond() == other.created.as_microsecond();
+        if is_same { Ok(false) } else { Err(NotesError::Taken) }
+    }
+}
+
 /// What a store comes to, later.
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, NotesError>> + Send + 'a>>;
 
@@ -53,6 +72,8 @@ pub trait Notes: Send + Sync + 'static {
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>>;
     /// Deletes a note; whether the tenant had it.
     fn delete(&self, id: Uuid) -> Stored<'_, bool>;
+    /// Puts a note back as it was exported, with its id and its time. Whether it is new: the same may be there already.
+    fn restore(&self, note: Note) -> Stored<'_, bool>;
 }
 
 /// Why a store does not do what it was asked.
@@ -63,6 +84,8 @@ pub enum NotesError {
     NoTenant(TenantContextNotSetError),
     /// The tenant has as many notes as it may have.
     Full,
+    /// The tenant has another note of the id.
+    Taken,
     /// What it is kept in does not answer. A change may be made all the same.
     Unavailable,
     /// What it is kept in failed.
@@ -79,6 +102,7 @@ impl fmt::Display for NotesError {
         match self {
             Self::NoTenant(error) => error.fmt(f),
             Self::Full => f.write_str("the tenant has as many notes as it may have"),
+            Self::Taken => f.write_str("the tenant has another note of this id"),
             Self::Unavailable => f.write_str("the notes' store does not answer"),
             Self::Store(error) => write!(f, "the notes' store failed: {error}"),
         }

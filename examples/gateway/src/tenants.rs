@@ -148,6 +148,23 @@ impl Tenants {
     }
 }
 
+impl fmt::Display for TenantsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("there is no such tenant"),
+            Self::Taken => f.write_str("another tenant has the id or the slug"),
+            Self::Full => f.write_str("there are as many tenants as there may be"),
+            Self::Platform => f.write_str("the platform tenant stays active"),
+            Self::Deleted => f.write_str("the tenant is deleted"),
+            Self::Unavailable => f.write_str("the tenants' store does not answer"),
+            Self::File(error) => write!(f, "the tenants' file failed: {error}"),
+            Self::Store(error) => write!(f, "the tenants' store failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TenantsError {}
+
 /// What the tenant layer asks. Its own time-out ends what does not answer.
 impl Directory for Tenants {
     type Error = DirectoryError;

@@ -24,6 +24,11 @@ impl AgentStore {
         // Made when it is compiled: made here, a debug build has it on the stack once for each function it goes through.
         Self::Memory(Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) }))
     }
+
+    /// Whether it is there still when the process has ended.
+    pub fn outlives_the_process(&self) -> bool {
+        !matches!(self, Self::Memory(_))
+    }
 }
 
 /// The same question to whichever it is.

@@ -127,6 +127,11 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> Notes for Cach
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         self.change(id, move |notes| notes.delete(id))
     }
+
+    /// That there is none of the id may be cached.
+    fn restore(&self, note: Note) -> Stored<'_, bool> {
+        self.change(note.id, move |notes| notes.restore(note))
+    }
 }
 
 impl From<CacheError<NotesError>> for NotesError {
@@ -137,6 +142,7 @@ impl From<CacheError<NotesError>> for NotesError {
             CacheError::Load(error) => match &*error {
                 Self::NoTenant(error) => Self::NoTenant(*error),
                 Self::Full => Self::Full,
+                Self::Taken => Self::Taken,
                 Self::Unavailable => Self::Unavailable,
                 Self::Store(_) => Arc::try_unwrap(error).unwrap_or_else(|error| Self::Store(error.into())),
             },

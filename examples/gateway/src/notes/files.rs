@@ -5,7 +5,7 @@ use std::future::ready;
 
 use rusqlite::{OptionalExtension, Row, params};
 use tenancy::{TenantContext, TenantFutureExt};
-use tenancy_sqlite::{Error, TenantFiles};
+use tenancy_sqlite::{Error, TenantFiles, TenantTx};
 use tokio::task::JoinError;
 use uuid::Uuid;
 
@@ -61,11 +61,7 @@ impl Notes for FileNotes {
                 }
                 let id = next(Uuid::now_v7(), last.map(Uuid::from_bytes));
                 let note = Note { id, text, created: jiff::Timestamp::now() };
-                let created = note.created.to_string();
-                tx.execute(
-                    "INSERT INTO notes (id, text, created) VALUES (?1, ?2, ?3)",
-                    params![id.as_bytes(), note.text, created],
-                )?;
+                insert(tx, &note)?;
                 Ok(note)
             })
         })
@@ -93,6 +89,29 @@ impl Notes for FileNotes {
             files.write(|tx| Ok(tx.execute("DELETE FROM notes WHERE id = ?1", [id.as_bytes()])? > 0))
         })
     }
+
+    fn restore(&self, new: Note) -> Stored<'_, bool> {
+        const SQL: &str = "SELECT id, text, created FROM notes WHERE id = ?1";
+        let most = self.most;
+        self.own(move |files| {
+            files.write(|tx| {
+                if let Some(found) = tx.query(SQL, [new.id.as_bytes()], note)?.first() {
+                    return found.instead_of(&new);
+                }
+                let count: i64 = tx.query_row("SELECT count(*) FROM notes", [], |row| row.get(0))?;
+                if count.unsigned_abs() >= most as u64 {
+                    return Err(NotesError::Full);
+                }
+                insert(tx, &new)?;
+                Ok(true)
+            })
+        })
+    }
+}
+
+fn insert(tx: &TenantTx<'_>, note: &Note) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO notes (id, text, created) VALUES (?1, ?2, ?3)";
+    tx.execute(SQL, params![note.id.as_bytes(), note.text, note.created.to_string()]).map(|_| ())
 }
 
 fn note(row: &Row<'_>) -> rusqlite::Result<Note> {

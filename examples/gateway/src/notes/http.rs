@@ -18,8 +18,6 @@ use crate::events::Change;
 use crate::extract::{Body, Page};
 use crate::problem::Problem;
 
-const LONGEST_TEXT: usize = 4096;
-
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(read, update, delete))
@@ -116,8 +114,7 @@ fn known(id: Id) -> Result<Uuid, Problem> {
 }
 
 fn text(Body(Draft { text }): Body<Draft>) -> Result<String, Problem> {
-    let is_one = (1..=LONGEST_TEXT).contains(&text.chars().count()) && !text.contains('\0');
-    if is_one { Ok(text) } else { Err(Problem::TEXT) }
+    if Note::is_text(&text) { Ok(text) } else { Err(Problem::TEXT) }
 }
 
 impl From<NotesError> for Problem {

@@ -78,4 +78,13 @@ impl Notes for MemoryNotes {
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         Box::pin(ready(self.own(|notes| Ok(notes.remove(&id).is_some()))))
     }
+
+    fn restore(&self, note: Note) -> Stored<'_, bool> {
+        let restored = self.own(|notes| match notes.get(&note.id) {
+            Some(found) => found.instead_of(&note),
+            None if notes.len() >= self.most => Err(NotesError::Full),
+            None => Ok(notes.insert(note.id, note).is_none()),
+        });
+        Box::pin(ready(restored))
+    }
 }

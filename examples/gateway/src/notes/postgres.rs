@@ -56,6 +56,13 @@ struct New {
 }
 
 #[derive(Serialize)]
+struct Old {
+    id: Uuid,
+    text: String,
+    created_at: Timestamp,
+}
+
+#[derive(Serialize)]
 struct Text {
     text: String,
 }
@@ -105,6 +112,23 @@ impl PgNotes {
             })
             .await
     }
+
+    async fn put_back(&self, note: Note) -> Result<bool, NotesError> {
+        self.db
+            .tx(async |tx| {
+                tx.query_unverified(LOCK, &[]).await?;
+                let notes = tx.table(TABLE);
+                if let Some(found) = notes.select(COLUMNS).eq("id", note.id).maybe_single::<Row>().await? {
+                    return Note::from(found).instead_of(&note);
+                }
+                if notes.select("id").count().await? >= self.most as u64 {
+                    return Err(NotesError::Full);
+                }
+                notes.insert(Old::from(note)).returning(COLUMNS).single::<Row>().await?;
+                Ok(true)
+            })
+            .await
+    }
 }
 
 impl Notes for PgNotes {
@@ -137,11 +161,23 @@ impl Notes for PgNotes {
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         self.own(async move { Ok(self.db.table(TABLE).delete().eq("id", id).execute().await? > 0) })
     }
+
+    fn restore(&self, note: Note) -> Stored<'_, bool> {
+        self.own(self.put_back(note))
+    }
 }
 
 impl From<Row> for Note {
     fn from(Row { id, text, created_at }: Row) -> Self {
         Self { id, text, created: created_at }
+    }
+}
+
+/// Cut off, where the server would round: the time does not change when it is put back again.
+impl From<Note> for Old {
+    fn from(Note { id, text, created }: Note) -> Self {
+        let created_at = Timestamp::from_microsecond(created.as_microsecond()).unwrap_or(created);
+        Self { id, text, created_at }
     }
 }
 

@@ -16,4 +16,5 @@ mod openapi;
 mod panics;
 mod platform;
 mod start;
+mod transfer;
 mod unset;

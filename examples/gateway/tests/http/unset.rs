@@ -7,7 +7,7 @@ use axum::http::Request;
 use gateway::agents::{self, AgentStore};
 use gateway::app::{App, router};
 use gateway::events::{Change, Events, ListenError};
-use gateway::notes::{MemoryNotes, Notes, NotesError};
+use gateway::notes::{MemoryNotes, Note, Notes, NotesError};
 use gateway::principals::{Census, Digest};
 use gateway::tenants::Tenants;
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
@@ -24,6 +24,8 @@ async fn without_a_tenant_no_note_is_touched() {
     assert!(matches!(notes.get(id).await, Err(NotesError::NoTenant(_))));
     assert!(matches!(notes.update(id, "two".to_owned()).await, Err(NotesError::NoTenant(_))));
     assert!(matches!(notes.delete(id).await, Err(NotesError::NoTenant(_))));
+    let note = Note { id, text: "two".to_owned(), created: jiff::Timestamp::UNIX_EPOCH };
+    assert!(matches!(notes.restore(note).await, Err(NotesError::NoTenant(_))));
     let note = TenantContext::scope(TenantId::PLATFORM, || notes.get(id));
     assert_eq!(note.await.unwrap().unwrap().text, "one");
 }
@@ -46,7 +48,9 @@ async fn without_the_layers_routes_do_nothing() {
         closing: tokio_util::sync::CancellationToken::new(),
     };
     let router = router(app);
-    for path in ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/v1/whoami"] {
+    for path in
+        ["/v1/notes", "/v1/notes/events", "/v1/tenants", "/v1/whoami", "/v1/agents", "/v1/agents/count"]
+    {
         let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), 500, "{path}");
     }

@@ -78,6 +78,10 @@ impl Notes for Counted {
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         self.0.notes.delete(id)
     }
+
+    fn restore(&self, note: Note) -> Stored<'_, bool> {
+        self.0.notes.restore(note)
+    }
 }
 
 async fn text(notes: &impl Notes, tenant: TenantId, id: Uuid) -> Option<String> {
@@ -153,6 +157,18 @@ async fn a_note_is_as_absent_for_another_tenant_as_it_was() {
     assert_eq!(store.reads(), 3, "b's change is forgotten for b");
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn a_note_that_is_put_back_is_not_hidden_by_its_absence() {
+    let server = Server::start();
+    let notes = CachedNotes::new(MemoryNotes::with_limit(10), server.shared().await);
+    let note = Note { id: Uuid::now_v7(), text: "back".to_owned(), created: jiff::Timestamp::UNIX_EPOCH };
+    assert_eq!(text(&notes, A, note.id).await, None);
+    assert!(TenantContext::scope(A, || notes.restore(note.clone())).await.expect("an answer"));
+    assert_eq!(text(&notes, A, note.id).await.as_deref(), Some("back"));
+    assert_eq!(text(&notes, B, note.id).await, None);
+}
+
 /// Notes that have the same id in each tenant.
 struct SameId;
 
@@ -180,6 +196,10 @@ impl Notes for SameId {
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         let store_failed = move || Err(NotesError::Store(format!("no {id}").into()));
         Box::pin(ready(store_failed()))
+    }
+
+    fn restore(&self, _: Note) -> Stored<'_, bool> {
+        Box::pin(ready(Err(NotesError::Full)))
     }
 }
 

@@ -1,0 +1,247 @@
+//! The file.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tenancy::TenantId;
+use tenancy_agents::Agent;
+use uuid::Uuid;
+
+use crate::notes::Note;
+
+const FORMAT: &str = "tenancy-gateway";
+const VERSION: u64 = 1;
+
+/// What is in a file.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct File {
+    pub(super) tenant: TenantId,
+    /// In the second line and the ones behind it, each.
+    pub(super) agents: Vec<Agent>,
+    /// In the lines behind those.
+    pub(super) notes: Vec<Note>,
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Version {
+    format: String,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    version: u64,
+    tenant: TenantId,
+    agents: usize,
+    notes: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Agent(Box<Agent>),
+    Note(NoteLine),
+    /// How many lines there were of the others: a file without it was cut off.
+    End(usize),
+}
+
+/// A note of which no member is lost.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteLine {
+    id: Uuid,
+    text: String,
+    created: Timestamp,
+}
+
+impl File {
+    /// As text.
+    pub(super) fn to_text(&self) -> Result<String> {
+        let (agents, notes) = (self.agents.len(), self.notes.len());
+        let header =
+            Header { format: FORMAT.to_owned(), version: VERSION, tenant: self.tenant, agents, notes };
+        let mut text = serde_json::to_string(&header)? + "\n";
+        let all = self.agents.iter().cloned().map(|agent| Line::Agent(Box::new(agent)));
+        let all = all.chain(self.notes.iter().cloned().map(|note| Line::Note(note.into())));
+        for line in all.chain([Line::End(agents + notes)]) {
+            text.push_str(&serde_json::to_string(&line)?);
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// The line of an agent.
+    pub(super) fn line_of_agent(place: usize) -> usize {
+        place + 2
+    }
+
+    /// The line of a note.
+    pub(super) fn line_of_note(&self, place: usize) -> usize {
+        self.agents.len() + place + 2
+    }
+
+    /// Reads a text, all of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none, or of a newer version, or another tenant's, or not whole: with the number of the line, and
+    /// nothing of what is in it.
+    pub(super) fn read(text: &str, tenant: TenantId) -> Result<Self> {
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let header = header(first, tenant).context("line 1")?;
+        let mut file = Self { tenant, agents: Vec::new(), notes: Vec::new() };
+        let (mut ids, mut end) = (HashSet::new(), None);
+        for (place, line) in rest.lines().enumerate() {
+            let taken =
+                if end.is_some() { Err(anyhow!("it is behind the end")) } else { file.take(line, &mut ids) };
+            end = taken.with_context(|| format!("line {}", place + 2))?;
+        }
+        let end = end.context("the file is cut off: it has no end")?;
+        let (agents, notes) = (file.agents.len(), file.notes.len());
+        ensure!(
+            end == agents + notes && header.agents == agents && header.notes == notes,
+            "lines are missing, or too many: {} agents and {} notes are announced, and {agents} and {notes} there",
+            header.agents,
+            header.notes
+        );
+        Ok(file)
+    }
+
+    /// Takes what is in a line; the number of its end.
+    fn take(&mut self, line: &str, ids: &mut HashSet<Uuid>) -> Result<Option<usize>> {
+        match json(line)? {
+            Line::End(count) => return Ok(Some(count)),
+            Line::Agent(agent) => {
+                ensure!(agent.tenant == self.tenant, "the agent is another tenant's");
+                ensure!(self.notes.is_empty(), "an agent is behind the notes");
+                ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
+                self.agents.push(*agent);
+            }
+            Line::Note(note) => {
+                ensure!(
+                    Note::is_text(&note.text),
+                    "the note's text is too short or too long, or has a U+0000"
+                );
+                ensure!(ids.insert(note.id), "the id is there already");
+                self.notes.push(note.into());
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn header(line: &str, tenant: TenantId) -> Result<Header> {
+    let Version { format, version } = json(line).context("this is no export")?;
+    ensure!(format == FORMAT, "this is no export");
+    if version > VERSION {
+        bail!("the export is of version {version}, and this program knows those up to {VERSION}");
+    }
+    let header: Header = json(line)?;
+    ensure!(header.tenant == tenant, "the export is of another tenant");
+    Ok(header)
+}
+
+/// Of what is wrong only where: the text may be anybody's.
+fn json<T: DeserializeOwned>(line: &str) -> Result<T> {
+    serde_json::from_str(line).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            anyhow!("a member is missing, not known or malformed, at column {}", error.column())
+        }
+        _ => anyhow!("it is no JSON, from column {} on", error.column()),
+    })
+}
+
+impl From<Note> for NoteLine {
+    fn from(Note { id, text, created }: Note) -> Self {
+        Self { id, text, created }
+    }
+}
+
+impl From<NoteLine> for Note {
+    fn from(NoteLine { id, text, created }: NoteLine) -> Self {
+        Self { id, text, created }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenancy::tenant_id;
+
+    use super::*;
+
+    const TENANT: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+    const AGENT: &str = r#"{"agent":{"id":"01925d50-7a00-7bab-abab-abababababab","tenant":"550e8400-e29b-41d4-a716-446655440000","name":"a","status":"deleted","revision":3,"created_at":"2026-01-01T00:00:00.001Z","updated_at":"2026-01-01T00:00:00Z","last_seen_at":null}}"#;
+    const NOTE: &str = r#"{"note":{"id":"01925d50-7a00-7bab-abab-abababababac","text":"marker","created":"2026-01-01T00:00:00.123456789Z"}}"#;
+
+    fn text() -> String {
+        format!(
+            "{{\"format\":\"tenancy-gateway\",\"version\":1,\"tenant\":\"{TENANT}\",\"agents\":1,\"notes\":1}}\n{AGENT}\n{NOTE}\n{{\"end\":2}}\n"
+        )
+    }
+
+    #[test]
+    fn a_file_comes_back_as_it_was() {
+        let file = File::read(&text(), TENANT).expect("a file");
+        assert_eq!((file.agents.len(), file.notes.len()), (1, 1));
+        assert_eq!(File::read(&file.to_text().expect("a text"), TENANT).expect("a file"), file);
+        assert!(File::read(text().trim_end(), TENANT).is_ok(), "the last line feed is no matter");
+    }
+
+    /// Wherever it was.
+    #[test]
+    fn a_file_that_was_cut_off_is_refused() {
+        let whole = text();
+        for end in 0..whole.trim_end().len() {
+            if let Some(part) = whole.get(..end) {
+                assert!(File::read(part, TENANT).is_err(), "{part}");
+            }
+        }
+        for line in 0..4 {
+            let kept = whole.lines().enumerate().filter(|(place, _)| *place != line);
+            let kept: Vec<_> = kept.map(|(_, line)| line).collect();
+            assert!(File::read(&kept.join("\n"), TENANT).is_err(), "{kept:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_nothing_of_it() {
+        let other = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+        let twice = format!("{AGENT}\n{AGENT}");
+        let cases = [
+            ("tenancy-gateway", "marker", "line 1: this is no export"),
+            ("\"version\":1", "\"version\":2,\"marker\":1", "line 1: the export is of version 2"),
+            ("\"version\":1", "\"version\":1,\"marker\":1", "line 1: a member"),
+            ("\"agents\":1,\"notes\":1", "\"agents\":2,\"notes\":0", "lines are missing"),
+            ("\"name\":\"a\"", "\"name\":\"Marker\"", "line 2: a member"),
+            ("\"revision\":3", "\"revision\":3,\"marker\":1", "line 2: a member"),
+            (AGENT, &twice, "line 3: the id is there already"),
+            ("\"text\":\"marker\"", "\"text\":\"\"", "line 3: the note's text"),
+            ("\"text\":\"marker\"", "\"text\":\"marker\",\"m\":1", "line 3: a member"),
+            ("{\"note\"", "marker", "line 3: it is no JSON"),
+            ("{\"end\":2}", "{\"end\":1}", "lines are missing"),
+            ("{\"end\":2}", "{\"end\":2}\n{\"end\":2}", "line 5: it is behind the end"),
+            ("{\"end\":2}", "{\"end\":2}\n", "line 5: it is behind the end"),
+        ];
+        for (old, new, expected) in cases {
+            let error = File::read(&text().replacen(old, new, 1), TENANT).expect_err(expected);
+            let told = format!("{error:#}");
+            assert!(
+                told.starts_with(expected) && !told.to_lowercase().contains("marker"),
+                "{expected}: {told}"
+            );
+        }
+        let foreign = text().replace(&TENANT.to_string(), other);
+        let told = format!("{:#}", File::read(&foreign, TENANT).expect_err("foreign"));
+        assert_eq!(told, "line 1: the export is of another tenant");
+        let (first, rest) = foreign.split_once('\n').expect("lines");
+        let mixed = format!("{}\n{rest}", first.replace(other, &TENANT.to_string()));
+        let told = format!("{:#}", File::read(&mixed, TENANT).expect_err("foreign"));
+        assert_eq!(told, "line 2: the agent is another tenant's");
+    }
+}
