@@ -479,7 +479,7 @@ async fn counters(operator: &Client) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-/// 3 tenants and the platform have 20,000 each: half of a tenant's are tombstones, 40 wait for approval, and a tenth has the
+/// 3 tenants and the platform have 20,000 each: of a tenant's the older are tombstones, 40 wait for approval, and a tenth has the
 /// tag. Of the platform's 40 are shared.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
@@ -492,8 +492,8 @@ async fn a_page_reads_no_more_than_it_gives() {
         SELECT t::uuid, ('00000000-0000-7000-8000-' || lpad(to_hex(n * 2 + 1), 12, '0'))::uuid,
             left(t, 2) || '-' || n, '', '', '', 'basic',
             CASE WHEN t = '{PLATFORM}' AND n % 500 = 0 THEN 'shared' ELSE 'private' END,
-            CASE WHEN t <> '{PLATFORM}' AND n % 2 = 1 THEN 'deleted'
-                WHEN t <> '{PLATFORM}' AND n % 500 = 2 THEN 'pending_approval' ELSE 'active' END,
+            CASE WHEN t = '{PLATFORM}' THEN 'active' WHEN n % 500 = 2 THEN 'pending_approval'
+                WHEN n < 9000 AND n % 10 > 0 THEN 'deleted' ELSE 'active' END,
             CASE WHEN n % 10 = 0 THEN '{{chat,common}}' ELSE '{{common}}' END::text[],
             '', '', NULL, 1, 0, 0
         FROM unnest(ARRAY['{A}', '{B}', '{C}', '{PLATFORM}']) t, generate_series(0, 19999) n;
