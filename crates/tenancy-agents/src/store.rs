@@ -4,7 +4,7 @@ mod by_ref;
 pub mod fixed;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod shared;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

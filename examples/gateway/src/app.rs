@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tenancy::TenantRecord;
-use tenancy_agents::store::sqlite::SqliteStore;
+use tenancy_agents::SqliteStore;
 use tenancy_sqlite::TenantFiles;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ pub struct Gate {
 pub struct Outside {
     /// Limits, and a cache of notes.
     pub redis: Option<SharedRedis>,
-    /// Tenants and notes, in place of the memory or the files.
+    /// Tenants, notes and agents, in place of the memory or the files.
     pub database: Option<Database>,
     /// Tenants, notes and agents, in place of the memory.
     pub files: Option<TenantFiles>,
@@ -115,9 +115,10 @@ pub fn kept(config: &Config, tenants: Vec<TenantRecord>, outside: Outside) -> Re
         (None, Some(files)) => Tenants::in_files(files.clone(), &tenants)?,
         (None, None) => Tenants::new(tenants),
     });
-    let agents = agents::registry(match &outside.files {
-        Some(files) => AgentStore::Files(SqliteStore::new(files.clone())),
-        None => AgentStore::memory(),
+    let agents = agents::registry(match (&outside.database, &outside.files) {
+        (Some(database), _) => AgentStore::database(database),
+        (None, Some(files)) => AgentStore::Files(SqliteStore::new(files.clone())),
+        (None, None) => AgentStore::memory(),
     });
     Ok(Kept { tenants, agents, notes: notes(config.max_notes, outside) })
 }

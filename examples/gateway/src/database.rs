@@ -1,9 +1,11 @@
-//! The Postgres that instances of this service share: it keeps tenants and notes.
+//! The Postgres that instances of this service share: it keeps tenants, notes and agents.
 
 mod migrate;
+mod places;
 mod url;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use crate::secret::Secret;
 
 pub use migrate::migrate;
+pub(crate) use places::Places;
 
 /// How long the server may take until all is looked at.
 const START: Duration = Duration::from_secs(30);
@@ -29,10 +32,10 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;
 
 /// What is there after `gateway migrate`. Whether the user may use it is the audit's to say.
-const IS_MIGRATED: &str = "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 3 FROM pg_catalog.pg_class c \
+const IS_MIGRATED: &str = "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 4 FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
      WHERE pg_catalog.concat(n.nspname, '.', c.relname) \
-     OPERATOR(pg_catalog.=) ANY (ARRAY['tenancy.tenants', 'gateway.notes', 'gateway.store'])";
+     OPERATOR(pg_catalog.=) ANY (ARRAY['tenancy.tenants', 'tenancy_agents.agents', 'gateway.notes', 'gateway.store'])";
 
 /// Where the database is, and the key that enters its tenants.
 #[derive(Clone)]
@@ -74,6 +77,8 @@ pub struct Database {
     pub(crate) db: TenantDb,
     pub(crate) directory: PgDirectory,
     pub(crate) store: Uuid,
+    /// For all that is kept in it together.
+    pub(crate) places: Arc<Places>,
 }
 
 impl Database {
@@ -101,7 +106,7 @@ impl Database {
         let directory = DirectoryConfig::new(listener).max_age(MAX_AGE);
         let directory = PgDirectory::connect(db.clone(), directory).await;
         let directory = directory.context("listening for changes of tenants")?;
-        Ok(Self { db, directory, store })
+        Ok(Self { db, directory, store, places: Arc::default() })
     }
 }
 

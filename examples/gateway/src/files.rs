@@ -30,12 +30,13 @@ pub fn open(folder: &Path) -> Result<TenantFiles> {
 }
 
 /// Work on the file of the current tenant, on a thread that may wait. Whether the caller still waits or not, it is done.
-pub(crate) async fn work<T: Send + 'static, E: From<Error> + From<JoinError> + Send + 'static>(
+pub(crate) async fn work<T, E>(
     files: &TenantFiles,
     work: impl FnOnce(&TenantFiles) -> Result<T, E> + Send + 'static,
 ) -> Result<T, E>
 where
-    E: From<TenantContextNotSetError>,
+    T: Send + 'static,
+    E: From<Error> + From<JoinError> + From<TenantContextNotSetError> + Send + 'static,
 {
     TenantContext::get()?;
     let files = files.clone();

@@ -18,6 +18,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Store;
+use super::shared::merged;
 use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
 use crate::error::AgentError;
 use crate::query::{Filter, Query};
@@ -153,11 +154,9 @@ impl Store for PgStore {
             return Ok(());
         }
         let (own, shared) = self.visible(tenant, |whose| Select::page(whose, query)).await?;
-        let mut agents = own.iter().chain(&shared).map(agent).collect::<Result<Vec<_>, _>>()?;
-        // It is stable: the tenant's own goes before one that is shared and has its id.
-        agents.sort_by_key(|agent| agent.id);
-        agents.dedup_by_key(|agent| agent.id);
-        agents.into_iter().take(query.limit).for_each(each);
+        let own = own.iter().map(agent).collect::<Result<_, _>>()?;
+        let shared = shared.iter().map(agent).collect::<Result<_, _>>()?;
+        merged(own, shared, query.limit).into_iter().for_each(each);
         Ok(())
     }
 

@@ -15,12 +15,12 @@ use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
 use tokio::task::spawn_blocking;
 
 use super::Store;
-use super::shared::{SHARED, merged};
+use super::shared::merged;
 use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
 use crate::error::{AgentError, StoreError};
 use crate::query::{Filter, Query};
 use row::{COLUMNS, millis, read, write};
-use sql::Select;
+use sql::{SHARED, Select};
 
 /// What makes the tables of agents in a tenant's file: the text of a
 /// [`Migration`](tenancy_sqlite::Migration).

@@ -1,9 +1,16 @@
 //! What agents are kept in: chosen at the start.
 
 use std::fmt;
+use std::sync::Arc;
 
-use tenancy_agents::store::sqlite::SqliteStore;
-use tenancy_agents::{Agent, AgentError, AgentId, AgentName, Filter, FixedStore, Query, Store, UnixMillis};
+use tenancy::TenantContext;
+use tenancy_agents::{
+    Agent, AgentError, AgentId, AgentName, Filter, FixedStore, PgStore, Query, SqliteStore, Store, UnixMillis,
+};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::database::{Database, LONGEST, Places};
 
 /// As many as there is memory for, of all tenants.
 const MOST_IN_MEMORY: usize = 256;
@@ -12,13 +19,36 @@ const QUOTA_IN_MEMORY: usize = 64;
 
 /// What agents are kept in.
 pub enum AgentStore {
+    /// A database, which instances share.
+    Database(InPlaces),
     /// Each tenant's file.
     Files(SqliteStore),
     /// Memory.
     Memory(Box<FixedStore<MOST_IN_MEMORY>>),
 }
 
+/// A database in which no tenant has all connections.
+#[derive(Debug)]
+pub struct InPlaces {
+    store: PgStore,
+    places: Arc<Places>,
+}
+
+impl InPlaces {
+    /// Waits for a place of the current tenant, no longer than a question may take.
+    async fn taken(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
+        let place = self.places.take(TenantContext::get()?);
+        timeout(LONGEST, place).await.map_err(|_| AgentError::Unavailable)
+    }
+}
+
 impl AgentStore {
+    /// A database.
+    pub fn database(database: &Database) -> Self {
+        let store = PgStore::new(database.db.clone()).timeout(LONGEST);
+        Self::Database(InPlaces { store, places: Arc::clone(&database.places) })
+    }
+
     /// Memory, which is gone at the end.
     pub fn memory() -> Self {
         // Made when it is compiled: made here, a debug build has it on the stack once for each function it goes through.
@@ -35,6 +65,11 @@ impl AgentStore {
 macro_rules! ask {
     ($self:ident, $store:ident => $question:expr) => {
         match $self {
+            AgentStore::Database(database) => {
+                let _place = database.taken().await?;
+                let $store = &database.store;
+                $question.await
+            }
             AgentStore::Files($store) => $question.await,
             AgentStore::Memory($store) => $question.await,
         }
@@ -75,6 +110,7 @@ impl Store for AgentStore {
 impl fmt::Debug for AgentStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Database(store) => store.fmt(f),
             Self::Files(store) => store.fmt(f),
             Self::Memory(store) => store.fmt(f),
         }

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 const NOTES: &str = include_str!("../../sql/notes.sql");
 
-/// Makes the schema `tenancy`, its key, the tables of notes, and the tenants that are not there yet. It is safe to run
+/// Makes the schema `tenancy`, its key, the tables of agents and of notes, and the tenants that are not there yet. It is safe to run
 /// again, and tells each step that was done.
 ///
 /// # Errors
@@ -37,6 +37,11 @@ pub async fn migrate(
     });
     give_key(&client, key).await?;
     tell(format!("key {}: known", key.id()));
+    tenancy_agents::store::postgres::migrate(&mut client)
+        .await
+        .map_err(brief)
+        .context("schema tenancy_agents")?;
+    tell("tables of agents: made, or there".to_owned());
     make_tables(&mut client).await.map_err(brief).context("schema gateway")?;
     tell("tables gateway.notes, each tenant's own, and gateway.store: made, or there".to_owned());
     let added = add_tenants(&client, tenants).await?;

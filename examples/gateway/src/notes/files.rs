@@ -3,9 +3,10 @@
 use std::fmt;
 use std::future::ready;
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use tenancy::{TenantContext, TenantFutureExt};
-use tenancy_sqlite::{Error, TenantFiles, TenantTx};
+use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
 use tokio::task::JoinError;
 use uuid::Uuid;
 
@@ -52,15 +53,13 @@ impl Notes for FileNotes {
         let most = self.most;
         self.own(move |files| {
             files.write(|tx| {
-                let (count, last): (i64, Option<[u8; 16]>) =
-                    tx.query_row("SELECT count(*), max(id) FROM notes", [], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })?;
-                if count.unsigned_abs() >= most as u64 {
+                if count(tx)? >= most as u64 {
                     return Err(NotesError::Full);
                 }
+                let last: Option<[u8; 16]> =
+                    tx.query_row("SELECT max(id) FROM notes", [], |row| row.get(0))?;
                 let id = next(Uuid::now_v7(), last.map(Uuid::from_bytes));
-                let note = Note { id, text, created: jiff::Timestamp::now() };
+                let note = Note { id, text, created: Timestamp::now() };
                 insert(tx, &note)?;
                 Ok(note)
             })
@@ -68,13 +67,7 @@ impl Notes for FileNotes {
     }
 
     fn get(&self, id: Uuid) -> Stored<'_, Option<Note>> {
-        self.own(move |files| {
-            files.read(|reader| {
-                let mut statement =
-                    reader.prepare_cached("SELECT id, text, created FROM notes WHERE id = ?1")?;
-                Ok(statement.query_row([id.as_bytes()], note).optional().map_err(Error::from)?)
-            })
-        })
+        self.own(move |files| files.read(|reader| Ok(find(reader, id)?)))
     }
 
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
@@ -90,28 +83,32 @@ impl Notes for FileNotes {
         })
     }
 
-    fn restore(&self, new: Note) -> Stored<'_, bool> {
-        const SQL: &str = "SELECT id, text, created FROM notes WHERE id = ?1";
+    fn restore(&self, note: Note) -> Stored<'_, bool> {
         let most = self.most;
         self.own(move |files| {
-            files.write(|tx| {
-                if let Some(found) = tx.query(SQL, [new.id.as_bytes()], note)?.first() {
-                    return found.instead_of(&new);
-                }
-                let count: i64 = tx.query_row("SELECT count(*) FROM notes", [], |row| row.get(0))?;
-                if count.unsigned_abs() >= most as u64 {
-                    return Err(NotesError::Full);
-                }
-                insert(tx, &new)?;
-                Ok(true)
+            files.write(|tx| match find(tx, note.id)? {
+                Some(found) => found.instead_of(&note),
+                None if count(tx)? >= most as u64 => Err(NotesError::Full),
+                None => Ok(insert(tx, &note).map(|()| true)?),
             })
         })
     }
 }
 
+/// A note of this id, whatever else is there.
+fn find(reader: &TenantReader<'_>, id: Uuid) -> Result<Option<Note>, Error> {
+    let mut statement = reader.prepare_cached("SELECT id, text, created FROM notes WHERE id = ?1")?;
+    Ok(statement.query_row([id.as_bytes()], note).optional()?)
+}
+
 fn insert(tx: &TenantTx<'_>, note: &Note) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO notes (id, text, created) VALUES (?1, ?2, ?3)";
-    tx.execute(SQL, params![note.id.as_bytes(), note.text, note.created.to_string()]).map(|_| ())
+    let created = note.created.to_string();
+    let values = params![note.id.as_bytes(), note.text, created];
+    tx.execute("INSERT INTO notes (id, text, created) VALUES (?1, ?2, ?3)", values).map(drop)
+}
+
+fn count(tx: &TenantTx<'_>) -> Result<u64, Error> {
+    tx.query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
 }
 
 fn note(row: &Row<'_>) -> rusqlite::Result<Note> {

@@ -1,21 +1,19 @@
 //! Notes in Postgres.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy::{TenantContext, TenantFutureExt};
 use tenancy_postgres::table::Order;
 use tenancy_postgres::{Error, TenantDb};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored, next};
-use crate::database::{Database, LONGEST, is_away};
+use crate::database::{Database, LONGEST, Places, is_away};
 
 const TABLE: &str = "gateway.notes";
 const COLUMNS: &str = "id, text, created_at";
@@ -23,8 +21,6 @@ const COLUMNS: &str = "id, text, created_at";
 /// Of this transaction's tenant: other instances make a note of its one after the other too.
 const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(\
      pg_catalog.concat('gateway.notes ', tenancy.tenant_id()), 0))";
-/// Connections that a tenant has at once, so that others have some too.
-const PER_TENANT: usize = 4;
 
 /// The notes of a database, which instances share.
 ///
@@ -33,8 +29,7 @@ pub struct PgNotes {
     db: TenantDb,
     /// The most of one tenant.
     most: usize,
-    /// Of those tenants that have something to do here.
-    places: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    places: Arc<Places>,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +65,7 @@ struct Text {
 impl PgNotes {
     /// Those of a database; a tenant may have so many.
     pub fn with_limit(most: usize, database: &Database) -> Self {
-        Self { db: database.db.clone(), most, places: Mutex::default() }
+        Self { db: database.db.clone(), most, places: Arc::clone(&database.places) }
     }
 
     /// Work in the tenant of whoever asks for it, which is read before it first waits, and done in time.
@@ -82,20 +77,12 @@ impl PgNotes {
             Ok(tenant) => tenant,
             Err(error) => return Box::pin(ready(Err(error.into()))),
         };
-        let places = self.places(tenant);
         let done = async move {
-            // It is never closed.
-            let _place = places.acquire().await;
+            let _place = self.places.take(tenant).await;
             work.await
         };
         let done = timeout(LONGEST, done.in_tenant(tenant));
         Box::pin(async { done.await.unwrap_or(Err(NotesError::Unavailable)) })
-    }
-
-    fn places(&self, tenant: TenantId) -> Arc<Semaphore> {
-        let mut tenants = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.retain(|_, places| Arc::strong_count(places) > 1);
-        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(PER_TENANT))))
     }
 
     async fn insert(&self, text: String) -> Result<Note, NotesError> {

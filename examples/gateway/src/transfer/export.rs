@@ -66,7 +66,9 @@ async fn notes(kept: &Kept, progress: &mut Progress) -> Result<Vec<Note>> {
     loop {
         let page = kept.notes.list(notes.last().map(|note| note.id), PAGE).await?;
         let is_last = page.len() < PAGE;
-        page.iter().for_each(|_| progress.step());
+        for _ in &page {
+            progress.step();
+        }
         notes.extend(page);
         if is_last {
             return Ok(notes);

@@ -5,11 +5,11 @@ use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::params;
 use tenancy::{TenantContext, TenantId};
 
+use super::sql::SHARED;
 use super::{Failed, SqliteStore};
 use crate::agent::{Agent, AgentName};
 use crate::error::{AgentError, NameHolders};
 use crate::status::AgentStatus;
-use crate::store::shared::SHARED;
 
 /// What is held until the name is written, or it is not.
 pub(super) enum Held<'s> {

@@ -8,7 +8,10 @@ use rusqlite::types::Value;
 use super::row::COLUMNS;
 use crate::agent::AgentId;
 use crate::query::Filter;
-use crate::store::shared::SHARED;
+
+/// [`Agent::is_shared`](crate::Agent::is_shared), of the rows in the platform's file. The suite holds it against that, in
+/// every combination.
+pub(super) const SHARED: &str = "status = 'active' AND visibility = 'shared'";
 
 /// A question, and its parameters.
 pub(super) struct Select {
