@@ -8,7 +8,7 @@ use tenancy::{TenantFutureExt, TenantId, tenant_id};
 use tenancy_agents::store::sqlite::SCHEMA;
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
-    SystemSource, Visibility,
+    SqliteStore, SystemSource, Visibility,
 };
 use tenancy_sqlite::{Config, Migration, TenantFiles};
 

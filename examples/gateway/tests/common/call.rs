@@ -162,6 +162,8 @@ impl Connection {
                 length > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // A signal to a thread, and nothing about the connection.
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
         }
     }
