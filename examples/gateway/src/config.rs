@@ -64,7 +64,7 @@ pub struct Config {
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl), global = true)]
     pub redis_url: Option<RedisUrl>,
 
-    /// The URL of a Postgres that keeps tenants and notes in place of files, without TLS, as a login that is a member of `tenancy_app`:
+    /// The URL of a Postgres that keeps tenants, notes and agents in place of files, without TLS, as a login that is a member of `tenancy_app`:
     /// `gateway migrate` makes what it needs. On the command line others can read its password
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret), global = true)]
     pub database_url: Option<Secret>,
@@ -99,7 +99,7 @@ pub struct Config {
 /// What it can do besides serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Makes what the database needs, and ends: the schema tenancy and its key, the tables of notes, and the tenants of
+    /// Makes what the database needs, and ends: the schema tenancy and its key, the tables of notes and agents, and the tenants of
     /// --principals, or the demo's, that are not there yet. It is safe to run again
     Migrate {
         /// The URL of the database as one who owns it: a superuser, or one who may make roles and schemas

@@ -140,7 +140,7 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
 }
 
 /// What Postgres is for.
-pub const DATABASE: &str = "Postgres keeps tenants and notes";
+pub const DATABASE: &str = "Postgres keeps tenants, notes and agents";
 
 /// What Redis is for.
 pub fn redis(rate: u32) -> &'static str {

@@ -144,7 +144,7 @@ fn no_secret_is_logged() {
     assert_eq!(call.send(gateway.address).status, 201);
     gateway.stderr.with("answered");
     let shown = gateway.stderr.text() + &gateway.stdout.text();
-    assert!(shown.contains("Postgres keeps tenants and notes"), "{shown}");
+    assert!(shown.contains("Postgres keeps tenants, notes and agents"), "{shown}");
     assert!(!shown.contains("s3cret") && !shown.contains(&KEY[2..]), "{shown}");
 }
 
