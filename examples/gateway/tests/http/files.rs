@@ -75,8 +75,8 @@ fn what_was_acknowledged_outlives_kill_9() {
             let writers = [
                 write("alice", ACME, "/v1/notes", r##"{"text":"#"}"##),
                 write("bob", GLOBEX, "/v1/notes", r##"{"text":"#"}"##),
-                write("alice", ACME, "/v1/agents", r##"{"name":"r#"}"##),
-                write("bob", GLOBEX, "/v1/agents", r##"{"name":"r#"}"##),
+                write("alice", ACME, "/v1/agents", r#"{"name":"r#"}"#),
+                write("bob", GLOBEX, "/v1/agents", r#"{"name":"r#"}"#),
             ];
             thread::sleep(Duration::from_millis(150));
             gateway.signal("KILL");

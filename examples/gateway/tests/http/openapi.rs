@@ -130,11 +130,14 @@ fn an_agent_has_the_members_of_the_document() {
             .map(|name| name.as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(schema("AgentStatus")), tenancy_agents::AgentStatus::ALL.map(|status| status.as_str()));
-    assert_eq!(names(schema("Tier")), tenancy_agents::Tier::ALL.map(|tier| tier.as_str()));
+    assert_eq!(
+        names(schema("AgentStatus")),
+        tenancy_agents::AgentStatus::ALL.map(tenancy_agents::AgentStatus::as_str)
+    );
+    assert_eq!(names(schema("Tier")), tenancy_agents::Tier::ALL.map(tenancy_agents::Tier::as_str));
     assert_eq!(
         names(schema("Visibility")),
-        tenancy_agents::Visibility::ALL.map(|visibility| visibility.as_str())
+        tenancy_agents::Visibility::ALL.map(tenancy_agents::Visibility::as_str)
     );
 }
 
