@@ -4,6 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -26,6 +27,7 @@ use crate::database::Database;
 use crate::events::{self, Events};
 use crate::limit::{RateLimit, limit};
 use crate::notes::{self, CachedNotes, FileNotes, MemoryNotes, Notes, PgNotes};
+use crate::page::{self, PageGate};
 use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
@@ -36,6 +38,7 @@ use crate::{access_log, auth, deadline, openapi, own};
 pub const OPEN: [&str; 2] = [own::HEALTH, openapi::PATH];
 /// A note of 4,096 characters fits, in whatever way its JSON is written.
 const LARGEST_BODY: usize = 64 * 1024;
+const SESSION: Duration = Duration::from_mins(30);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -58,6 +61,8 @@ pub struct Gate {
     principals: Arc<Principals>,
     tenants: Arc<Tenants>,
     limit: Arc<RateLimit>,
+    /// How long the page's sessions last.
+    session: Duration,
 }
 
 /// What is outside of the process: instances share it.
@@ -89,7 +94,8 @@ pub fn service(
         Some(redis) => RateLimit::shared(rate, burst, redis.clone()),
     };
     let Kept { tenants, agents, notes } = kept(config, census.tenants, outside)?;
-    let gate = Gate::new(census.principals, Arc::clone(&tenants), limit);
+    let session = Duration::from_secs(config.session.into());
+    let gate = Gate::new(census.principals, Arc::clone(&tenants), limit).sessions(session);
     Ok(gate.around(router(App { tenants, agents, notes, events: Arc::default(), closing })))
 }
 
@@ -147,6 +153,7 @@ pub fn router(app: App) -> Router {
     let (routes, document) = documented();
     routes
         .merge(openapi::route(&document))
+        .merge(page::routes())
         .fallback(async || Problem::NO_ROUTE)
         .method_not_allowed_fallback(async || Problem::METHOD)
         .with_state(app)
@@ -166,14 +173,21 @@ pub fn documented() -> (Router<App>, OpenApi) {
 impl Gate {
     /// The layers that know who may call, which tenants there are, and how often.
     pub fn new(principals: Principals, tenants: Arc<Tenants>, limit: RateLimit) -> Self {
-        Self { principals: Arc::new(principals), tenants, limit: Arc::new(limit) }
+        Self { principals: Arc::new(principals), tenants, limit: Arc::new(limit), session: SESSION }
+    }
+
+    /// How long the page's sessions last, if not for half an hour.
+    #[must_use]
+    pub fn sessions(self, session: Duration) -> Self {
+        Self { session, ..self }
     }
 
     /// Puts the layers around routes, the outermost first.
     ///
     /// They stand around the whole router: a path that there is not is a 404 only to those who may ask.
     pub fn around(self, router: Router) -> impl HttpService {
-        let Self { principals, tenants, limit: rate } = self;
+        let Self { principals, tenants, limit: rate, session } = self;
+        let page = PageGate::new(Arc::clone(&principals), Arc::clone(&tenants), session);
         let tenant = TenantLayer::builder()
             .directory(tenants)
             .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
@@ -184,6 +198,7 @@ impl Gate {
             .layer(from_fn(access_log::log))
             .layer(CatchPanicLayer::custom(broken))
             .layer(from_fn(deadline::deadline))
+            .layer(from_fn_with_state(page, page::gate))
             .layer(from_fn_with_state(principals, auth::authenticate))
             .layer(tenant)
             .layer(from_fn_with_state(rate, limit))

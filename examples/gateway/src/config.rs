@@ -94,6 +94,10 @@ pub struct Config {
     /// Seconds that a client has to take some of what it is sent
     #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", value_name = "SECONDS", default_value_t = 20, hide = true)]
     pub write_timeout: u32,
+
+    /// Seconds after which who signed in to the page has to do so again
+    #[arg(long, env = "GATEWAY_SESSION", value_name = "SECONDS", default_value_t = 1800, hide = true)]
+    pub session: u32,
 }
 
 /// What it can do besides serving.

@@ -16,6 +16,7 @@ pub mod logging;
 pub mod notes;
 pub mod openapi;
 pub mod own;
+pub mod page;
 pub mod principals;
 pub mod problem;
 pub mod secret;

@@ -53,6 +53,11 @@ impl Principal {
         &self.0.name
     }
 
+    /// The tenants that it may act for.
+    pub fn membership(&self) -> &Membership {
+        &self.0.tenants
+    }
+
     /// Whether it may act for the tenant.
     pub fn is_member_of(&self, tenant: TenantId) -> bool {
         match &self.0.tenants {

@@ -153,6 +153,18 @@ problems! {
     /// The patch is not said to be one.
     PATCH_TYPE = 415 "content-type" "The body is not said to be a merge patch"
         "Send a merge patch (RFC 7396), and Content-Type: application/merge-patch+json, or application/json.";
+    /// The page's query makes no sense.
+    PAGE_QUERY = 400 "malformed-query" "The address makes no sense"
+        "The page has a status, after and tenants_after, and each may be left out.";
+    /// The page is asked by a cookie, and not by what the API is asked by.
+    PAGE_HEADERS = 400 "page-headers" "The page takes neither a token nor a tenant of header fields"
+        "Authorization and X-Tenant-ID are for /v1. The page is for who has signed in, and for the tenant of that.";
+    /// A form of another site, or of nobody knows where.
+    CROSS_SITE = 403 "cross-site" "The form is not this page's"
+        "It was sent from another site, or nothing says from where. Open the page itself, and try there.";
+    /// The form of the page is not as the page has it.
+    FORM = 422 "wrong-form" "The form is not as the page has it"
+        "It has a token and a tenant, and is small.";
     /// The JSON is not what is wanted here.
     SHAPE = 422 "wrong-shape" "The JSON is not what is wanted here"
         "A member is missing, not known, there twice, or of the wrong type.";
@@ -172,6 +184,9 @@ problems! {
         "A tenant may have 16 streams of events open. Close one, then try again.";
     /// Something broke.
     INTERNAL = 500 "internal" "Something broke" "The fault is not the caller's, and its operator can read about it.";
+    /// There are as many sessions as there may be.
+    SESSIONS_FULL = 503 "too-many-sessions" "Too many are signed in"
+        "This service has no room for another session. Try again later.";
     /// What tenants, agents or notes are kept in does not answer.
     UNAVAILABLE = 503 "unavailable" "It can't be done now" "What things are kept in does not answer. Try again.";
 }
