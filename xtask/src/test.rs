@@ -197,12 +197,17 @@ fn docs(verdict: &mut Verdict) {
     }
 }
 
-/// What plain `cargo test` leaves out, because it needs a client that this project did not write, or a server.
+/// What plain `cargo test` leaves out, because it needs a client that this project did not write, a browser, or a server.
 fn gateway(verdict: &mut Verdict) {
     verdict.step("the gateway's printed lines, by curl; and several instances on one Redis", || {
         packages::need("curl", &["curl"], "a client that this project did not write")?;
         redis::set_up()?;
         let tests = ["--test", "curl_lines", "--test", "redis", "--", "--ignored", "--skip", "on_postgres"];
+        cargo(&[&["test", "--quiet", "-p", "gateway"], &tests[..]].concat()).run()
+    });
+    verdict.step("the gateway's page, in a Chromium", || {
+        packages::need("chromium", &["chromium"], "a browser")?;
+        let tests = ["--test", "page", "--", "--ignored", "--skip", "on_postgres"];
         cargo(&[&["test", "--quiet", "-p", "gateway"], &tests[..]].concat()).run()
     });
 }

@@ -116,7 +116,12 @@ pub fn demo(address: SocketAddr) -> String {
     ];
     let before = "each line does what it says, from top to bottom; with -N and /v1/notes/events at its end the first \
                   one\ntells a tenant's changes as they come\n";
-    lines(address, &tries, before)
+    lines(address, &tries, &page(address, "demo-alice for acme"), before)
+}
+
+/// Where to look with a browser, and as whom.
+fn page(address: SocketAddr, who: &str) -> String {
+    format!("the page: http://{}/ : sign in with {who}", reachable(address))
 }
 
 /// The lines for a file's tenants: no token is in them.
@@ -124,7 +129,7 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
     let is_active = |tenant: &&TenantRecord| tenant.status() == TenantStatus::Active;
     let active = tenants.iter().filter(is_active);
     let Some(tenant) = active.max_by_key(|tenant| !tenant.id().is_platform()) else {
-        return lines(address, &[Try::get("/healthz", "200: no tenant is active")], "");
+        return lines(address, &[Try::get("/healthz", "200: no tenant is active")], "", "");
     };
     let id = tenant.id().to_string();
     let notes = |shows| Try::get("/v1/notes", shows);
@@ -136,7 +141,8 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
         notes("401: no token").of(&id),
         Try::get("/healthz", "200: needs neither"),
     ];
-    lines(address, &tries, &format!("with the token of a member of {} in TOKEN:\n", tenant.slug()))
+    let page = page(address, &format!("the token of a member of {0}, for {0}", tenant.slug()));
+    lines(address, &tries, &page, &format!("with the token of a member of {} in TOKEN:\n", tenant.slug()))
 }
 
 /// What Postgres is for.
@@ -150,11 +156,12 @@ pub fn redis(rate: u32) -> &'static str {
     }
 }
 
-fn lines(address: SocketAddr, tries: &[Try<'_>], before: &str) -> String {
+fn lines(address: SocketAddr, tries: &[Try<'_>], page: &str, before: &str) -> String {
     let base = format!("http://{}", reachable(address));
     let lines: Vec<_> = tries.iter().map(|attempt| attempt.line(&base)).collect();
     let lines = lines.join("\n");
-    format!("listening on http://{address}; requests to try:\n\n{before}{lines}\n\nCtrl-C ends it")
+    let page = if page.is_empty() { String::new() } else { format!("\n\n{page}") };
+    format!("listening on http://{address}; requests to try:\n\n{before}{lines}{page}\n\nCtrl-C ends it")
 }
 
 /// `0.0.0.0` is where to listen, and nowhere to connect to.

@@ -169,6 +169,7 @@ async fn readable(response: Response, is_signed_in: bool) -> Response {
     }
     let (parts, body) = response.into_parts();
     let problem = match to_bytes(body, LONGEST_PROBLEM).await {
+        Ok(_) if parts.status == StatusCode::UNAUTHORIZED => html::Told::unknown_token(),
         Ok(json) => serde_json::from_slice(&json).unwrap_or_default(),
         Err(_) => html::Told::default(),
     };

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tenancy_agents::AgentStatus;
 
 use super::home::Home;
-use super::{SCRIPT, SIGN_IN, SIGN_OUT, STYLE};
+use super::{HOME, SCRIPT, SIGN_IN, SIGN_OUT, STYLE};
 
 /// A document.
 pub(super) struct Html(Markup);
@@ -22,6 +22,14 @@ pub(super) struct Html(Markup);
 pub(super) struct Told {
     title: String,
     detail: String,
+}
+
+impl Told {
+    /// What the API says of it is for who writes header fields.
+    pub(super) fn unknown_token() -> Self {
+        let detail = "It is the one that programs send to this service for you.".to_owned();
+        Self { title: "This token is not known".to_owned(), detail }
+    }
 }
 
 impl Default for Told {
@@ -39,7 +47,7 @@ pub(super) fn sign_in(told: Option<&Told>) -> Html {
             form method="post" action=(SIGN_IN) {
                 label for="token" { "Token" }
                 input #token type="password" name="token" autocomplete="current-password" required
-                    autofocus[told.is_none()];
+                    autofocus;
                 label for="tenant" { "Tenant" }
                 input #tenant type="text" name="tenant" autocomplete="off" autocapitalize="none" spellcheck="false"
                     required aria-describedby="tenant-hint";
@@ -55,11 +63,12 @@ pub(super) fn sign_in(told: Option<&Told>) -> Html {
 pub(super) fn refused(told: &Told) -> Html {
     let main = html! {
         main.narrow data-refresh {
-            h1 { "Not now" }
+            h1 { "Not to be shown" }
             (alert(told))
+            p { a #again href=(HOME) { "Try again" } }
         }
     };
-    document("Not now", Some(&sign_out()), &main)
+    document("Not to be shown", Some(&sign_out()), &main)
 }
 
 /// The page of who is signed in.
@@ -71,9 +80,14 @@ pub(super) fn home(home: &Home) -> Html {
     };
     let main = html! {
         main data-refresh {
-            h1 { "Agents of " (tenant) }
-            @if let Some(page) = &home.tenants { (tenants::section(page, home.wanted)) }
-            (agents::section(home))
+            @if let Some(page) = &home.tenants {
+                h1 { "Tenants and agents" }
+                (tenants::section(page, home.wanted))
+                section aria-labelledby="agents" { h2 #agents { "Agents of " (tenant) } (agents::list(home)) }
+            } @else {
+                h1 { "Agents of " (tenant) }
+                (agents::list(home))
+            }
         }
     };
     document(&format!("Agents of {tenant}"), Some(&who), &main)

@@ -10,8 +10,11 @@ on_each_store![it_shows_the_tenants_with_their_counts, tenants_have_pages];
 
 /// The numbers in the row of a tenant: those of each state, and all.
 fn numbers(body: &str, tenant: &str) -> Vec<u64> {
-    let row =
-        body.split("<tr>").find(|row| row.contains(tenant)).unwrap_or_else(|| panic!("{tenant} in {body}"));
+    let row = body
+        .split("<tr>")
+        .skip(1)
+        .find(|row| row.contains(tenant))
+        .unwrap_or_else(|| panic!("{tenant} in {body}"));
     let cells = row.split("<td class=\"number\">").skip(1);
     cells
         .map(|cell| cell.trim_start_matches("<strong>").split('<').next().unwrap().parse().expect("a number"))

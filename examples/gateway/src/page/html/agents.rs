@@ -10,19 +10,16 @@ use super::super::query::Wanted;
 use super::words;
 
 /// The numbers by status, which are the filter as well; and a table.
-pub(super) fn section(home: &Home) -> Markup {
+pub(super) fn list(home: &Home) -> Markup {
     let first = Wanted { after: None, ..home.wanted };
     html! {
-        section aria-labelledby="agents" {
-            h2 #agents { "Agents" }
-            (filter(home))
-            @if home.agents.is_empty() { p.empty { (nothing(home)) } } @else { (table(home)) }
-            @if home.wanted.after.is_some() || home.next.is_some() {
-                nav.pages aria-label="Pages of agents" {
-                    @if home.wanted.after.is_some() { a #first-agents href={ (HOME) (first) } { "First page" } }
-                    @if let Some(next) = home.next {
-                        a #next-agents href={ (HOME) (Wanted { after: Some(next), ..home.wanted }) } { "Next page" }
-                    }
+        (filter(home))
+        @if home.agents.is_empty() { p.empty { (nothing(home)) } } @else { (table(home)) }
+        @if home.wanted.after.is_some() || home.next.is_some() {
+            nav.pages aria-label="Pages of agents" {
+                @if home.wanted.after.is_some() { a #first-agents href={ (HOME) (first) } { "First page" } }
+                @if let Some(next) = home.next {
+                    a #next-agents href={ (HOME) (Wanted { after: Some(next), ..home.wanted }) } { "Next page" }
                 }
             }
         }
@@ -65,7 +62,10 @@ fn table(home: &Home) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="agents-caption" tabindex="0" {
             table {
-                caption #agents-caption { "Own agents, and those that the platform shares" }
+                caption #agents-caption {
+                    @if home.tenant.is_platform() { "Its own agents alone" }
+                    @else { "Its own agents, and those that the platform shares" }
+                }
                 thead {
                     tr {
                         @for column in ["Agent", "Status", "Tier", "Can do", "Endpoint", "Last seen"] {
@@ -94,7 +94,7 @@ fn row(agent: &Row) -> Markup {
             td { span class={ "status " (agent.status.as_str()) } { (words(agent.status)) } }
             td { (agent.tier) }
             td.tags { @for tag in &agent.capabilities { span.tag { (tag) } " " } }
-            td { @if !agent.endpoint.is_empty() { code { (agent.endpoint) } } }
+            td.endpoint { @if !agent.endpoint.is_empty() { code { (agent.endpoint) } } }
             td { (moment(agent.last_seen_at)) }
         }
     }
