@@ -77,7 +77,7 @@ impl PageGate {
         if is_for_the_api(&parts.headers) {
             return readable(Problem::PAGE_HEADERS.into_response(), false).await;
         }
-        let Some(session) = self.session_id(&parts).and_then(|id| self.sessions.get(id)) else {
+        let Some(session) = session_id(&parts).and_then(|id| self.sessions.get(id)) else {
             return html::sign_in(None).into_response();
         };
         // Nothing behind this needs the cookie, so nothing can tell it.
@@ -93,7 +93,7 @@ impl PageGate {
         if let Err(problem) = is_own_form(&parts) {
             return problem.into_response();
         }
-        let before = self.session_id(&parts).map(str::to_owned);
+        let before = session_id(&parts).map(str::to_owned);
         let form = match sign_in::read(Request::from_parts(parts.clone(), body)).await {
             Ok(form) => form,
             Err(problem) => return problem.into_response(),
@@ -122,16 +122,16 @@ impl PageGate {
         if let Err(problem) = is_own_form(parts) {
             return problem.into_response();
         }
-        if let Some(id) = self.session_id(parts) {
+        if let Some(id) = session_id(parts) {
             self.sessions.close(id);
         }
         let gone = cookie::set("", 0, origin::is_loopback(parts));
         see_home(&gone).unwrap_or_else(Problem::into_response)
     }
+}
 
-    fn session_id<'p>(&self, parts: &'p Parts) -> Option<&'p str> {
-        cookie::id(&parts.headers, origin::is_loopback(parts))
-    }
+fn session_id(parts: &Parts) -> Option<&str> {
+    cookie::id(&parts.headers, origin::is_loopback(parts))
 }
 
 /// Who asks, and for whom, where the layers behind look for it.

@@ -63,8 +63,8 @@ fn table(home: &Home) -> Markup {
         div.scroll role="region" aria-labelledby="agents-caption" tabindex="0" {
             table {
                 caption #agents-caption {
-                    @if home.tenant.is_platform() { "Its own agents alone" }
-                    @else { "Its own agents, and those that the platform shares" }
+                    @if home.tenant.is_platform() { "Own agents" }
+                    @else { "Own agents, and shared ones" }
                 }
                 thead {
                     tr {
@@ -95,7 +95,7 @@ fn row(agent: &Row) -> Markup {
             td { (agent.tier) }
             td.tags { @for tag in &agent.capabilities { span.tag { (tag) } " " } }
             td.endpoint { @if !agent.endpoint.is_empty() { code { (agent.endpoint) } } }
-            td { (moment(agent.last_seen_at)) }
+            td.seen { (moment(agent.last_seen_at)) }
         }
     }
 }

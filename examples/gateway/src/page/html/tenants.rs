@@ -17,7 +17,7 @@ pub(super) fn section(page: &TenantsPage, wanted: Wanted) -> Markup {
             h2 #tenants { "Tenants" }
             div.scroll role="region" aria-labelledby="tenants-caption" tabindex="0" {
                 table {
-                    caption #tenants-caption { "All tenants, and how many agents of their own they have" }
+                    caption #tenants-caption { "All tenants, and their own agents" }
                     thead {
                         tr {
                             th scope="col" { "Tenant" }
