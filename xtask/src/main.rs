@@ -83,7 +83,7 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
         ["bench", rest @ ..] => {
             redis::set_up()?;
             postgres::set_up()?;
-            for package in ["peers", "bench-http", "bench-redis", "bench-postgres"] {
+            for package in ["peers", "bench-http", "bench-redis", "bench-postgres", "bench-agents"] {
                 process::cargo(&[&["bench", "--quiet", "-p", package, "--benches", "--"], rest].concat())
                     .run()?;
             }

@@ -130,6 +130,8 @@ fn features(verdict: &mut Verdict) {
             "bench-redis",
             "-p",
             "bench-postgres",
+            "-p",
+            "bench-agents",
             "--benches",
             "--bins",
         ])

@@ -1,0 +1,38 @@
+//! What the benchmarks of tenancy-agents need: many agents, at once, and peers by hand.
+
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    reason = "a benchmark stops where anything fails"
+)]
+
+mod files;
+mod map;
+mod postgres;
+
+use tenancy::{TenantId, tenant_id};
+use tenancy_agents::AgentId;
+use uuid::Uuid;
+
+pub use files::{ByHand, copies, files, fill};
+pub use map::Map;
+pub use postgres::{PlainPostgres, connect, fill_postgres, set_up};
+
+/// Whose agents are timed.
+pub const TENANT: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+
+/// One of many tenants.
+pub fn tenant(number: u64) -> TenantId {
+    let id = 0x5eed_0000_0000_4000_8000_0000_0000_0000_u128 | u128::from(number);
+    TenantId::from_bytes(id.to_be_bytes()).expect("neither nil nor max")
+}
+
+/// The id of the agent of a number, as what fills a store makes it.
+pub fn id(number: u64) -> AgentId {
+    AgentId::from_uuid(Uuid::from_u128(u128::from(number)))
+}
+
+/// A number below the end that looks like chance (Knuth's multiplicative hash).
+pub fn scattered(at: usize, end: u64) -> u64 {
+    (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % end
+}
