@@ -27,7 +27,7 @@ pub(super) struct Told {
 impl Told {
     /// What the API says of it is for who writes header fields.
     pub(super) fn unknown_token() -> Self {
-        let detail = "It is the one that programs send to this service for you.".to_owned();
+        let detail = "It is the one that your programs call this service with.".to_owned();
         Self { title: "This token is not known".to_owned(), detail }
     }
 }

@@ -54,9 +54,17 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 }
 
 fn prepared(mut command: Command) -> Command {
-    for name in
-        ["LISTEN", "PRINCIPALS", "RATE", "BURST", "MAX_NOTES", "SHUTDOWN_TIMEOUT", "LOG", "HEAD_TIMEOUT"]
-    {
+    for name in [
+        "LISTEN",
+        "PRINCIPALS",
+        "RATE",
+        "BURST",
+        "MAX_NOTES",
+        "SHUTDOWN_TIMEOUT",
+        "LOG",
+        "HEAD_TIMEOUT",
+        "SESSION",
+    ] {
         command.env_remove(format!("GATEWAY_{name}"));
     }
     // What is kept in files says so.

@@ -1,4 +1,4 @@
-//! A headless Chromium, by the DevTools protocol on two pipes: no port, and no crate for it.
+//! A headless Chromium, by the protocol of its developer tools on two pipes: no port, and no crate for it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -102,6 +102,7 @@ fn a_text_is_never_markup(store: &Store) {
             "display_name": hostile,
             "description": format!("</td></table>{hostile}"),
             "version": "<b>1</b>",
+            "endpoint": "https://evil.example/'><b>",
         }),
     );
     let body = page(&gateway, &cookie, "").body;
@@ -112,4 +113,5 @@ fn a_text_is_never_markup(store: &Store) {
         assert!(!body.contains(markup), "{markup} in {body}");
     }
     assert_eq!(body.matches("</table>").count(), 1);
+    assert!(body.contains("https://evil.example/") && !body.contains("href=\"http"), "nobody is led away");
 }

@@ -41,6 +41,18 @@ fn whatever_the_answer_is_it_is_strict() {
 }
 
 #[test]
+fn where_it_is_and_how_to_sign_in_is_printed_and_told_to_who_fails() {
+    let gateway = Gateway::start();
+    let line = format!("the page: http://{}/ : sign in with demo-alice for acme\n", gateway.address);
+    assert!(gateway.stdout.text().contains(&line), "{}", gateway.stdout.text());
+    let unknown = try_to_sign_in(&gateway, "demo-nobody", "acme");
+    assert!(
+        unknown.body.contains("This token is not known.") && unknown.body.contains("action=\"/sign-in\"")
+    );
+    assert!(!unknown.body.contains("Authorization") && !unknown.body.contains("demo-nobody"), "{unknown:?}");
+}
+
+#[test]
 fn a_query_that_makes_no_sense_is_said_to_make_none() {
     let gateway = Gateway::start();
     let cookie = sign_in(&gateway, ALICE);
