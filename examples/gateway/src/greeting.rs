@@ -1,6 +1,7 @@
 //! What is printed at the start: requests to try.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use tenancy::{TenantId, TenantRecord, TenantStatus, tenant_id};
 
@@ -143,6 +144,15 @@ pub fn file(address: SocketAddr, tenants: &[TenantRecord]) -> String {
     ];
     let page = page(address, &format!("the token of a member of {0}, for {0}", tenant.slug()));
     lines(address, &tries, &page, &format!("with the token of a member of {} in TOKEN:\n", tenant.slug()))
+}
+
+/// What the folder is for.
+pub fn files(folder: &Path) -> String {
+    format!(
+        "each tenant has a file in {}: what was there before is there still, and lines that make something anew say so; \
+         --data DIR names another folder, and --memory keeps nothing",
+        folder.display()
+    )
 }
 
 /// What Postgres is for.

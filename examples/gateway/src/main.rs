@@ -110,6 +110,9 @@ fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()>
     if config.database_url.is_some() {
         say(greeting::DATABASE);
     }
+    if let Some(folder) = config.files() {
+        say(greeting::files(folder));
+    }
     if config.redis_url.is_some() {
         say(greeting::redis(config.rate));
     }

@@ -13,6 +13,12 @@ fn every_line_does_what_it_says() {
 }
 
 #[test]
+#[ignore = "needs curl; cargo xtask test runs it"]
+fn every_line_does_what_it_says_in_files() {
+    each_does_what_it_says(&Store::files());
+}
+
+#[test]
 #[ignore = "needs curl and postgres; cargo xtask test runs it"]
 fn every_line_does_what_it_says_on_postgres() {
     each_does_what_it_says(&Store::postgres());

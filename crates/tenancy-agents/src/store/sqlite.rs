@@ -83,12 +83,16 @@ impl SqliteStore {
         Ok(self.files.read(body)?)
     }
 
-    /// In the platform's file; the SQL is to ask for what is shared, and nothing else.
-    fn platform<T>(
+    /// In the platform's file, or what there is without one; the SQL is to ask for what is shared, and nothing else.
+    fn platform<T: Default>(
         &self,
         body: impl FnOnce(&TenantReader<'_>) -> Result<T, Failed>,
     ) -> Result<T, AgentError> {
-        TenantContext::scope(TenantId::PLATFORM, || self.own(body))
+        TenantContext::scope(TenantId::PLATFORM, || {
+            // Empty tables need not be made to be read.
+            let is_there = self.files.exists().map_err(Failed::from)?;
+            if is_there { self.own(body) } else { Ok(T::default()) }
+        })
     }
 
     /// What a tenant sees: first its own, then what is shared, as `select` puts it.
