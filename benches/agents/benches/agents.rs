@@ -55,19 +55,19 @@ impl<S: Store> Filled<'_, S> {
         self.bench.runtime.block_on(work.in_tenant(tenant))
     }
 
-    fn get(&self, at: usize) {
-        let id = id(scattered(at, self.agents));
+    fn get(&self) {
+        let id = id(scattered(self.agents));
         black_box(self.wait(TENANT, self.registry.get(id)).expect("an agent"));
     }
 
-    fn list(&self, at: usize) {
-        let after = Some(id(scattered(at, self.agents / 2)));
+    fn list(&self) {
+        let after = Some(id(scattered(self.agents / 2)));
         let query = Query { filter: Filter::default(), after, limit: PAGE };
         self.page(&query);
     }
 
-    fn find(&self, at: usize) {
-        let after = Some(id(scattered(at, self.agents / 2)));
+    fn find(&self) {
+        let after = Some(id(scattered(self.agents / 2)));
         let filter = Filter::active_with("chat".parse().expect("a tag"));
         self.page(&Query { filter, after, limit: PAGE });
     }
@@ -82,7 +82,7 @@ impl<S: Store> Filled<'_, S> {
         assert_eq!(seen, PAGE);
     }
 
-    fn register(&self, _at: usize) {
+    fn register(&self) {
         let name = AgentName::parse(&format!("new-{}", unheard_of())).expect("a name");
         let registered = self.wait(TENANT, self.registry.register(name, content())).expect("room");
         assert!(registered.is_new);
@@ -193,35 +193,35 @@ impl Bench {
         let table = self.table.rounds(ROUNDS);
         table.row(
             "agents in files: get of 1,000,000",
-            subject(|at| many.get(at)),
+            subject(|_| many.get()),
             [
-                contender("of 10,000", |at| few.get(at)),
-                contender("rusqlite by hand, one file for all", |at| {
-                    black_box(by_hand.get(scattered(at, MANY)));
+                contender("of 10,000", |_| few.get()),
+                contender("rusqlite by hand, one file for all", |_| {
+                    black_box(by_hand.get(scattered(MANY)));
                 }),
             ],
         );
         table.row(
             "agents in files: list 20 of 1,000,000",
-            subject(|at| many.list(at)),
+            subject(|_| many.list()),
             [
-                contender("of 10,000", |at| few.list(at)),
-                contender("rusqlite by hand, one file for all", |at| {
-                    black_box(by_hand.list(scattered(at, MANY / 2), 20));
+                contender("of 10,000", |_| few.list()),
+                contender("rusqlite by hand, one file for all", |_| {
+                    black_box(by_hand.list(scattered(MANY / 2), 20));
                 }),
             ],
         );
         table.row(
             "agents in files: find 20 of 1,000,000",
-            subject(|at| many.find(at)),
-            [contender("of 10,000", |at| few.find(at)), contender("list 20", |at| many.list(at))],
+            subject(|_| many.find()),
+            [contender("of 10,000", |_| few.find()), contender("list 20", |_| many.list())],
         );
         let mut next = MANY;
         table.row(
             "agents in files: register beside 1,000,000",
-            subject(|at| many.register(at)),
+            subject(|_| many.register()),
             [
-                contender("beside 10,000", |at| few.register(at)),
+                contender("beside 10,000", |_| few.register()),
                 contender("rusqlite by hand, one file for all", |_| {
                     next += 1;
                     by_hand.insert(next);
@@ -241,17 +241,17 @@ impl Bench {
             let registry = AgentRegistry::new(SqliteStore::new(files(folder.path())), SystemSource);
             (tenants, registry, folder)
         });
-        let count = |place: usize, at: usize| {
+        let count = |place: usize| {
             let (tenants, registry, _): &(u64, Registry<SqliteStore>, _) = &folders[place];
             let all = Filter::default();
-            let count = registry.count(&all).in_tenant(tenant(scattered(at, *tenants)));
+            let count = registry.count(&all).in_tenant(tenant(scattered(*tenants)));
             assert_eq!(self.wait(count).expect("a count"), 0);
         };
         let table = self.table.rounds(ROUNDS);
         table.row(
             "agents in files, by tenants: 100,000",
-            subject(|at| count(2, at)),
-            [contender("1,000", |at| count(1, at)), contender("10", |at| count(0, at))],
+            subject(|_| count(2)),
+            [contender("1,000", |_| count(1)), contender("10", |_| count(0))],
         );
     }
 
@@ -273,33 +273,33 @@ impl Bench {
         let table = self.table.rounds(ROUNDS);
         table.row(
             "agents in Postgres: get of 1,000,000",
-            subject(|at| many.get(at)),
+            subject(|_| many.get()),
             [
-                contender("of 10,000", |at| few.get(at)),
-                contender("tokio-postgres without a tenant", |at| {
-                    assert_eq!(self.wait(plain.get(scattered(at, MANY))), 1);
+                contender("of 10,000", |_| few.get()),
+                contender("tokio-postgres without a tenant", |_| {
+                    assert_eq!(self.wait(plain.get(scattered(MANY))), 1);
                 }),
             ],
         );
         table.row(
             "agents in Postgres: list 20 of 1,000,000",
-            subject(|at| many.list(at)),
+            subject(|_| many.list()),
             [
-                contender("of 10,000", |at| few.list(at)),
-                contender("tokio-postgres without a tenant", |at| {
-                    assert_eq!(self.wait(plain.list(scattered(at, MANY / 2), 20)), PAGE);
+                contender("of 10,000", |_| few.list()),
+                contender("tokio-postgres without a tenant", |_| {
+                    assert_eq!(self.wait(plain.list(scattered(MANY / 2), 20)), PAGE);
                 }),
             ],
         );
         table.row(
             "agents in Postgres: find 20 of 1,000,000",
-            subject(|at| many.find(at)),
-            [contender("of 10,000", |at| few.find(at)), contender("list 20", |at| many.list(at))],
+            subject(|_| many.find()),
+            [contender("of 10,000", |_| few.find()), contender("list 20", |_| many.list())],
         );
         table.row(
             "agents in Postgres: register beside 1,000,000",
-            subject(|at| many.register(at)),
-            [contender("beside 10,000", |at| few.register(at))],
+            subject(|_| many.register()),
+            [contender("beside 10,000", |_| few.register())],
         );
         self.many_tenants(&server);
     }
@@ -313,15 +313,15 @@ impl Bench {
             });
             (tenants, registry)
         });
-        let get = |place: usize, at: usize| {
+        let get = |place: usize| {
             let (tenants, registry): &(u64, Registry<PgStore>) = &registries[place];
-            let owner = tenant(scattered(at, *tenants));
+            let owner = tenant(scattered(*tenants));
             black_box(self.wait(registry.get(id(0)).in_tenant(owner)).expect("an agent"));
         };
         self.table.rounds(ROUNDS).row(
             "agents in Postgres, by tenants: get of 100,000",
-            subject(|at| get(2, at)),
-            [contender("1,000", |at| get(1, at)), contender("10", |at| get(0, at))],
+            subject(|_| get(2)),
+            [contender("1,000", |_| get(1)), contender("10", |_| get(0))],
         );
     }
 

@@ -10,6 +10,8 @@ mod files;
 mod map;
 mod postgres;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tenancy::{TenantId, tenant_id};
 use tenancy_agents::AgentId;
 use uuid::Uuid;
@@ -32,7 +34,10 @@ pub fn id(number: u64) -> AgentId {
     AgentId::from_uuid(Uuid::from_u128(u128::from(number)))
 }
 
-/// A number below the end that looks like chance (Knuth's multiplicative hash).
-pub fn scattered(at: usize, end: u64) -> u64 {
-    (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % end
+/// A number below the end that looks like chance (Knuth's multiplicative hash), and another one with each call: what is
+/// asked for is not what was asked for a moment ago.
+pub fn scattered(end: u64) -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % end
 }
