@@ -47,8 +47,8 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 
 /// The agents of a database, which instances of a service share.
 ///
-/// Each call is a transaction of the tenant's own, of one round trip; a read is after that one of the platform's, which
-/// asks for what it shares and can't write.
+/// Each call is a transaction of the tenant's own, of one round trip. A read that does not find what it looks for there
+/// goes on with one of the platform's, which asks for what it shares and can't write; lists and counts always do.
 ///
 /// The operator makes its tables by [`migrate`].
 ///
@@ -89,16 +89,31 @@ impl PgStore {
         timeout(self.longest, work).await.unwrap_or(Err(AgentError::Unavailable))
     }
 
-    /// The rows of what the tenant has, and of what the platform shares with it: whoever has an agent, or nobody, it
-    /// takes the same time.
+    /// The tenant's own agent, or else a shared one. Whether another tenant has it, or nobody, it takes the same time.
+    async fn one(
+        &self,
+        tenant: TenantId,
+        select: impl Fn(Whose) -> Select,
+    ) -> Result<Option<Agent>, AgentError> {
+        let one = async {
+            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            if !own.is_empty() || tenant.is_platform() {
+                return Ok(own);
+            }
+            self.rows(TenantId::PLATFORM, select(Whose::Shared)).await
+        };
+        self.in_time(one).await?.first().map(agent).transpose()
+    }
+
+    /// The rows of what the tenant has, and of what the platform shares with it.
     ///
     /// The one after the other: calls that held a connection each and waited for a second would wait for each other.
-    async fn visible(
+    async fn all(
         &self,
         tenant: TenantId,
         select: impl Fn(Whose) -> Select,
     ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
-        let both = async {
+        let all = async {
             let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
             let shared = if tenant.is_platform() {
                 Vec::new()
@@ -107,7 +122,7 @@ impl PgStore {
             };
             Ok((own, shared))
         };
-        self.in_time(both).await
+        self.in_time(all).await
     }
 
     /// The rows of one tenant: a transaction that only reads.
@@ -129,22 +144,15 @@ impl PgStore {
     }
 }
 
-/// The tenant's own first.
-fn first(own: &[Row], shared: &[Row]) -> Result<Option<Agent>, AgentError> {
-    own.first().or(shared.first()).map(agent).transpose()
-}
-
 impl Store for PgStore {
     async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.visible(tenant, |whose| Select::by_id(whose, id)).await?;
-        first(&own, &shared)
+        self.one(tenant, |whose| Select::by_id(whose, id)).await
     }
 
     async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.visible(tenant, |whose| Select::by_name(whose, name)).await?;
-        first(&own, &shared)
+        self.one(tenant, |whose| Select::by_name(whose, name)).await
     }
 
     /// The whole page is read before the first is given.
@@ -153,7 +161,7 @@ impl Store for PgStore {
         if query.limit == 0 {
             return Ok(());
         }
-        let (own, shared) = self.visible(tenant, |whose| Select::page(whose, query)).await?;
+        let (own, shared) = self.all(tenant, |whose| Select::page(whose, query)).await?;
         let own = own.iter().map(agent).collect::<Result<_, _>>()?;
         let shared = shared.iter().map(agent).collect::<Result<_, _>>()?;
         merged(own, shared, query.limit).into_iter().for_each(each);
@@ -162,7 +170,7 @@ impl Store for PgStore {
 
     async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.visible(tenant, |whose| Select::count(whose, filter)).await?;
+        let (own, shared) = self.all(tenant, |whose| Select::count(whose, filter)).await?;
         own.iter().chain(&shared).map(record::count).sum()
     }
 
