@@ -1,7 +1,9 @@
 //! The time since the start.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use cortex_m::interrupt::{self, Mutex};
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use smoltcp::time::Instant;
@@ -11,6 +13,9 @@ use smoltcp::time::Instant;
 const START: u32 = u32::MAX - 5_000;
 
 static MILLISECONDS: AtomicU32 = AtomicU32::new(START);
+
+/// What was added up at the last reading, for who has no `Clock` at hand.
+static SINCE_START: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 
 #[exception]
 fn SysTick() {
@@ -38,6 +43,12 @@ impl Clock {
         let read = MILLISECONDS.load(Relaxed);
         self.milliseconds += i64::from(read.wrapping_sub(self.last));
         self.last = read;
+        interrupt::free(|section| SINCE_START.borrow(section).set(self.milliseconds.unsigned_abs()));
         Instant::from_millis(self.milliseconds)
     }
+}
+
+/// Milliseconds from the start to the last time that the clock was read.
+pub(crate) fn since_start() -> u64 {
+    interrupt::free(|section| SINCE_START.borrow(section).get())
 }

@@ -5,6 +5,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 
+use crate::answer;
 use crate::request::{self, HEAD};
 use crate::tenants::Tenants;
 
@@ -16,13 +17,13 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 pub(crate) struct Buffers {
     receive: [u8; HEAD],
-    transmit: [u8; 512],
+    transmit: [u8; answer::MOST],
     head: [u8; HEAD],
 }
 
 impl Buffers {
     pub(crate) const fn new() -> Self {
-        Self { receive: [0; HEAD], transmit: [0; 512], head: [0; HEAD] }
+        Self { receive: [0; HEAD], transmit: [0; answer::MOST], head: [0; HEAD] }
     }
 }
 
@@ -82,7 +83,9 @@ impl<'b> Connection<'b> {
             if more > 0
                 && let Some(answer) = request::answer(&self.head[..self.filled], tenants, since_start(now))
             {
-                let _ = socket.send_slice(answer.as_bytes());
+                // All of it fits into the buffer.
+                let _ = socket.send_slice(answer.head.as_bytes());
+                let _ = socket.send_slice(answer.body.as_bytes());
                 self.close(socket, now);
                 return;
             }

@@ -1,12 +1,20 @@
-//! An HTTP server that answers each request in the tenant that its `X-Tenant-ID` names.
+//! An HTTP server that answers each request in the tenant that its `X-Tenant-ID` names: how often the tenant came, and
+//! at `/v1/agents` the tenant's agents.
 
 #![no_std]
 #![no_main]
 
+mod agents;
+mod answer;
 mod clock;
 mod connection;
 mod ethernet;
+mod json;
+mod refusal;
 mod request;
+mod rfc3339;
+mod route;
+mod stack;
 mod tenants;
 
 use cortex_m::Peripherals;
@@ -18,17 +26,21 @@ use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use clock::Clock;
 use connection::{CONNECTIONS, Connection};
 use ethernet::Ethernet;
+use stack::Stack;
 use tenants::Tenants;
 
 // QEMU's user network: this machine is .15, the host behind .2.
 const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
-const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
+pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
 #[entry]
 fn main() -> ! {
     let Some(core) = Peripherals::take() else { firmware_kit::exit(1) };
     let mut clock = Clock::start(core.SYST);
+    if !agents::plant() {
+        firmware_kit::exit(1);
+    }
 
     let mut ethernet = Ethernet::new(MAC);
     let config = Config::new(EthernetAddress(MAC).into());
@@ -44,6 +56,7 @@ fn main() -> ! {
     let mut sockets = SocketSet::new(&mut entries[..]);
     let mut connections = storage.each_mut().map(|buffers| Connection::new(buffers, &mut sockets));
     let mut tenants = Tenants::new();
+    let mut stack = Stack::new();
 
     defmt::info!("listening on 10.0.2.15:80");
     loop {
@@ -51,5 +64,6 @@ fn main() -> ! {
         for connection in &mut connections {
             connection.serve(&mut sockets, &mut tenants, clock.now());
         }
+        stack.measure(clock.now());
     }
 }

@@ -11,9 +11,12 @@ use tenancy::{
 /// One more than there are tenants: a search for an unknown one ends at a free place.
 const PLACES: usize = TENANTS.len() + 1;
 
+pub(crate) const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+pub(crate) const GLOBEX: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+
 const TENANTS: [TenantRecord; 3] = [
-    record(tenant_id!("550e8400-e29b-41d4-a716-446655440000"), "acme", TenantStatus::Active),
-    record(tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), "globex", TenantStatus::Active),
+    record(ACME, "acme", TenantStatus::Active),
+    record(GLOBEX, "globex", TenantStatus::Active),
     record(tenant_id!("7d444840-9dc0-41d1-b245-5ffdce74fad2"), "initech", TenantStatus::Suspended),
 ];
 
