@@ -73,7 +73,18 @@ pub(crate) fn field<'a>(answer: &'a [u8], name: &str) -> Option<&'a str> {
 
 /// The answer to a GET with these header lines.
 pub(crate) fn ask(port: u16, fields: &[u8]) -> io::Result<Vec<u8>> {
-    say(port, &[b"GET / HTTP/1.1\r\nHost: device\r\n", fields, b"\r\n"].concat())
+    request(port, "GET /", fields)
+}
+
+/// The answer to a request, `GET /path`, with these header lines.
+pub(crate) fn request(port: u16, line: &str, fields: &[u8]) -> io::Result<Vec<u8>> {
+    say(port, &[line.as_bytes(), b" HTTP/1.1\r\nHost: device\r\n", fields, b"\r\n"].concat())
+}
+
+/// What stands behind an answer's head.
+pub(crate) fn body(answer: &[u8]) -> Option<&[u8]> {
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
+    answer.get(head + 4..)
 }
 
 /// The status of the same.

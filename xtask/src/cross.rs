@@ -9,13 +9,14 @@ use anyhow::{Result, bail};
 use crate::packages;
 use crate::process::{self, Step, is_installed};
 
-/// The targets of the check: Cortex-M0, M3, M4F, M33 and RISC-V.
-pub(crate) const TARGETS: [&str; 5] = [
+/// The targets of the check: Cortex-M0, M3, M4F, M33 and RISC-V; the last has no atomics at all.
+pub(crate) const TARGETS: [&str; 6] = [
     "thumbv6m-none-eabi",
     "thumbv7m-none-eabi",
     "thumbv7em-none-eabihf",
     "thumbv8m.main-none-eabi",
     "riscv32imac-unknown-none-elf",
+    "riscv32i-unknown-none-elf",
 ];
 
 const DEBIAN: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];

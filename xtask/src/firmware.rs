@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::agents;
 use crate::client::get;
 use crate::cross::Cross;
 use crate::device::{PROGRAMS, Program};
@@ -90,6 +91,9 @@ fn http(program: &Program, elf: &std::path::Path, port: Option<u16>) -> Result<E
         "curl {codes} -H 'X-Tenant-ID: {}' '{url}?[1-100]'   # 429 in the end: over its limit",
         ACTIVE[1]
     );
+    for line in agents::curl_lines(port)? {
+        println!("{line}");
+    }
     println!("==> Ctrl-C ends it; its log:");
     for line in &device.log {
         println!("{line}");

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::agents;
 use crate::cases::{self, Case};
 use crate::client::{ask, field, get, status};
 use crate::device::Program;
@@ -28,6 +29,7 @@ pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
     packages::need("curl", &["curl"], "a client that this project did not write")?;
     let (mut device, port) = start_http(program, elf, None)?;
     let result = well_meant(port)
+        .and_then(|()| agents::test(port))
         .and_then(|()| by_curl(port))
         .and_then(|()| limited(port))
         .and_then(|()| broken(port));
@@ -37,7 +39,8 @@ pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
         let tail = &log[log.len().saturating_sub(40)..];
         bail!("{error:#}; the end of the device's log:\n{}", tail.join("\n"));
     }
-    contexts_alternate(&log)
+    contexts_alternate(&log)?;
+    stack_has_room(&log)
 }
 
 fn log_of(device: &Device) -> Vec<String> {
@@ -191,5 +194,16 @@ fn contexts_alternate(log: &[String]) -> Result<()> {
     }
     ensure!(!set && count > 40, "{count} lines of contexts set and cleared; the last one set: {set}");
     println!("    the log has {} contexts, each set and then cleared", count / 2);
+    Ok(())
+}
+
+/// Of the stack, at its most, there is a quarter left: nothing else stops it from growing into the statics.
+fn stack_has_room(log: &[String]) -> Result<()> {
+    let measured = log.iter().rev().find_map(|line| line.strip_prefix("INFO stack: "));
+    let measured = measured.context("the device did not measure its stack")?;
+    let numbers = measured.split(' ').filter_map(|word| word.parse::<u64>().ok());
+    let [used, size] = numbers.collect::<Vec<_>>()[..] else { bail!("no stack in: {measured}") };
+    ensure!(used * 4 <= size * 3, "too little stack: {measured}");
+    println!("    stack: {measured}");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The one door: what the check runs, a person runs by the same name.
 
+mod agents;
 mod cases;
 mod client;
 mod cross;

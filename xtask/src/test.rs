@@ -140,6 +140,7 @@ fn features(verdict: &mut Verdict) {
     // Twice: dev-dependencies may enable what the crate lacks.
     let runs: &[&[&str]] = &[&["build"], &["test"]];
     features_of(verdict, "tenancy", "Cargo.toml", runs);
+    features_of(verdict, "tenancy-agents", "crates/tenancy-agents/Cargo.toml", runs);
     // Its tests need a server, and are run with all features: here they need not be linked.
     let checks: &[&[&str]] = &[&["build"], &["check", "--tests"], &["test", "--lib"]];
     features_of(verdict, "tenancy-postgres", "crates/tenancy-postgres/Cargo.toml", checks);
@@ -187,7 +188,7 @@ fn docs(verdict: &mut Verdict) {
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });
-    for package in ["tenancy-postgres", "tenancy-redis", "tenancy-tower"] {
+    for package in ["tenancy-agents", "tenancy-postgres", "tenancy-redis", "tenancy-tower"] {
         verdict.step(&format!("examples in the documentation of {package}"), || {
             cargo(&["test", "--quiet", "--doc", "-p", package, "--all-features"]).run()
         });
@@ -262,6 +263,9 @@ fn devices(verdict: &mut Verdict) {
         verdict.step(&format!("the core for {target}, bare and with defmt"), || {
             cross.build(&root(), target, &["-p", "tenancy", "--lib"])?;
             cross.build(&root(), target, &["-p", "tenancy", "--lib", "--features", "defmt"]).map(drop)
+        });
+        verdict.step(&format!("the agents' registry for {target}"), || {
+            cross.build(&root(), target, &["-p", "tenancy-agents", "--lib"]).map(drop)
         });
     }
     for program in &PROGRAMS {
