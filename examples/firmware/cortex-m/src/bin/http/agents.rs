@@ -14,9 +14,9 @@ use source::Device;
 pub(crate) use seed::plant;
 
 /// Of a tenant there are no more than 4. An agent has 1.7 KiB: this is what the other statics and the stack leave.
-static AGENTS: FixedStore<12> = FixedStore::with_quota(4);
+static AGENTS: FixedStore<8> = FixedStore::with_quota(4);
 
-static REGISTRY: AgentRegistry<&FixedStore<12>, Device> = AgentRegistry::new(&AGENTS, Device);
+static REGISTRY: AgentRegistry<&FixedStore<8>, Device> = AgentRegistry::new(&AGENTS, Device);
 
 const TOO_LARGE: Refusal = Refusal::internal("the agent does not fit into an answer");
 

@@ -7,7 +7,7 @@ use heapless::String;
 use crate::refusal::{Extra, Refusal};
 
 const HEAD: usize = 320;
-const BODY: usize = 1536;
+const BODY: usize = 1280;
 
 /// The most bytes that an answer has.
 pub(crate) const MOST: usize = HEAD + BODY;

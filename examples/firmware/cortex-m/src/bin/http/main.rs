@@ -37,11 +37,18 @@ pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 #[entry]
 fn main() -> ! {
     let Some(core) = Peripherals::take() else { firmware_kit::exit(1) };
-    let mut clock = Clock::start(core.SYST);
+    let clock = Clock::start(core.SYST);
     if !agents::plant() {
         firmware_kit::exit(1);
     }
+    let mut stack = Stack::new();
+    stack.measure(smoltcp::time::Instant::ZERO);
+    serve(clock)
+}
 
+/// Not a part of `main`: its buffers take half of the stack, and registering agents takes the other half and more.
+#[inline(never)]
+fn serve(mut clock: Clock) -> ! {
     let mut ethernet = Ethernet::new(MAC);
     let config = Config::new(EthernetAddress(MAC).into());
     let mut interface = Interface::new(config, &mut ethernet, clock.now());
