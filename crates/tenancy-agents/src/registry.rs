@@ -90,45 +90,48 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// - [`AgentError::NameTaken`] where the tenant has one of this name, with other content.
     /// - [`AgentError::NameShared`] where the platform shares one of this name.
     /// - [`AgentError::Quota`] and [`AgentError::Full`] where the store has limits.
-    pub async fn register(&self, name: AgentName, content: AgentContent) -> Result<Registered, AgentError> {
-        let tenant = TenantContext::get()?;
-        if let Some(found) = self.registered(tenant, &name, &content).await? {
-            return Ok(found);
-        }
-        let now = self.source.now();
-        let agent = Agent {
-            id: self.source.new_id(),
-            tenant,
-            name,
-            content,
-            status: AgentStatus::Draft,
-            revision: 1,
-            created_at: now,
-            updated_at: now,
-            last_seen_at: None,
-        };
-        match self.store.insert(&agent).await {
-            Ok(()) => Ok(Registered { agent, is_new: true }),
-            // Somebody was first: perhaps with the same.
-            Err(AgentError::NameTaken) => {
-                let found = self.registered(tenant, &agent.name, &agent.content).await?;
-                found.ok_or(AgentError::NameTaken)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn registered(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` holds its arguments twice, and these are large"
+    )]
+    pub fn register(
         &self,
-        tenant: TenantId,
-        name: &AgentName,
-        content: &AgentContent,
-    ) -> Result<Option<Registered>, AgentError> {
-        match self.store.get_by_name(name).await?.filter(|agent| agent.is_visible_to(tenant)) {
-            None => Ok(None),
-            Some(agent) if agent.tenant != tenant => Err(AgentError::NameShared),
-            Some(agent) if agent.content == *content => Ok(Some(Registered { agent, is_new: false })),
-            Some(_) => Err(AgentError::NameTaken),
+        name: AgentName,
+        content: AgentContent,
+    ) -> impl Future<Output = Result<Registered, AgentError>> {
+        async move {
+            let tenant = TenantContext::get()?;
+            if let Some(found) = self.store.get_by_name(&name).await?
+                && found.is_visible_to(tenant)
+            {
+                check_same(tenant, &found, &content)?;
+                return Ok(Registered { agent: found, is_new: false });
+            }
+            let now = self.source.now();
+            let agent = Agent {
+                id: self.source.new_id(),
+                tenant,
+                name,
+                content,
+                status: AgentStatus::Draft,
+                revision: 1,
+                created_at: now,
+                updated_at: now,
+                last_seen_at: None,
+            };
+            match self.store.insert(&agent).await {
+                Ok(()) => return Ok(Registered { agent, is_new: true }),
+                // Somebody was first: perhaps with the same.
+                Err(AgentError::NameTaken) => {}
+                Err(error) => return Err(error),
+            }
+            match self.store.get_by_name(&agent.name).await? {
+                Some(found) if found.is_visible_to(tenant) => {
+                    check_same(tenant, &found, &agent.content)?;
+                    Ok(Registered { agent: found, is_new: false })
+                }
+                _ => Err(AgentError::NameTaken),
+            }
         }
     }
 
@@ -139,7 +142,10 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// [`AgentError::NotFound`] where the tenant sees none of this id.
     pub async fn get(&self, id: AgentId) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        self.visible(tenant, id).await
+        match self.store.get(id).await? {
+            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
+            _ => Err(AgentError::NotFound),
+        }
     }
 
     /// The agent of a name that is not deleted.
@@ -149,8 +155,10 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// [`AgentError::NotFound`] where the tenant sees none.
     pub async fn get_by_name(&self, name: &AgentName) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        let agent = self.store.get_by_name(name).await?;
-        agent.filter(|agent| agent.is_visible_to(tenant)).ok_or(AgentError::NotFound)
+        match self.store.get_by_name(name).await? {
+            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
+            _ => Err(AgentError::NotFound),
+        }
     }
 
     /// Gives each agent of a page, by their ids; and after which id the next page begins, if there is one.
@@ -215,26 +223,32 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
     /// - [`AgentError::Revision`] where it has another.
     /// - [`AgentError::NameHeld`] where it would be shared now, and tenants have its name.
-    pub async fn update(
+    #[expect(clippy::manual_async_fn, reason = "as `register`")]
+    pub fn update(
         &self,
         id: AgentId,
         revision: u64,
         content: AgentContent,
-    ) -> Result<Agent, AgentError> {
-        let tenant = TenantContext::get()?;
-        let agent = self.own(tenant, id).await?;
-        if agent.status == AgentStatus::Deleted {
-            return Err(AgentError::Deleted);
+    ) -> impl Future<Output = Result<Agent, AgentError>> {
+        async move {
+            let tenant = TenantContext::get()?;
+            let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
+            check_own(tenant, &agent)?;
+            if agent.status == AgentStatus::Deleted {
+                return Err(AgentError::Deleted);
+            }
+            if agent.revision != revision {
+                return Err(AgentError::Revision { expected: revision, found: agent.revision });
+            }
+            agent.content = content;
+            self.count_revision(&mut agent);
+            if self.store.replace(&agent, revision).await? {
+                return Ok(agent);
+            }
+            let Some(other) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
+            check_own(tenant, &other)?;
+            Err(AgentError::Revision { expected: revision, found: other.revision })
         }
-        if agent.revision != revision {
-            return Err(AgentError::Revision { expected: revision, found: agent.revision });
-        }
-        let agent = self.next_revision(Agent { content, ..agent });
-        if self.store.replace(&agent, revision).await? {
-            return Ok(agent);
-        }
-        let found = self.own(tenant, id).await?.revision;
-        Err(AgentError::Revision { expected: revision, found })
     }
 
     /// Asks the platform for its word: `Draft → PendingApproval`.
@@ -315,7 +329,8 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
             return Ok(());
         }
         // Not its own, or deleted: which of these is asked for only now.
-        self.own(tenant, id).await?;
+        let Some(agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
+        check_own(tenant, &agent)?;
         Err(AgentError::Deleted)
     }
 
@@ -338,12 +353,13 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, agent.id) {
             return Err(AgentError::Approval);
         }
-        match self.visible(tenant, agent.id).await {
-            Ok(found) if found == *agent => Ok(false),
-            Ok(_) => Err(AgentError::NameTaken),
-            Err(AgentError::NotFound) => self.store.insert(agent).await.map(|()| true),
-            Err(error) => Err(error),
+        match self.store.get(agent.id).await? {
+            Some(found) if found == *agent => return Ok(false),
+            Some(found) if found.is_visible_to(tenant) => return Err(AgentError::NameTaken),
+            _ => {}
         }
+        self.store.insert(agent).await?;
+        Ok(true)
     }
 
     async fn decide(&self, id: AgentId, step: Transition, approval: &Approval) -> Result<Agent, AgentError> {
@@ -359,12 +375,14 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         let tenant = TenantContext::get()?;
         let mut tries = TRIES;
         loop {
-            let agent = self.own(tenant, id).await?;
+            let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
+            check_own(tenant, &agent)?;
             let (revision, status) = (agent.revision, step.apply(agent.status)?);
             if status == agent.status {
                 return Ok(agent);
             }
-            let agent = self.next_revision(Agent { status, ..agent });
+            agent.status = status;
+            self.count_revision(&mut agent);
             if self.store.replace(&agent, revision).await? {
                 return Ok(agent);
             }
@@ -375,21 +393,31 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         }
     }
 
-    /// An agent that the tenant sees: the one way from an id to an agent.
-    async fn visible(&self, tenant: TenantId, id: AgentId) -> Result<Agent, AgentError> {
-        let agent = self.store.get(id).await?;
-        agent.filter(|agent| agent.is_visible_to(tenant)).ok_or(AgentError::NotFound)
-    }
-
-    /// An agent that the tenant may change.
-    async fn own(&self, tenant: TenantId, id: AgentId) -> Result<Agent, AgentError> {
-        let agent = self.visible(tenant, id).await?;
-        if agent.tenant == tenant { Ok(agent) } else { Err(AgentError::ReadOnly) }
-    }
-
-    fn next_revision(&self, agent: Agent) -> Agent {
+    fn count_revision(&self, agent: &mut Agent) {
+        agent.revision = agent.revision.saturating_add(1);
         // Time does not run back, though clocks do.
-        let updated_at = self.source.now().max(agent.updated_at);
-        Agent { revision: agent.revision.saturating_add(1), updated_at, ..agent }
+        agent.updated_at = self.source.now().max(agent.updated_at);
+    }
+}
+
+/// Whether the tenant may change an agent that a store gave.
+fn check_own(tenant: TenantId, agent: &Agent) -> Result<(), AgentError> {
+    if agent.tenant == tenant {
+        Ok(())
+    } else if agent.is_visible_to(tenant) {
+        Err(AgentError::ReadOnly)
+    } else {
+        Err(AgentError::NotFound)
+    }
+}
+
+/// Whether what has a name is just what is to be registered.
+fn check_same(tenant: TenantId, found: &Agent, content: &AgentContent) -> Result<(), AgentError> {
+    if found.tenant != tenant {
+        Err(AgentError::NameShared)
+    } else if found.content == *content {
+        Ok(())
+    } else {
+        Err(AgentError::NameTaken)
     }
 }

@@ -3,7 +3,7 @@
 use tenancy::{TenantContext, TenantId, tenant_id};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Filter, FixedStore,
-    Query, SystemSource, immediate,
+    Query, SystemSource, UnixMillis, immediate,
 };
 
 const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
@@ -110,4 +110,33 @@ fn nothing_of_the_agents_is_shown() {
 #[test]
 fn an_agent_takes_less_than_two_kibibytes() {
     assert!(size_of::<Option<Agent>>() <= 2048, "{}", size_of::<Option<Agent>>());
+}
+
+/// On a device a future lies on the stack, which is small.
+#[test]
+fn a_future_holds_what_it_was_given_and_one_agent_at_most() {
+    const AGENT: usize = size_of::<Agent>();
+    const CONTENT: usize = size_of::<AgentContent>();
+    // Ids, a query, references, and how far it has come.
+    const SMALL: usize = 256;
+    let registry = registry::<2>(2);
+    let id = AgentId::v7(UnixMillis(0), [0; 10]);
+    let name = AgentName::parse("one").expect("a name");
+    let query = Query::first(Filter::default(), 9);
+    for (operation, size, most) in [
+        ("get", size_of_val(&registry.get(id)), SMALL),
+        ("get_by_name", size_of_val(&registry.get_by_name(&name)), SMALL),
+        ("list", size_of_val(&registry.list(&query, |_| ())), SMALL),
+        ("heartbeat", size_of_val(&registry.heartbeat(id)), SMALL),
+        ("submit", size_of_val(&registry.submit(id)), AGENT + SMALL),
+        ("deregister", size_of_val(&registry.deregister(id)), AGENT + SMALL),
+        ("update", size_of_val(&registry.update(id, 1, AgentContent::default())), CONTENT + AGENT + SMALL),
+        (
+            "register",
+            size_of_val(&registry.register(name.clone(), AgentContent::default())),
+            CONTENT + AGENT + SMALL,
+        ),
+    ] {
+        assert!(size <= most, "{operation} has {size} bytes, more than {most}");
+    }
 }

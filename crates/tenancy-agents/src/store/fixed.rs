@@ -144,7 +144,8 @@ impl<const N: usize> Slots<N> {
             self.check_shared(agent)?;
         }
         if let Some(old) = self.own_mut(tenant, agent.id) {
-            old.clone_from(&Agent { tenant, last_seen_at, ..agent.clone() });
+            old.clone_from(agent);
+            (old.tenant, old.last_seen_at) = (tenant, last_seen_at);
         }
         Ok(true)
     }
@@ -167,12 +168,12 @@ fn is_living(agent: &Agent) -> bool {
 impl<const N: usize> Store for FixedStore<N> {
     async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        Ok(self.slots.with(|slots| slots.get(tenant, id).cloned()))
+        self.slots.with(|slots| Ok(slots.get(tenant, id).cloned()))
     }
 
     async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        Ok(self.slots.with(|slots| slots.get_by_name(tenant, name).cloned()))
+        self.slots.with(|slots| Ok(slots.get_by_name(tenant, name).cloned()))
     }
 
     /// An agent at a time is looked for and copied: the list holds up nobody for longer.
