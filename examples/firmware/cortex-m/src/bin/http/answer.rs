@@ -23,43 +23,44 @@ pub(crate) enum Served {
     Silently,
 }
 
+/// There is one, in a static: it is too large to be moved about on the stack.
 pub(crate) struct Answer {
     pub(crate) head: String<HEAD>,
     pub(crate) body: Body,
 }
 
 impl Answer {
-    pub(crate) fn served(served: Served, body: Body, head_only: bool) -> Self {
+    pub(crate) const fn new() -> Self {
+        Self { head: String::new(), body: Body::new() }
+    }
+
+    /// The head of what is in the body.
+    pub(crate) fn serve(&mut self, served: Served) {
         match served {
-            Served::Json => Self::new(200, "OK", "application/json", Extra::None, body, head_only),
+            Served::Json => self.write_head(200, "OK", "application/json", Extra::None),
             // RFC 9110, section 8.6: no length.
             Served::Silently => {
-                let mut head = String::new();
-                let _ = head.push_str("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+                self.body.clear();
+                self.head.clear();
+                let _ = self.head.push_str("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
                 defmt::info!("answer 204");
-                Self { head, body: Body::new() }
             }
         }
     }
 
-    pub(crate) fn refused(refusal: &Refusal, head_only: bool) -> Self {
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) {
         let Refusal(status, reason, detail, extra) = *refusal;
-        let mut body = Body::new();
+        // What was written before it was refused is nobody's to read.
+        self.body.clear();
         // All of it fits: the texts are this program's own.
-        let _ = writeln!(body, "{{\"status\":{status},\"detail\":\"{detail}\"}}");
-        Self::new(status, reason, "application/problem+json", extra, body, head_only)
+        let _ = writeln!(self.body, "{{\"status\":{status},\"detail\":\"{detail}\"}}");
+        self.write_head(status, reason, "application/problem+json", extra);
     }
 
-    fn new(
-        status: u16,
-        reason: &str,
-        media_type: &str,
-        extra: Extra,
-        mut body: Body,
-        head_only: bool,
-    ) -> Self {
+    fn write_head(&mut self, status: u16, reason: &str, media_type: &str, extra: Extra) {
         defmt::info!("answer {=u16}", status);
-        let mut head = String::new();
+        let Self { head, body } = self;
+        head.clear();
         // All of it fits, as above.
         let _ = write!(
             head,
@@ -71,9 +72,5 @@ impl Answer {
             Extra::Allow(methods) => write!(head, "Allow: {methods}\r\n\r\n"),
             Extra::RetryAfter(seconds) => write!(head, "Retry-After: {seconds}\r\n\r\n"),
         };
-        if head_only {
-            body.clear();
-        }
-        Self { head, body }
     }
 }

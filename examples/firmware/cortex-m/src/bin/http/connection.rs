@@ -5,7 +5,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::request::{self, HEAD};
 use crate::tenants::Tenants;
 
@@ -52,7 +52,13 @@ impl<'b> Connection<'b> {
     }
 
     /// Takes the connection as far as it goes now.
-    pub(crate) fn serve(&mut self, sockets: &mut SocketSet<'_>, tenants: &mut Tenants, now: Instant) {
+    pub(crate) fn serve(
+        &mut self,
+        sockets: &mut SocketSet<'_>,
+        tenants: &mut Tenants,
+        answer: &mut Answer,
+        now: Instant,
+    ) {
         let socket = sockets.get_mut::<Socket<'_>>(self.socket);
         match self.stage {
             Stage::Listening if !socket.is_open() => {
@@ -64,7 +70,7 @@ impl<'b> Connection<'b> {
                 self.stage = Stage::Reading(now + HEAD_TIME);
             }
             Stage::Listening => {}
-            Stage::Reading(deadline) => self.read(socket, tenants, deadline, now),
+            Stage::Reading(deadline) => self.read(socket, tenants, answer, deadline, now),
             Stage::Closing(deadline) => {
                 // What still comes is read and dropped, or the client would see a reset before the answer.
                 let _ = socket.recv(|rest| (rest.len(), ()));
@@ -76,13 +82,18 @@ impl<'b> Connection<'b> {
         }
     }
 
-    fn read(&mut self, socket: &mut Socket<'_>, tenants: &mut Tenants, deadline: Instant, now: Instant) {
+    fn read(
+        &mut self,
+        socket: &mut Socket<'_>,
+        tenants: &mut Tenants,
+        answer: &mut Answer,
+        deadline: Instant,
+        now: Instant,
+    ) {
         let room = &mut self.head[self.filled..];
         if let Ok(more) = socket.recv_slice(room) {
             self.filled += more;
-            if more > 0
-                && let Some(answer) = request::answer(&self.head[..self.filled], tenants, since_start(now))
-            {
+            if more > 0 && request::answer(&self.head[..self.filled], tenants, since_start(now), answer) {
                 // All of it fits into the buffer.
                 let _ = socket.send_slice(answer.head.as_bytes());
                 let _ = socket.send_slice(answer.body.as_bytes());

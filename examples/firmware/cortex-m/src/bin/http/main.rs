@@ -23,8 +23,9 @@ use firmware_kit as _;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
+use answer::Answer;
 use clock::Clock;
-use connection::{CONNECTIONS, Connection};
+use connection::{Buffers, CONNECTIONS, Connection};
 use ethernet::Ethernet;
 use stack::Stack;
 use tenants::Tenants;
@@ -36,6 +37,9 @@ pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
 #[entry]
 fn main() -> ! {
+    static mut BUFFERS: [Buffers; CONNECTIONS] = [const { Buffers::new() }; CONNECTIONS];
+    static mut ANSWER: Answer = Answer::new();
+
     let Some(core) = Peripherals::take() else { firmware_kit::exit(1) };
     let clock = Clock::start(core.SYST);
     if !agents::plant() {
@@ -43,12 +47,12 @@ fn main() -> ! {
     }
     let mut stack = Stack::new();
     stack.measure(smoltcp::time::Instant::ZERO);
-    serve(clock)
+    serve(clock, BUFFERS, ANSWER)
 }
 
-/// Not a part of `main`: its buffers take half of the stack, and registering agents takes the other half and more.
+/// Not a part of `main`: what it has on the stack is not there yet while agents are registered.
 #[inline(never)]
-fn serve(mut clock: Clock) -> ! {
+fn serve(mut clock: Clock, buffers: &'static mut [Buffers; CONNECTIONS], answer: &mut Answer) -> ! {
     let mut ethernet = Ethernet::new(MAC);
     let config = Config::new(EthernetAddress(MAC).into());
     let mut interface = Interface::new(config, &mut ethernet, clock.now());
@@ -58,10 +62,9 @@ fn serve(mut clock: Clock) -> ! {
     });
     let _ = interface.routes_mut().add_default_ipv4_route(GATEWAY);
 
-    let mut storage = [const { connection::Buffers::new() }; CONNECTIONS];
     let mut entries = [SocketStorage::EMPTY; CONNECTIONS];
     let mut sockets = SocketSet::new(&mut entries[..]);
-    let mut connections = storage.each_mut().map(|buffers| Connection::new(buffers, &mut sockets));
+    let mut connections = buffers.each_mut().map(|buffers| Connection::new(buffers, &mut sockets));
     let mut tenants = Tenants::new();
     let mut stack = Stack::new();
 
@@ -69,7 +72,7 @@ fn serve(mut clock: Clock) -> ! {
     loop {
         interface.poll(clock.now(), &mut ethernet, &mut sockets);
         for connection in &mut connections {
-            connection.serve(&mut sockets, &mut tenants, clock.now());
+            connection.serve(&mut sockets, &mut tenants, answer, clock.now());
         }
         stack.measure(clock.now());
     }

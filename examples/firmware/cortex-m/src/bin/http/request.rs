@@ -16,23 +16,28 @@ use crate::tenants::Tenants;
 pub(crate) const HEAD: usize = 1024;
 const FIELDS: usize = 24;
 
-/// The answer to what has come so far; `None` while the head is not complete.
-pub(crate) fn answer(received: &[u8], tenants: &mut Tenants, now: Duration) -> Option<Answer> {
+/// Answers what has come so far; false while the head is not complete.
+pub(crate) fn answer(received: &[u8], tenants: &mut Tenants, now: Duration, answer: &mut Answer) -> bool {
     let mut fields = [EMPTY_HEADER; FIELDS];
     let mut request = Request::new(&mut fields);
-    let mut body = Body::new();
+    // The answer before is another tenant's, perhaps.
+    answer.body.clear();
     let outcome = match request.parse(received) {
-        Ok(Status::Partial) if received.len() < HEAD => return None,
+        Ok(Status::Partial) if received.len() < HEAD => return false,
         Ok(Status::Partial) | Err(Error::TooManyHeaders) => {
             Err(Refusal(431, "Request Header Fields Too Large", "the head is too large", Extra::None))
         }
-        Ok(Status::Complete(_)) => serve(&request, tenants, now, &mut body),
+        Ok(Status::Complete(_)) => serve(&request, tenants, now, &mut answer.body),
         Err(_) => Err(Refusal(400, "Bad Request", "not an HTTP request", Extra::None)),
     };
-    Some(match outcome {
-        Ok(served) => Answer::served(served, body, request.method == Some("HEAD")),
-        Err(refusal) => Answer::refused(&refusal, request.method == Some("HEAD")),
-    })
+    match outcome {
+        Ok(served) => answer.serve(served),
+        Err(refusal) => answer.refuse(&refusal),
+    }
+    if request.method == Some("HEAD") {
+        answer.body.clear();
+    }
+    true
 }
 
 /// What it is about first, then for whom; and in the tenant's context what it asks for.

@@ -1,12 +1,13 @@
 //! How much of the stack was used: the start code painted it, and use scrapes the paint off.
 //!
-//! Nothing stops a stack that grows into the statics below it. So its most is logged, and the check reads the log.
+//! It lies below the statics, at the start of RAM (see the build script): a stack that overflows leaves RAM, and the
+//! device stops, where it would overwrite statics else. The check reads here how near it came to that.
 
 use cortex_m_rt::STACK_PAINT_VALUE;
 use smoltcp::time::{Duration, Instant};
 
 unsafe extern "C" {
-    /// Of the linker script: the end of the statics, and of the stack.
+    /// Of the linker script: where the stack may go, and where it begins.
     static _stack_end: u32;
     static _stack_start: u32;
 }

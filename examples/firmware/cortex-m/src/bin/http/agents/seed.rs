@@ -2,7 +2,8 @@
 
 use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
-    AgentContent, AgentName, AgentStatus, Approval, Capabilities, Endpoint, Text, Tier, Visibility, immediate,
+    AgentContent, AgentId, AgentName, AgentStatus, Approval, Capabilities, Endpoint, Text, Tier, Visibility,
+    immediate,
 };
 
 use super::REGISTRY;
@@ -77,8 +78,22 @@ pub(crate) fn plant() -> bool {
 
 impl Seed {
     fn plant(&self) -> Option<()> {
+        let id = self.register()?;
+        self.advance(id)
+    }
+
+    /// Not a part of its caller: what it has on the stack is gone when the agent takes its steps.
+    #[inline(never)]
+    fn register(&self) -> Option<AgentId> {
         let name = AgentName::parse(self.name).ok()?;
-        let id = immediate(REGISTRY.register(name, self.content()?)).ok()?.agent.id;
+        match immediate(REGISTRY.register(name, self.content()?)) {
+            Ok(registered) => Some(registered.agent.id),
+            Err(_) => None,
+        }
+    }
+
+    #[inline(never)]
+    fn advance(&self, id: AgentId) -> Option<()> {
         let (submitted, decided) = match self.status {
             AgentStatus::Draft => (false, false),
             AgentStatus::PendingApproval => (true, false),
