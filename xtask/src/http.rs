@@ -197,13 +197,13 @@ fn contexts_alternate(log: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Of the stack, at its most, there is a quarter left: nothing else stops it from growing into the statics.
+/// Of the stack, an eighth was never used.
 fn stack_has_room(log: &[String]) -> Result<()> {
     let measured = log.iter().rev().find_map(|line| line.strip_prefix("INFO stack: "));
     let measured = measured.context("the device did not measure its stack")?;
     let numbers = measured.split(' ').filter_map(|word| word.parse::<u64>().ok());
     let [used, size] = numbers.collect::<Vec<_>>()[..] else { bail!("no stack in: {measured}") };
-    ensure!(used * 4 <= size * 3, "too little stack: {measured}");
+    ensure!(used * 8 <= size * 7, "too little stack: {measured}");
     println!("    stack: {measured}");
     Ok(())
 }

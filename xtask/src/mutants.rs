@@ -18,12 +18,14 @@ const OWNER_CHECK: [&str; 2] =
 pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
     let copy = root().join("target/mutants/no-owner-check");
     // What an earlier run left; it may not be there.
-    let _ = fs::remove_dir_all(copy.join("src"));
-    fs::create_dir_all(copy.join("examples"))?;
-    for part in ["Cargo.toml", "build.rs", "README.md", "src", "examples/firmware"] {
+    for part in ["src", "crates"] {
+        let _ = fs::remove_dir_all(copy.join(part));
+    }
+    fs::create_dir_all(&copy)?;
+    // With all members of the workspace: cargo asks for each.
+    for part in ["Cargo.toml", "build.rs", "README.md", "src", "crates", "benches", "examples", "xtask"] {
         copy_into(&root().join(part), &copy.join(part))?;
     }
-    strip_workspace(&copy.join("Cargo.toml"))?;
     replace(&copy.join("src/context/entry.rs"), OWNER_CHECK)?;
 
     let program = Program::find("interrupts").context("the program is in the table")?;
@@ -53,19 +55,6 @@ fn must_fail(program: &Program, elf: &Path, counted: &str) -> Result<()> {
         bail!("{} did not see that the core was broken", program.name);
     }
     Ok(())
-}
-
-/// The copy is no workspace: its members are not there.
-fn strip_workspace(manifest: &Path) -> Result<()> {
-    let text = fs::read_to_string(manifest)?;
-    let workspace = text.find("[package]").context("the manifest has a package")?;
-    let inherited = ["version", "edition", "license"];
-    let mut package = text[workspace..].replace("[lints]\nworkspace = true\n", "[workspace]\n");
-    for key in inherited {
-        let line = format!("{key}.workspace = true\n");
-        package = package.replace(&line, if key == "edition" { "edition = \"2024\"\n" } else { "" });
-    }
-    Ok(fs::write(manifest, package)?)
 }
 
 fn replace(file: &Path, [from, to]: [&str; 2]) -> Result<()> {
