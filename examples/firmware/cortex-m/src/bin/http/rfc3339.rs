@@ -3,14 +3,14 @@
 use core::fmt;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
-/// The last millisecond of the year 9999: RFC 3339 has four digits.
-const LAST: u64 = 253_402_300_799_999;
+/// The last that hosts write, 26 hours before a year has five digits: RFC 3339 has four.
+const LAST: u64 = 253_402_207_200_000;
 
 /// Milliseconds since 1970, in UTC. A fraction has no zero at its end, and without one there is no point.
 pub(crate) struct Rfc3339(pub(crate) u64);
 
 impl fmt::Display for Rfc3339 {
-    /// Fails behind the year 9999.
+    /// Fails for what is later.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(time) = *self;
         if time > LAST {
