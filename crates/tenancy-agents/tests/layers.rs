@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use tenancy::{TenantFutureExt, TenantId, tenant_id};
+use tenancy::{TenantContext, TenantFutureExt, TenantId, tenant_id};
 use tenancy_agents::{
-    Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Filter, Query, Store,
-    SystemSource, UnixMillis, Visibility,
+    Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
+    Store, SystemSource, UnixMillis, Visibility,
 };
 
 const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
@@ -104,6 +104,11 @@ async fn what_a_store_leaks_the_registry_holds_back() {
         let registered =
             registry.register(foreign.name.clone(), foreign.content.clone()).await.expect("its own");
         assert_eq!((registered.is_new, registered.agent.tenant), (true, B));
+        // Nor does an id.
+        let returning = Agent { tenant: B, ..foreign.clone() };
+        let approval = TenantContext::scope(TenantId::PLATFORM, || Approval::grant(B, foreign.id));
+        let is_new = registry.restore(&returning, &approval.expect("the platform's")).await;
+        assert!(is_new.expect("its own"));
     }
     .in_tenant(B)
     .await;
