@@ -38,11 +38,12 @@ usage: cargo xtask COMMAND
                               quickstart, http, interrupts, tasks, cores, riscv
                               http stays up and prints curl lines to try; Ctrl-C ends it
   bench [ROW]                 times against peers, in one run
+  bench noisy                 how much slower a tenant's requests are beside one at its limit, of two gateways
   bench load                  a server's throughput with and without the layer, by wrk
   redis-table                 writes the table of a redis-server's commands anew
   size                        bytes, symbols and instructions of the core on a Cortex-M3
 
-What is missing (QEMU, the cross toolchain, curl, redis-server, Postgres, pgbouncer, wrk) is installed, by rustup or the system's package manager.
+What is missing (QEMU, the cross toolchain, curl, Chromium, redis-server, Postgres, pgbouncer, wrk) is installed, by rustup or the system's package manager.
 XTASK_CROSS=rustup or XTASK_CROSS=debian chooses the cross toolchain.
 --ci prints less on the way; it checks the same.";
 
@@ -79,6 +80,14 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
         ["firmware", rest @ ..] => firmware::run(rest)?,
         ["bench", "load"] => {
             load::run()?;
+            Some(ExitCode::SUCCESS)
+        }
+        ["bench", "noisy"] => {
+            redis::set_up()?;
+            postgres::set_up()?;
+            let test = ["--test", "postgres", "a_tenant_at_its_limit", "--", "--ignored", "--nocapture"];
+            process::cargo(&[&["test", "--release", "--quiet", "-p", "gateway"], &test[..]].concat())
+                .run()?;
             Some(ExitCode::SUCCESS)
         }
         ["bench", rest @ ..] => {

@@ -145,6 +145,7 @@ fn features(verdict: &mut Verdict) {
     let checks: &[&[&str]] = &[&["build"], &["check", "--tests"], &["test", "--lib"]];
     features_of(verdict, "tenancy-postgres", "crates/tenancy-postgres/Cargo.toml", checks);
     features_of(verdict, "tenancy-redis", "crates/tenancy-redis/Cargo.toml", runs);
+    features_of(verdict, "tenancy-sqlite", "crates/tenancy-sqlite/Cargo.toml", runs);
     features_of(verdict, "tenancy-tower", "crates/tenancy-tower/Cargo.toml", runs);
 }
 
@@ -188,7 +189,8 @@ fn docs(verdict: &mut Verdict) {
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     });
-    for package in ["tenancy-agents", "tenancy-postgres", "tenancy-redis", "tenancy-tower"] {
+    for package in ["tenancy-agents", "tenancy-postgres", "tenancy-redis", "tenancy-sqlite", "tenancy-tower"]
+    {
         verdict.step(&format!("examples in the documentation of {package}"), || {
             cargo(&["test", "--quiet", "--doc", "-p", package, "--all-features"]).run()
         });
@@ -227,6 +229,10 @@ fn against_postgres(verdict: &mut Verdict) {
     verdict.step("tenancy-postgres against a Postgres", || {
         postgres::set_up()?;
         cargo(&["test", "--quiet", "-p", "tenancy-postgres", "--all-features", "--", "--ignored"]).run()
+    });
+    verdict.step("tenancy-agents against a Postgres, and all three stores together", || {
+        postgres::set_up()?;
+        cargo(&["test", "--quiet", "-p", "tenancy-agents", "--all-features", "--", "--ignored"]).run()
     });
     verdict.step("the gateway on a Postgres: what it does in memory, and several instances", || {
         packages::need("curl", &["curl"], "a client that this project did not write")?;
