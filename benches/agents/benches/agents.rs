@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bench_agents::{
-    ByHand, Map, PlainPostgres, TENANT, connect, copies, files, fill, fill_postgres, id, scattered, set_up,
-    tenant,
+    ByHand, Map, PlainPostgres, TENANT, connect, empty_files, files, fill, fill_postgres, id, scattered,
+    set_up, tenant,
 };
 use bench_harness::{Table, contender, subject};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
@@ -237,8 +237,9 @@ impl Bench {
         }
         let folders = [10, 1_000, 100_000].map(|tenants| {
             let folder = tempfile::tempdir().expect("a folder");
-            told(&format!("{tenants} files"), || copies(folder.path(), tenants));
-            let registry = AgentRegistry::new(SqliteStore::new(files(folder.path())), SystemSource);
+            let files = files(folder.path());
+            told(&format!("{tenants} files"), || empty_files(&files, tenants));
+            let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
             (tenants, registry, folder)
         });
         let count = |place: usize| {

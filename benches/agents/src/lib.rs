@@ -16,7 +16,7 @@ use tenancy::{TenantId, tenant_id};
 use tenancy_agents::AgentId;
 use uuid::Uuid;
 
-pub use files::{ByHand, copies, files, fill};
+pub use files::{ByHand, empty_files, files, fill};
 pub use map::Map;
 pub use postgres::{PlainPostgres, connect, fill_postgres, set_up};
 

@@ -27,12 +27,13 @@ use crate::agent::AgentId;
 ///
 /// ```compile_fail,E0451
 /// # let (tenant, agent) = (tenancy::TenantId::PLATFORM, tenancy_agents::AgentId::v7(tenancy_agents::UnixMillis(0), [7; 10]));
-/// let forged = tenancy_agents::Approval { tenant, agent };
+/// let forged = tenancy_agents::Approval { tenant, agent, revision: None };
 /// ```
 #[must_use]
 pub struct Approval {
     tenant: TenantId,
     agent: AgentId,
+    revision: Option<u64>,
 }
 
 impl Approval {
@@ -46,10 +47,21 @@ impl Approval {
         let caller =
             TenantContext::get().map_err(|error: TenantContextNotSetError| TenantError::from(error))?;
         if caller.is_platform() {
-            Ok(Self { tenant, agent })
+            Ok(Self { tenant, agent, revision: None })
         } else {
             Err(UnauthorizedTenantAccessError::new(TenantId::PLATFORM).into())
         }
+    }
+
+    /// The same for one revision alone: what was looked at is what is decided on, and nothing that it was changed to
+    /// since.
+    pub fn of_revision(self, revision: u64) -> Self {
+        Self { revision: Some(revision), ..self }
+    }
+
+    /// The revision that it is for, if it is for one alone.
+    pub(crate) fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// Whether it is for this agent.

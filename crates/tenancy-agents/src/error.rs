@@ -102,6 +102,11 @@ pub enum InvalidAgentKind {
         /// The most.
         limit: usize,
     },
+    /// It is nested deeper than it may be.
+    TooDeep {
+        /// The most, in levels.
+        limit: usize,
+    },
     /// A control character is in it.
     Character,
     /// It is no name.
@@ -173,6 +178,7 @@ impl fmt::Display for InvalidAgentKind {
         match self {
             Self::TooLong { limit } => write!(f, "has more than {limit} bytes"),
             Self::TooMany { limit } => write!(f, "has more than {limit} entries"),
+            Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
             Self::Character => f.write_str("has a control character"),
             Self::Slug => f.write_str("is not 1 to 63 of a-z, 0-9 and -, with no - first"),
             Self::Tag => {

@@ -258,7 +258,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`]: see there.
     /// - [`AgentError::Transition`] from any other state.
     pub async fn submit(&self, id: AgentId) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Submit).await
+        self.step(id, Transition::Submit, None).await
     }
 
     /// The platform says yes: `PendingApproval → Active`.
@@ -267,6 +267,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     ///
     /// - As [`submit`](Self::submit).
     /// - [`AgentError::Approval`] where the approval is for another agent, or another tenant's.
+    /// - [`AgentError::Revision`] where it is [for a revision](Approval::of_revision) that the agent has no more.
     /// - [`AgentError::NameHeld`] where the agent would be shared now, and tenants have its name.
     pub async fn approve(&self, id: AgentId, approval: &Approval) -> Result<Agent, AgentError> {
         self.decide(id, Transition::Approve, approval).await
@@ -287,7 +288,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     ///
     /// As [`submit`](Self::submit).
     pub async fn suspend(&self, id: AgentId) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Suspend).await
+        self.step(id, Transition::Suspend, None).await
     }
 
     /// `Suspended → Active`.
@@ -297,7 +298,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// As [`submit`](Self::submit), and [`AgentError::NameHeld`] where the agent would be shared now, and tenants have
     /// its name.
     pub async fn resume(&self, id: AgentId) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Resume).await
+        self.step(id, Transition::Resume, None).await
     }
 
     /// `Active → Deprecated`.
@@ -306,7 +307,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     ///
     /// As [`submit`](Self::submit).
     pub async fn deprecate(&self, id: AgentId) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Deprecate).await
+        self.step(id, Transition::Deprecate, None).await
     }
 
     /// Whatever it is `→ Deleted`. What is deleted already stays as it is.
@@ -315,7 +316,16 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     ///
     /// As [`submit`](Self::submit), but for the last.
     pub async fn deregister(&self, id: AgentId) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Delete).await
+        self.step(id, Transition::Delete, None).await
+    }
+
+    /// The same, if nobody has changed it since it had the revision.
+    ///
+    /// # Errors
+    ///
+    /// As [`deregister`](Self::deregister), and [`AgentError::Revision`] where it has another.
+    pub async fn deregister_revision(&self, id: AgentId, revision: u64) -> Result<Agent, AgentError> {
+        self.step(id, Transition::Delete, Some(revision)).await
     }
 
     /// Notes that an agent is alive. That makes no revision.
@@ -368,16 +378,21 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, id) {
             return Err(AgentError::Approval);
         }
-        self.step(id, step).await
+        self.step(id, step, approval.revision()).await
     }
 
-    async fn step(&self, id: AgentId, step: Transition) -> Result<Agent, AgentError> {
+    /// A step, from one revision alone if it is named.
+    async fn step(&self, id: AgentId, step: Transition, only: Option<u64>) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
         let mut tries = TRIES;
         loop {
             let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
             check_own(tenant, &agent)?;
-            let (revision, status) = (agent.revision, step.apply(agent.status)?);
+            let revision = agent.revision;
+            if let Some(expected) = only.filter(|expected| *expected != revision) {
+                return Err(AgentError::Revision { expected, found: revision });
+            }
+            let status = step.apply(agent.status)?;
             if status == agent.status {
                 return Ok(agent);
             }

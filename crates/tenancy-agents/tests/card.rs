@@ -205,6 +205,11 @@ fn hostile_cards_are_refused() {
     for text in ["", "[]", "null", "1", "{", r#"{"a":"\u0000"}"#, r#"{"a":1}x"#, &deep] {
         assert_eq!(Card::parse(text), Err(InvalidAgentKind::Json), "{}", &text[..text.len().min(20)]);
     }
+    let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+    assert!(Card::parse(&nested(Card::DEPTH)).is_ok());
+    assert_eq!(Card::parse(&nested(Card::DEPTH + 1)), Err(InvalidAgentKind::TooDeep { limit: Card::DEPTH }));
+    let lists = format!(r#"{{"a":{}{}}}"#, "[".repeat(Card::DEPTH), "]".repeat(Card::DEPTH));
+    assert_eq!(Card::parse(&lists), Err(InvalidAgentKind::TooDeep { limit: Card::DEPTH }));
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Card::LIMIT));
     assert_eq!(Card::parse(&long), Err(InvalidAgentKind::TooLong { limit: Card::LIMIT }));
 }

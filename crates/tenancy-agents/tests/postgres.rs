@@ -44,6 +44,26 @@ async fn operate(operator: &Client, sql: &str) {
     }
 }
 
+/// In Postgres as in fixed memory.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
+    let server = Server::start();
+    let store = pg_store(&server).await.quota(2);
+    add(&store, &draft(A, 1, "one")).await;
+    add(&store, &draft(A, 2, "two")).await;
+    let full = store.insert(&draft(A, 3, "three")).in_tenant(A).await;
+    assert!(matches!(full, Err(AgentError::Quota { limit: 2 })), "{full:?}");
+    add(&store, &draft(B, 1, "one")).await;
+    let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(A, 1, "one") };
+    assert!(store.replace(&deleted, 1).in_tenant(A).await.expect("an answer"));
+    add(&store, &draft(A, 3, "three")).await;
+    assert_eq!(get(&store, A, 1).await, None);
+    let names: Vec<_> = all(&store, A).await.into_iter().map(|agent| agent.name.to_string()).collect();
+    assert_eq!(names, ["two", "three"]);
+    assert!(get(&store, B, 1).await.is_some());
+}
+
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn the_migration_runs_again_and_the_audit_lets_it_be() {

@@ -53,7 +53,42 @@ async fn agents_are_there_after_a_restart_and_who_only_reads_makes_no_file() {
     assert!(file(folder.path(), A).exists() && !file(folder.path(), B).exists());
 }
 
-/// The layer behind the file's name: each row says whose it is.
+/// The layer behind the file's own mark: each row says whose it is.
+#[tokio::test]
+async fn a_row_of_another_tenant_is_not_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
+    let agent = register(&registry, A, "secret-plan").await.expect("its own");
+    let spoil = || files.write(|tx| tx.execute("UPDATE agents SET tenant = ?1", [B.as_bytes()]));
+    tenancy::TenantContext::scope(A, spoil).expect("an update");
+    for error in [
+        registry.get(agent.id).in_tenant(A).await.expect_err("it says that it is B's"),
+        names(&registry, A).await.expect_err("it says that it is B's"),
+    ] {
+        assert!(matches!(error, AgentError::Store(_)), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+}
+
+/// In files as in fixed memory.
+#[tokio::test]
+async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let registry = AgentRegistry::new(SqliteStore::new(files).quota(2), SystemSource);
+    let one = register(&registry, A, "one").await.expect("room");
+    register(&registry, A, "two").await.expect("room");
+    let error = register(&registry, A, "three").await.expect_err("its quota");
+    assert!(matches!(error, AgentError::Quota { limit: 2 }), "{error}");
+    register(&registry, B, "one").await.expect("room of its own");
+    registry.deregister(one.id).in_tenant(A).await.expect("its own");
+    register(&registry, A, "three").await.expect("in the place of the tombstone");
+    let gone = registry.get(one.id).in_tenant(A).await;
+    assert!(matches!(gone, Err(AgentError::NotFound)), "{gone:?}");
+    assert_eq!(names(&registry, A).await.expect("its own"), ["two", "three"]);
+}
+
 #[tokio::test]
 async fn a_file_that_is_put_under_anothers_name_shows_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

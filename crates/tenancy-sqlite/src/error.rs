@@ -35,6 +35,8 @@ pub enum Error {
     Corrupt(TenantId),
     /// What has the name of the tenant's file is no file of its own: a symbolic link, a folder.
     NotAFile(TenantId),
+    /// What has the name of the tenant's file was another's, or no tenant's. It was not changed.
+    Foreign(TenantId),
     /// The tenant's file has tables that this program does not know: a newer one made them. It was not changed.
     UnknownVersion {
         /// Whose file it is.
@@ -82,6 +84,9 @@ impl fmt::Display for Error {
             Self::TxEscaped => f.write_str("the SQL ended its transaction, and nothing of it is kept"),
             Self::Corrupt(tenant) => write!(f, "the file of tenant {tenant} is damaged"),
             Self::NotAFile(tenant) => write!(f, "the file of tenant {tenant} is no regular file"),
+            Self::Foreign(tenant) => {
+                write!(f, "what has the name of the file of tenant {tenant} was not made for it")
+            }
             Self::UnknownVersion { tenant, found, known } => write!(
                 f,
                 "the file of tenant {tenant} has version {found}, and the newest that is known is {known}"
@@ -108,6 +113,7 @@ impl fmt::Debug for Error {
             Self::TxEscaped => f.write_str("TxEscaped"),
             Self::Corrupt(tenant) => f.debug_tuple("Corrupt").field(tenant).finish(),
             Self::NotAFile(tenant) => f.debug_tuple("NotAFile").field(tenant).finish(),
+            Self::Foreign(tenant) => f.debug_tuple("Foreign").field(tenant).finish(),
             Self::UnknownVersion { tenant, found, known } => f
                 .debug_struct("UnknownVersion")
                 .field("tenant", tenant)

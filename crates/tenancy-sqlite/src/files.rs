@@ -59,7 +59,7 @@ impl TenantFiles {
     /// The body's, and before it runs:
     /// - [`Error::Tenant`] without a tenant in the context.
     /// - [`Error::Nested`] in a body of the same tenant; [`Error::Busy`] where the wait was too long.
-    /// - [`Error::Corrupt`], [`Error::NotAFile`], [`Error::UnknownVersion`], [`Error::Migration`], [`Error::Full`],
+    /// - [`Error::Corrupt`], [`Error::NotAFile`], [`Error::Foreign`], [`Error::UnknownVersion`], [`Error::Migration`], [`Error::Full`],
     ///   [`Error::Io`] and [`Error::Sqlite`] where the file can't be opened.
     ///
     /// [`Error::TxEscaped`] where the body ended its transaction and passed over the error.

@@ -31,6 +31,17 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 /// Statements of one connection that stay prepared.
 const PREPARED: usize = 32;
 
+/// What a tenant's file has for its `application_id`, the only place for it that SQL can't reach: 32 bits of its id
+/// (FNV-1a), and never 0, which a new file has. Two tenants have the same in one case of 2³¹: it finds out a mistake, and
+/// is no signature.
+fn mark(tenant: TenantId) -> i32 {
+    let hash = tenant
+        .as_bytes()
+        .iter()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    (hash | 1).cast_signed()
+}
+
 pub(crate) struct Session {
     sql: Connection,
     watch: Watch,
@@ -55,6 +66,7 @@ impl Session {
         session.prepare(config).map_err(|error| Error::of(tenant, error))?;
         let version = session.version(tenant, config)?;
         if is_file {
+            session.own(tenant)?;
             session.keep_log(tenant)?;
         }
         session.limit(config).map_err(|error| Error::of(tenant, error))?;
@@ -80,6 +92,22 @@ impl Session {
         // To close it would write what its log still holds.
         self.sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Err(Error::UnknownVersion { tenant, found, known })
+    }
+
+    /// Finds out a file that was put under another tenant's name; a new one becomes its tenant's.
+    fn own(&self, tenant: TenantId) -> Result<(), Error> {
+        let ask = |sql| self.sql.query_row(sql, (), |row| row.get::<_, i32>(0));
+        let found = ask("PRAGMA application_id").map_err(|error| Error::of(tenant, error))?;
+        if found == mark(tenant) {
+            return Ok(());
+        }
+        let tables = ask("SELECT count(*) FROM sqlite_schema").map_err(|error| Error::of(tenant, error))?;
+        if found != 0 || tables > 0 {
+            // To close it would write what its log still holds.
+            self.sql.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            return Err(Error::Foreign(tenant));
+        }
+        self.sql.pragma_update(None, "application_id", mark(tenant)).map_err(|error| Error::of(tenant, error))
     }
 
     fn keep_log(&self, tenant: TenantId) -> Result<(), Error> {

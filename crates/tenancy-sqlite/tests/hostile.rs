@@ -149,6 +149,8 @@ fn try_all(lists: &[&[&str]], check: impl Fn(&str, Error)) {
     let out = place.scratch.path().join("out");
     fs::create_dir(&out).unwrap();
     let before = contents(&place.folder());
+    // Bytes 68 to 71 of the file's header.
+    let mark = u32::from_be_bytes(fs::read(place.file(A)).unwrap()[68..72].try_into().unwrap());
     for template in lists.iter().copied().flatten() {
         let sql = fill(template, &place.file(B), &out.join("file"));
         for error in attempts(&place, &sql) {
@@ -170,7 +172,7 @@ fn try_all(lists: &[&[&str]], check: impl Fn(&str, Error)) {
     let pragma =
         |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
     assert_eq!(pragma("user_version").unwrap(), 1.into());
-    assert_eq!(pragma("application_id").unwrap(), 0.into());
+    assert_eq!(pragma("application_id").unwrap(), mark.cast_signed().into());
     assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
 }
 

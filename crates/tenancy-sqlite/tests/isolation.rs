@@ -314,3 +314,33 @@ fn it_can_be_shared() {
     is_shared::<TenantFiles>();
     is_error::<Error>();
 }
+
+/// An operator's mistake, or a backup that was put in the wrong place.
+#[test]
+fn what_was_not_made_for_the_tenant_is_refused_and_stays_as_it_is() {
+    let place = Place::new();
+    place.add(A, "of a").unwrap();
+    let copy = place.scratch.path().join("copy");
+    TenantContext::scope(A, || place.files.backup(&copy)).unwrap();
+    let other = place.scratch.path().join("other");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    for wrong in [&copy, &other] {
+        fs::copy(wrong, place.file(B)).unwrap();
+        let before = fs::read(place.file(B)).unwrap();
+        for _ in 0..2 {
+            assert!(matches!(place.notes(B), Err(Error::Foreign(B))), "{:?}", place.notes(B));
+            assert!(matches!(place.add(B, "of b"), Err(Error::Foreign(B))));
+            let backup = TenantContext::scope(B, || place.files.backup(place.scratch.path().join("again")));
+            assert!(matches!(backup, Err(Error::Foreign(B))), "{backup:?}");
+        }
+        assert_eq!(fs::read(place.file(B)).unwrap(), before);
+    }
+    // In its own place the backup is the tenant's.
+    TenantContext::scope(A, || place.files.remove()).unwrap();
+    fs::copy(&copy, place.file(A)).unwrap();
+    assert_eq!(place.notes(A).unwrap(), ["of a"]);
+    // And what is in the wrong place can be removed.
+    assert!(TenantContext::scope(B, || place.files.remove()).unwrap());
+    place.add(B, "of b").unwrap();
+    assert_eq!(place.notes(B).unwrap(), ["of b"]);
+}

@@ -32,7 +32,7 @@ use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
 use crate::tenants::{self, Tenants};
-use crate::{access_log, auth, deadline, openapi, own};
+use crate::{access_log, auth, caching, deadline, openapi, own};
 
 /// The paths that have no principal and no tenant.
 pub const OPEN: [&str; 2] = [own::HEALTH, openapi::PATH];
@@ -122,8 +122,8 @@ pub fn kept(config: &Config, tenants: Vec<TenantRecord>, outside: Outside) -> Re
         (None, None) => Tenants::new(tenants),
     });
     let agents = agents::registry(match (&outside.database, &outside.files) {
-        (Some(database), _) => AgentStore::database(database),
-        (None, Some(files)) => AgentStore::Files(SqliteStore::new(files.clone())),
+        (Some(database), _) => AgentStore::database(database, config.max_agents),
+        (None, Some(files)) => AgentStore::Files(SqliteStore::new(files.clone()).quota(config.max_agents)),
         (None, None) => AgentStore::memory(),
     });
     Ok(Kept { tenants, agents, notes: notes(config.max_notes, outside) })
@@ -202,6 +202,7 @@ impl Gate {
             .layer(from_fn_with_state(principals, auth::authenticate))
             .layer(tenant)
             .layer(from_fn_with_state(rate, limit))
+            .layer(from_fn(caching::private))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .service(router)
     }

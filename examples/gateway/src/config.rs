@@ -59,6 +59,10 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000, global = true)]
     pub max_notes: usize,
 
+    /// Agents that a tenant may have, deleted ones among them; in memory no more than 64
+    #[arg(long, env = "GATEWAY_MAX_AGENTS", value_name = "NUMBER", default_value_t = 1000, global = true)]
+    pub max_agents: usize,
+
     /// The URL of a Redis that instances share, without TLS: it counts each tenant's requests to all of them, and
     /// caches notes. On the command line others can read its password
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl), global = true)]
@@ -170,6 +174,17 @@ impl Config {
     pub fn files(&self) -> Option<&Path> {
         let is_elsewhere = self.memory || self.database_url.is_some();
         (!is_elsewhere).then_some(self.data.as_path())
+    }
+
+    /// Whether what is kept is there: a folder that was mistyped is not to be made, only to be found empty.
+    ///
+    /// # Errors
+    ///
+    /// Where it is a folder, and there is none.
+    pub fn check_kept(&self) -> Result<()> {
+        let folder = self.files().filter(|folder| !folder.is_dir());
+        ensure!(folder.is_none(), "there is no folder {}: --data DIR names another", self.data.display());
+        Ok(())
     }
 
     /// Tokens that everybody can read are for this machine alone.

@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod agents;
 pub mod app;
 pub mod auth;
+pub mod caching;
 pub mod config;
 pub mod database;
 pub mod deadline;

@@ -69,6 +69,7 @@ async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) ->
             database::migrate(admin_url, &key, &tenants, say).await?;
         }
         Command::Export { tenant, out } => {
+            config.check_kept()?;
             let kept = app::kept(config, tenants, connect(config).await?)?;
             transfer::export(&kept, *tenant, out).await?;
         }

@@ -109,6 +109,7 @@ fn finished(mut document: OpenApi) -> OpenApi {
             if !is_open {
                 add_common(operation);
             }
+            add_content_type(operation);
             problems_are_json(operation);
             name(operation);
         }
@@ -125,6 +126,14 @@ fn add_common(operation: &mut Operation) {
     for (status, description) in COMMON {
         let responses = &mut operation.responses.responses;
         responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new(description)));
+    }
+}
+
+/// Whoever takes a body takes it by its type.
+fn add_content_type(operation: &mut Operation) {
+    if operation.request_body.is_some() {
+        let response = || RefOr::T(Response::new("content-type"));
+        operation.responses.responses.entry("415".to_owned()).or_insert_with(response);
     }
 }
 

@@ -187,6 +187,8 @@ problems! {
     /// There are as many sessions as there may be.
     SESSIONS_FULL = 503 "too-many-sessions" "Too many are signed in"
         "This service has no room for another session. Try again later.";
+    /// What things are kept in is full, whoever filled it.
+    NO_ROOM = 503 "no-room" "There is no room for it now" "What things are kept in is full, and its operator can read about it.";
     /// What tenants, agents or notes are kept in does not answer.
     UNAVAILABLE = 503 "unavailable" "It can't be done now" "What things are kept in does not answer. Try again.";
 }

@@ -31,11 +31,15 @@ impl Card {
     /// The most bytes of a card.
     pub const LIMIT: usize = 64 * 1024;
 
+    /// The most levels of objects and lists, the card's own among them: what is made of a card, an agent's JSON for one,
+    /// stays within what parsers read.
+    pub const DEPTH: usize = 64;
+
     /// Reads a card.
     ///
     /// # Errors
     ///
-    /// [`TooLong`](InvalidAgentKind::TooLong), and [`Json`](InvalidAgentKind::Json) for what is no JSON object, or has
+    /// [`TooLong`](InvalidAgentKind::TooLong), [`TooDeep`](InvalidAgentKind::TooDeep), and [`Json`](InvalidAgentKind::Json) for what is no JSON object, or has
     /// U+0000 in it, which Postgres does not keep.
     pub fn parse(json: &str) -> Result<Self, InvalidAgentKind> {
         if json.len() > Self::LIMIT {
@@ -51,9 +55,13 @@ impl Card {
     ///
     /// As [`parse`](Self::parse).
     pub fn from_object(object: Map<String, Value>) -> Result<Self, InvalidAgentKind> {
-        let json = Value::Object(object).to_string();
+        let value = Value::Object(object);
+        let json = value.to_string();
         if json.len() > Self::LIMIT {
             return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
+        }
+        if is_deeper(&value, Self::DEPTH) {
+            return Err(InvalidAgentKind::TooDeep { limit: Self::DEPTH });
         }
         if json.contains("\\u0000") {
             return Err(InvalidAgentKind::Json);
@@ -69,6 +77,15 @@ impl Card {
     /// As an object.
     pub fn to_object(&self) -> Map<String, Value> {
         serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// Whether there are more levels than these. It goes no deeper than that.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Object(members) => levels == 0 || members.values().any(|value| is_deeper(value, levels - 1)),
+        Value::Array(items) => levels == 0 || items.iter().any(|value| is_deeper(value, levels - 1)),
+        _ => false,
     }
 }
 

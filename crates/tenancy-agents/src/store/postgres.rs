@@ -45,6 +45,9 @@ const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, name, di
 const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(last_seen_at, $3) \
      WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted'";
 
+const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = \
+     (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' ORDER BY updated_at, id LIMIT 1)";
+
 /// The agents of a database, which instances of a service share.
 ///
 /// Each call is a transaction of the tenant's own, of one round trip. A read that does not find what it looks for there
@@ -71,18 +74,37 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 pub struct PgStore {
     db: TenantDb,
     longest: Duration,
+    quota: usize,
 }
 
 impl PgStore {
     /// The agents of a database. A call takes 5 s at most.
     pub const fn new(db: TenantDb) -> Self {
-        Self { db, longest: LONGEST }
+        Self { db, longest: LONGEST, quota: usize::MAX }
     }
 
     /// How long a call may take: what takes longer is [`AgentError::Unavailable`], and is cancelled.
     #[must_use]
     pub fn timeout(self, longest: Duration) -> Self {
         Self { longest, ..self }
+    }
+
+    /// How many agents a tenant may have, tombstones among them: where there are as many, the oldest of these makes room.
+    /// Those who register at the same time may make a few more.
+    #[must_use]
+    pub fn quota(self, quota: usize) -> Self {
+        Self { quota, ..self }
+    }
+
+    async fn make_room(&self, tenant: TenantId) -> Result<(), AgentError> {
+        let limit = self.quota;
+        if limit == usize::MAX {
+            return Ok(());
+        }
+        let count = self.rows(tenant, Select::number_of_all(tenant)).await?;
+        let count = count.iter().map(record::count).sum::<Result<u64, _>>()?;
+        let is_room = count < limit as u64 || self.execute(tenant, FORGET, &[&Uuid::from(tenant)]).await? > 0;
+        if is_room { Ok(()) } else { Err(AgentError::Quota { limit }) }
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
@@ -181,6 +203,7 @@ impl Store for PgStore {
         }
         let last_seen_at = agent.last_seen_at.map(|at| bigint(at.0)).transpose()?;
         let record = Record::of(tenant, agent)?;
+        self.make_room(tenant).await?;
         self.execute(tenant, INSERT, &record.params(&last_seen_at)).await.map(drop)
     }
 

@@ -59,13 +59,20 @@ pub struct SqliteStore {
     files: TenantFiles,
     /// Held to write while the platform shares an agent, and to read while a tenant takes a name.
     names: Arc<RwLock<()>>,
+    quota: usize,
 }
 
 impl SqliteStore {
     /// The agents in files that have [`SCHEMA`]. A program makes one of its files, and clones it: names are looked at
     /// within one alone.
     pub fn new(files: TenantFiles) -> Self {
-        Self { files, names: Arc::default() }
+        Self { files, names: Arc::default(), quota: usize::MAX }
+    }
+
+    /// How many agents a tenant may have, tombstones among them: where there are as many, the oldest of these makes room.
+    #[must_use]
+    pub fn quota(self, quota: usize) -> Self {
+        Self { quota, ..self }
     }
 
     /// Work of the current tenant, on a thread that may wait.
@@ -90,9 +97,13 @@ impl SqliteStore {
     ) -> Result<T, AgentError> {
         TenantContext::scope(TenantId::PLATFORM, || {
             // Empty tables need not be made to be read.
-            let is_there = self.files.exists().map_err(Failed::from)?;
-            if is_there { self.own(body) } else { Ok(T::default()) }
+            if self.has_file()? { self.own(body) } else { Ok(T::default()) }
         })
+    }
+
+    /// Without one there is nothing to change, and none is to be made for that.
+    fn has_file(&self) -> Result<bool, AgentError> {
+        Ok(self.files.exists().map_err(Failed::from)?)
     }
 
     /// What a tenant sees: first its own, then what is shared, as `select` puts it.
@@ -157,8 +168,23 @@ impl SqliteStore {
             if taken {
                 return Err(Failed::Answer(AgentError::NameTaken));
             }
+            self.make_room(tx)?;
             write(tx, agent)
         })?)
+    }
+
+    fn make_room(&self, tx: &TenantTx<'_>) -> Result<(), Failed> {
+        const OLDEST: &str = "DELETE FROM agents WHERE id = \
+             (SELECT id FROM agents WHERE status = 'deleted' ORDER BY updated_at, id LIMIT 1)";
+        let limit = self.quota;
+        if limit == usize::MAX {
+            return Ok(());
+        }
+        let count: i64 = tx.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))?;
+        if count.unsigned_abs() < limit as u64 || tx.execute(OLDEST, [])? > 0 {
+            return Ok(());
+        }
+        Err(Failed::Answer(AgentError::Quota { limit }))
     }
 
     fn change(&self, tenant: TenantId, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
@@ -167,11 +193,17 @@ impl SqliteStore {
         }
         let _names = if agent.is_shared() { Some(self.hold_name(tenant, agent)?) } else { None };
         let Ok(revision) = i64::try_from(revision) else { return Ok(false) };
+        if !self.has_file()? {
+            return Ok(false);
+        }
         Ok(self.files.write(|tx| row::replace(tx, agent, revision))?)
     }
 
     fn see(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let at = millis(at)?;
+        if !self.has_file()? {
+            return Ok(false);
+        }
         Ok(self.files.write(|tx: &TenantTx<'_>| {
             let seen = tx.execute(
                 "UPDATE agents SET last_seen_at = max(coalesce(last_seen_at, 0), ?2) \

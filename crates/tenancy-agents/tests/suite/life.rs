@@ -81,6 +81,26 @@ pub(crate) async fn a_decision_takes_an_approval_for_this_agent_of_this_tenant<S
     assert_eq!(approved.status, Active);
 }
 
+pub(crate) async fn what_was_changed_since_is_not_decided_on<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register_as(A, "one", PendingApproval).await;
+    let looked_at = || approval(A, agent.id).of_revision(agent.revision);
+    let changed = subject.update(A, &agent, described("something else")).await.expect("an update");
+    for decision in [
+        subject.registry.approve(agent.id, &looked_at()).in_tenant(A).await,
+        subject.registry.reject(agent.id, &looked_at()).in_tenant(A).await,
+    ] {
+        let is_told = matches!(decision, Err(AgentError::Revision { expected: 2, found: 3 }));
+        assert!(is_told, "{decision:?}");
+    }
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), changed);
+    let approval = looked_at().of_revision(changed.revision);
+    let approved = subject.registry.approve(agent.id, &approval).in_tenant(A).await.expect("this one");
+    let stale = subject.registry.deregister_revision(agent.id, changed.revision).in_tenant(A).await;
+    assert!(matches!(stale, Err(AgentError::Revision { expected: 3, found: 4 })), "{stale:?}");
+    let gone = subject.registry.deregister_revision(agent.id, approved.revision).in_tenant(A).await;
+    assert_eq!(gone.expect("its revision").status, Deleted);
+}
+
 pub(crate) async fn a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is<S: Store>(
     subject: &Subject<S>,
 ) {

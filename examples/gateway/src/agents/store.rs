@@ -43,9 +43,9 @@ impl InPlaces {
 }
 
 impl AgentStore {
-    /// A database.
-    pub fn database(database: &Database) -> Self {
-        let store = PgStore::new(database.db.clone()).timeout(LONGEST);
+    /// A database; a tenant may have so many.
+    pub fn database(database: &Database, quota: usize) -> Self {
+        let store = PgStore::new(database.db.clone()).timeout(LONGEST).quota(quota);
         Self::Database(InPlaces { store, places: Arc::clone(&database.places) })
     }
 

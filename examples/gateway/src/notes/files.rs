@@ -73,12 +73,19 @@ impl Notes for FileNotes {
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
         const SQL: &str = "UPDATE notes SET text = ?2 WHERE id = ?1 RETURNING id, text, created";
         self.own(move |files| {
+            if !files.exists()? {
+                return Ok(None);
+            }
             files.write(|tx| Ok(tx.query(SQL, params![id.as_bytes(), text], note)?.into_iter().next()))
         })
     }
 
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         self.own(move |files| {
+            // None is to be made, only to find nothing in it.
+            if !files.exists()? {
+                return Ok(false);
+            }
             files.write(|tx| Ok(tx.execute("DELETE FROM notes WHERE id = ?1", [id.as_bytes()])? > 0))
         })
     }

@@ -58,7 +58,8 @@ pub(super) enum Sharing {
 }
 
 pub(super) struct TenantsPage {
-    pub(super) tenants: Vec<(TenantRecord, Counts)>,
+    /// Without numbers where what a tenant's agents are kept in fails: that is not to hide the others.
+    pub(super) tenants: Vec<(TenantRecord, Option<Counts>)>,
     pub(super) next: Option<TenantId>,
 }
 
@@ -117,8 +118,8 @@ async fn tenants(app: &App, after: Option<TenantId>) -> Result<TenantsPage, Prob
     let next = records.last().map(TenantRecord::id).filter(|_| has_more);
     let mut tenants = Vec::with_capacity(records.len());
     for record in records {
-        let mut counts = counts(app).in_tenant(record.id()).await?;
-        if !record.id().is_platform() {
+        let mut counts = counts(app).in_tenant(record.id()).await.ok();
+        if let Some(counts) = counts.as_mut().filter(|_| !record.id().is_platform()) {
             counts.0[AgentStatus::Active as usize] =
                 counts.0[AgentStatus::Active as usize].saturating_sub(shared);
         }

@@ -39,8 +39,13 @@ impl FileTenants {
                 tx.query("SELECT id, slug, status FROM tenants", [], record)
             })
         };
-        let records: Vec<_> = TenantContext::scope(TenantId::PLATFORM, read).context("the tenants' file")?;
-        Ok(Self { memory: MemoryTenants::new(records), files, changes: Mutex::default() })
+        let kept: Vec<TenantRecord> =
+            TenantContext::scope(TenantId::PLATFORM, read).context("the tenants' file")?;
+        for record in records.iter().filter(|record| !kept.contains(record)) {
+            let tenant = record.id();
+            tracing::warn!(%tenant, "is otherwise in the tenants' file than in the list of tenants: the file counts");
+        }
+        Ok(Self { memory: MemoryTenants::new(kept), files, changes: Mutex::default() })
     }
 
     pub(super) async fn create(self: &Arc<Self>, record: TenantRecord) -> Result<(), TenantsError> {

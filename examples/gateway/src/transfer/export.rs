@@ -81,5 +81,23 @@ fn write(to: &Path, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         return stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
-    fs::write(to, text)
+    let mut file = create(to)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // The first error says more than one of the cleaning up.
+        let _ = fs::remove_file(to);
+    }
+    written
+}
+
+/// What is there already is not written over, whatever it is: it may be a tenant's file.
+#[cfg(unix)]
+fn create(to: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)
+}
+
+#[cfg(not(unix))]
+fn create(to: &Path) -> io::Result<fs::File> {
+    fs::File::create_new(to)
 }

@@ -1,19 +1,22 @@
 //! The file.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
-use tenancy_agents::Agent;
+use tenancy_agents::{Agent, AgentName, AgentStatus};
 use uuid::Uuid;
 
 use crate::notes::Note;
 
 const FORMAT: &str = "tenancy-gateway";
 const VERSION: u64 = 1;
+/// With room above for as many changes as anybody makes, whatever they are kept in.
+const REVISIONS: RangeInclusive<u64> = 1..=1 << 53;
 
 /// What is in a file.
 #[derive(PartialEq, Eq, Debug)]
@@ -96,10 +99,13 @@ impl File {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         let header = header(first, tenant).context("line 1")?;
         let mut file = Self { tenant, agents: Vec::new(), notes: Vec::new() };
-        let (mut ids, mut end) = (HashSet::new(), None);
+        let (mut ids, mut names, mut end) = (HashSet::new(), HashSet::new(), None);
         for (place, line) in rest.lines().enumerate() {
-            let taken =
-                if end.is_some() { Err(anyhow!("it is behind the end")) } else { file.take(line, &mut ids) };
+            let taken = if end.is_some() {
+                Err(anyhow!("it is behind the end"))
+            } else {
+                file.take(line, &mut ids, &mut names)
+            };
             end = taken.with_context(|| format!("line {}", place + 2))?;
         }
         let end = end.context("the file is cut off: it has no end")?;
@@ -114,13 +120,21 @@ impl File {
     }
 
     /// Takes what is in a line; the number of its end.
-    fn take(&mut self, line: &str, ids: &mut HashSet<Uuid>) -> Result<Option<usize>> {
+    fn take(
+        &mut self,
+        line: &str,
+        ids: &mut HashSet<Uuid>,
+        names: &mut HashSet<AgentName>,
+    ) -> Result<Option<usize>> {
         match json(line)? {
             Line::End(count) => return Ok(Some(count)),
             Line::Agent(agent) => {
                 ensure!(agent.tenant == self.tenant, "the agent is another tenant's");
                 ensure!(self.notes.is_empty(), "an agent is behind the notes");
                 ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
+                ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
+                let is_living = agent.status != AgentStatus::Deleted;
+                ensure!(!is_living || names.insert(agent.name.clone()), "another agent has the name");
                 self.agents.push(*agent);
             }
             Line::Note(note) => {
@@ -129,6 +143,7 @@ impl File {
                     "the note's text is too short or too long, or has a U+0000"
                 );
                 ensure!(ids.insert(note.id), "the id is there already");
+                ensure!(!note.id.is_nil(), "the id is nil");
                 self.notes.push(note.into());
             }
         }

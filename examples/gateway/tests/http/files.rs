@@ -151,3 +151,99 @@ fn what_a_tenant_writes_is_in_its_file_alone() {
         [(format!("{ACME}.sqlite"), "acmes-word"), (format!("{GLOBEX}.sqlite"), "globexs-word")]
     );
 }
+
+/// An operator's mistake: what is in the file is the other tenant's, and is shown to nobody.
+#[test]
+fn a_file_that_is_put_under_anothers_name_is_nobodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = start(folder.path());
+    let note = post(&gateway, "/v1/notes", "alice", ACME, r#"{"text":"acmes-word"}"#).json();
+    let agent = post(&gateway, "/v1/agents", "alice", ACME, r#"{"name":"acmes-agent"}"#).json();
+    gateway.signal("TERM");
+    assert!(gateway.end().success());
+    let file = |tenant: &str| folder.path().join(format!("{tenant}.sqlite"));
+    std::fs::copy(file(ACME), file(GLOBEX)).unwrap();
+    let before = std::fs::read(file(GLOBEX)).unwrap();
+
+    let gateway = start(folder.path());
+    let (note, agent) = (note["id"].as_str().unwrap(), agent["id"].as_str().unwrap());
+    for (method, path, body) in [
+        ("GET", "/v1/notes".to_owned(), ""),
+        ("GET", format!("/v1/notes/{note}"), ""),
+        ("DELETE", format!("/v1/notes/{note}"), ""),
+        ("POST", "/v1/notes".to_owned(), r#"{"text":"mine"}"#),
+        ("GET", "/v1/agents/count".to_owned(), ""),
+        ("GET", format!("/v1/agents/{agent}"), ""),
+        ("POST", format!("/v1/agents/{agent}/heartbeat"), ""),
+        ("POST", "/v1/agents".to_owned(), r#"{"name":"mine"}"#),
+    ] {
+        let answer = Call::new(method, &path).by("bob").of(GLOBEX).json(body).send(gateway.address);
+        assert_eq!((answer.status, answer.problem().as_str()), (500, "gateway:internal"), "{method} {path}");
+    }
+    let mut export = command(&["export", "--tenant", GLOBEX]);
+    drop(gateway);
+    export.env_remove("GATEWAY_MEMORY").env("GATEWAY_DATA", folder.path());
+    let (code, stdout, stderr) = process::run(export);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert_eq!(std::fs::read(file(GLOBEX)).unwrap(), before, "it was written");
+    // And its own tenant goes on.
+    let gateway = start(folder.path());
+    assert_eq!(get(&gateway, "/v1/notes", "alice", ACME).json()["notes"][0]["text"], "acmes-word");
+}
+
+/// One tenant's trouble is not the platform's, nor the others'.
+#[test]
+fn a_damaged_file_holds_up_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(format!("{GLOBEX}.sqlite")), "no database".repeat(1000)).unwrap();
+    let gateway = start(folder.path());
+    assert_eq!(get(&gateway, "/v1/agents", "bob", GLOBEX).status, 500);
+    let shared = r#"{"name":"search","visibility":"shared"}"#;
+    let shared = post(&gateway, "/v1/agents", "operator", PLATFORM, shared).json();
+    let id = shared["id"].as_str().unwrap();
+    assert_eq!(post(&gateway, &format!("/v1/agents/{id}/submit"), "operator", PLATFORM, "").status, 200);
+    let approve = format!("/v1/tenants/{PLATFORM}/agents/{id}/approve");
+    assert_eq!(post(&gateway, &approve, "operator", PLATFORM, "").status, 200);
+    assert_eq!(get(&gateway, &format!("/v1/agents/{id}"), "alice", ACME).json()["name"], "search");
+}
+
+#[test]
+fn who_changes_what_is_not_there_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = start(folder.path());
+    let absent = "01900000-0000-7000-8000-000000000000";
+    for (method, path) in [
+        ("DELETE", format!("/v1/notes/{absent}")),
+        ("PUT", format!("/v1/notes/{absent}")),
+        ("DELETE", format!("/v1/agents/{absent}")),
+        ("POST", format!("/v1/agents/{absent}/heartbeat")),
+        ("POST", format!("/v1/agents/{absent}/submit")),
+    ] {
+        let call = Call::new(method, &path).by("bob").of(GLOBEX).json(r#"{"text":"x"}"#);
+        assert_eq!(call.send(gateway.address).status, 404, "{method} {path}");
+    }
+    assert!(!folder.path().join(format!("{GLOBEX}.sqlite")).exists());
+}
+
+#[test]
+fn an_export_writes_over_nothing_and_makes_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = start(folder.path());
+    assert_eq!(post(&gateway, "/v1/notes", "alice", ACME, r#"{"text":"kept"}"#).status, 201);
+    drop(gateway);
+    let export = |data: &Path, out: &Path| {
+        let mut export = command(&["export", "--tenant", ACME, "--out", out.to_str().unwrap()]);
+        export.env_remove("GATEWAY_MEMORY").env("GATEWAY_DATA", data);
+        let (code, _, stderr) = process::run(export);
+        (code, stderr)
+    };
+    let file = folder.path().join(format!("{ACME}.sqlite"));
+    let before = std::fs::read(&file).unwrap();
+    let (code, stderr) = export(folder.path(), &file);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    let mistyped = folder.path().join("mistyped");
+    let (code, stderr) = export(&mistyped, &folder.path().join("out"));
+    assert!(code == Some(1) && stderr.contains("there is no folder"), "{stderr}");
+    assert!(!mistyped.exists() && !folder.path().join("out").exists());
+}

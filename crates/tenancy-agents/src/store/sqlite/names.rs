@@ -4,6 +4,7 @@ use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use rusqlite::params;
 use tenancy::{TenantContext, TenantId};
+use tenancy_sqlite::Error;
 
 use super::sql::SHARED;
 use super::{Failed, SqliteStore};
@@ -53,7 +54,12 @@ impl SqliteStore {
             TenantContext::scope(TenantId::PLATFORM, || self.files.tenants()).map_err(Failed::from)?;
         let mut holders: Option<NameHolders> = None;
         for tenant in tenants.into_iter().filter(|tenant| !tenant.is_platform()) {
-            if TenantContext::scope(tenant, || self.has_name(name))? {
+            let has_name = match TenantContext::scope(tenant, || self.has_name(name)) {
+                // A file that is none serves nobody, its own tenant neither: it is not to hold up the platform.
+                Err(Failed::File(Error::Corrupt(_) | Error::Foreign(_) | Error::NotAFile(_))) => false,
+                has_name => has_name?,
+            };
+            if has_name {
                 match &mut holders {
                     None => holders = Some(NameHolders { first: tenant, others: 0 }),
                     Some(holders) => holders.others += 1,
@@ -63,8 +69,8 @@ impl SqliteStore {
         holders.map_or(Ok(()), |holders| Err(AgentError::NameHeld(holders)))
     }
 
-    fn has_name(&self, name: &AgentName) -> Result<bool, AgentError> {
+    fn has_name(&self, name: &AgentName) -> Result<bool, Failed> {
         const SQL: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE name = ?1 AND status <> 'deleted')";
-        self.own(|reader| Ok(reader.query_row(SQL, params![name.as_str()], |row| row.get(0))?))
+        self.files.read(|reader| Ok(reader.query_row(SQL, params![name.as_str()], |row| row.get(0))?))
     }
 }

@@ -2,9 +2,11 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use tenancy::{TenantFutureExt, TenantId, TenantStatus};
 use tenancy_agents::{AgentId, Approval};
 
+use super::etag::Tags;
 use super::view::{AgentView, Answer};
 use crate::app::App;
 use crate::problem::Problem;
@@ -16,15 +18,17 @@ type Ids = Result<Path<(String, String)>, PathRejection>;
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/agents/{id}/approve", tag = "agents", params(
     ("tenant" = Uuid, Path, description = "Whose agent it is"),
     ("id" = Uuid, Path, description = "The agent's id"),
+    ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was looked at: another is not decided on"),
 ), responses(
     (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
     (status = 403, description = "platform-only, agent-read-only"),
     (status = 404, description = "no-such-tenant, no-such-agent"),
     (status = 409, description = "invalid-transition, name-held, tenant-deleted"),
+    (status = 412, description = "revision"),
 ))]
-pub(super) async fn approve(State(app): State<App>, ids: Ids) -> Result<Answer, Problem> {
+pub(super) async fn approve(State(app): State<App>, ids: Ids, headers: HeaderMap) -> Result<Answer, Problem> {
     let (tenant, id) = known(&app, ids).await?;
-    let approval = grant(tenant, id)?;
+    let approval = grant(&app, tenant, id, &headers).await?;
     // From here on as the tenant itself, by the same rules.
     Ok(Answer(app.agents.approve(id, &approval).in_tenant(tenant).await?))
 }
@@ -33,15 +37,17 @@ pub(super) async fn approve(State(app): State<App>, ids: Ids) -> Result<Answer, 
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/agents/{id}/reject", tag = "agents", params(
     ("tenant" = Uuid, Path, description = "Whose agent it is"),
     ("id" = Uuid, Path, description = "The agent's id"),
+    ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was looked at: another is not decided on"),
 ), responses(
     (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
     (status = 403, description = "platform-only, agent-read-only"),
     (status = 404, description = "no-such-tenant, no-such-agent"),
     (status = 409, description = "invalid-transition, tenant-deleted"),
+    (status = 412, description = "revision"),
 ))]
-pub(super) async fn reject(State(app): State<App>, ids: Ids) -> Result<Answer, Problem> {
+pub(super) async fn reject(State(app): State<App>, ids: Ids, headers: HeaderMap) -> Result<Answer, Problem> {
     let (tenant, id) = known(&app, ids).await?;
-    let approval = grant(tenant, id)?;
+    let approval = grant(&app, tenant, id, &headers).await?;
     // From here on as the tenant itself, by the same rules.
     Ok(Answer(app.agents.reject(id, &approval).in_tenant(tenant).await?))
 }
@@ -58,6 +64,9 @@ async fn known(app: &App, ids: Ids) -> Result<(TenantId, AgentId), Problem> {
 }
 
 /// In the context of who asks: the route is the platform's alone, and this is a lock of its own behind that.
-fn grant(tenant: TenantId, id: AgentId) -> Result<Approval, Problem> {
-    Approval::grant(tenant, id).map_err(|_| Problem::PLATFORM_ONLY)
+async fn grant(app: &App, tenant: TenantId, id: AgentId, headers: &HeaderMap) -> Result<Approval, Problem> {
+    let approval = Approval::grant(tenant, id).map_err(|_| Problem::PLATFORM_ONLY)?;
+    let Some(tags) = Tags::if_match(headers)? else { return Ok(approval) };
+    let agent = app.agents.get(id).in_tenant(tenant).await?;
+    if tags.allow(&agent) { Ok(approval.of_revision(agent.revision)) } else { Err(Problem::REVISION) }
 }

@@ -29,7 +29,7 @@ pub(super) struct Draft {
     #[serde(default)]
     #[schema(value_type = super::view::TierView)]
     tier: Tier,
-    /// Who sees it: `private`, or of the platform alone `shared`.
+    /// Who sees it: `private`; or `shared`, which shares what is the platform's, and nothing of another tenant.
     #[serde(default)]
     #[schema(value_type = super::view::VisibilityView)]
     visibility: Visibility,
@@ -63,7 +63,7 @@ pub(super) struct CardDraft {
     #[serde(default)]
     #[schema(value_type = super::view::TierView)]
     tier: Tier,
-    /// Who sees it: `private`, or of the platform alone `shared`.
+    /// Who sees it: `private`; or `shared`, which shares what is the platform's, and nothing of another tenant.
     #[serde(default)]
     #[schema(value_type = super::view::VisibilityView)]
     visibility: Visibility,

@@ -90,7 +90,7 @@ pub(super) async fn update(
 
 /// Deletes an agent: what is left is a tombstone, and its name is free.
 ///
-/// What is deleted already stays so: a 204 again. `If-Match` is looked at before, if it is there.
+/// What is deleted already stays so: a 204 again. With `If-Match` it is that revision alone.
 #[utoipa::path(delete, path = "/v1/agents/{id}", tag = "agents", params(
     ("id" = Uuid, Path, description = "The agent's id"),
     ("If-Match" = Option<String>, Header, description = "The ETag of the revision that is deleted"),
@@ -111,7 +111,9 @@ pub(super) async fn delete(
         if !tags.allow(&agent) {
             return Err(Problem::REVISION);
         }
+        app.agents.deregister_revision(id, agent.revision).await?;
+    } else {
+        app.agents.deregister(id).await?;
     }
-    app.agents.deregister(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

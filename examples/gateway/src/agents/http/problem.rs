@@ -19,7 +19,11 @@ impl From<AgentError> for Problem {
             }
             AgentError::Deleted => Self::AGENT_DELETED,
             AgentError::ReadOnly => Self::AGENT_READ_ONLY,
-            AgentError::Quota { .. } | AgentError::Full => Self::AGENTS_FULL,
+            AgentError::Quota { .. } => Self::AGENTS_FULL,
+            AgentError::Full => {
+                tracing::error!("there is no room for agents: the memory or the disk is full");
+                Self::NO_ROOM
+            }
             AgentError::Unavailable => Self::UNAVAILABLE,
             AgentError::NoTenant(error) => error.into(),
             error => {

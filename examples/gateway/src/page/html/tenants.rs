@@ -26,7 +26,7 @@ pub(super) fn section(page: &TenantsPage, wanted: Wanted) -> Markup {
                             th.number scope="col" { "all" }
                         }
                     }
-                    tbody { @for (record, counts) in &page.tenants { (row(record, counts)) } }
+                    tbody { @for (record, counts) in &page.tenants { (row(record, counts.as_ref())) } }
                 }
             }
             @if wanted.tenants_after.is_some() || page.next.is_some() {
@@ -43,7 +43,7 @@ pub(super) fn section(page: &TenantsPage, wanted: Wanted) -> Markup {
     }
 }
 
-fn row(record: &TenantRecord, counts: &Counts) -> Markup {
+fn row(record: &TenantRecord, counts: Option<&Counts>) -> Markup {
     let status = match record.status() {
         TenantStatus::Active => "active",
         TenantStatus::Deleted => "deleted",
@@ -53,8 +53,12 @@ fn row(record: &TenantRecord, counts: &Counts) -> Markup {
         tr {
             th scope="row" { span.name { (record.slug()) } span.more { code { (record.id()) } } }
             td { span class={ "status " (status) } { (status) } }
-            @for (_, count) in counts.each().filter(|(status, _)| is_shown(*status)) { td.number { (count) } }
-            td.number { strong { (counts.present()) } }
+            @if let Some(counts) = counts {
+                @for (_, count) in counts.each().filter(|(status, _)| is_shown(*status)) { td.number { (count) } }
+                td.number { strong { (counts.present()) } }
+            } @else {
+                td.number colspan=(states().count() + 1) { "can't be read" }
+            }
         }
     }
 }
