@@ -224,6 +224,9 @@ impl Store for PgStore {
 /// Shows nothing of the agents.
 impl fmt::Debug for PgStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PgStore").field("db", &self.db).field("longest", &self.longest).finish()
+        f.debug_struct("PgStore")
+            .field("db", &self.db)
+            .field("longest", &self.longest)
+            .finish_non_exhaustive()
     }
 }
