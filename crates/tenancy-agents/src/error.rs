@@ -50,7 +50,8 @@ pub enum AgentError {
     },
     /// There is no memory left for another agent.
     Full,
-    /// What it is kept in does not answer. A change may be made all the same.
+    /// What it is kept in does not answer, or so many changed the same agent at once that this change found no place
+    /// between theirs: it may be tried again. It may have been made all the same.
     Unavailable,
     /// What it is kept in failed.
     Store(StoreError),
@@ -196,7 +197,15 @@ impl fmt::Display for InvalidAgentError {
     }
 }
 
-impl core::error::Error for AgentError {}
+impl core::error::Error for AgentError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl core::error::Error for InvalidAgentError {}
 impl core::error::Error for InvalidAgentKind {}
 

@@ -22,6 +22,9 @@ const TRIES: usize = 8;
 /// not see is [`NotFound`](AgentError::NotFound), whether another has it or nobody. What the platform shares it sees,
 /// and can't change: [`ReadOnly`](AgentError::ReadOnly).
 ///
+/// Besides what each tells, all operations fail with [`NoTenant`](AgentError::NoTenant) where there is no tenant, and with
+/// [`Unavailable`](AgentError::Unavailable) and [`Store`](AgentError::Store) where what agents are kept in does.
+///
 /// ```
 /// use tenancy::{TenantContext, TenantId};
 /// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, immediate};
@@ -345,7 +348,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     }
 
     /// Puts an agent back as it was exported, with its id, state and revision. Whether it is new: the same may be
-    /// there already.
+    /// there already, and may have been seen since.
     ///
     /// It takes an approval, for the state it comes in may be one that the platform gave.
     ///
@@ -355,6 +358,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// - [`AgentError::Approval`] where the approval is for another.
     /// - [`AgentError::NameTaken`] where the tenant has another of its name or its id; those of the name also as
     ///   [`register`](Self::register) and [`approve`](Self::approve).
+    /// - [`AgentError::Quota`] and [`AgentError::Full`] where the store has limits.
     pub async fn restore(&self, agent: &Agent, approval: &Approval) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         if agent.tenant != tenant {
@@ -363,10 +367,12 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, agent.id) {
             return Err(AgentError::Approval);
         }
-        match self.store.get(agent.id).await? {
-            Some(found) if found == *agent => return Ok(false),
-            Some(found) if found.is_visible_to(tenant) => return Err(AgentError::NameTaken),
-            _ => {}
+        if let Some(mut found) = self.store.get(agent.id).await?
+            && found.is_visible_to(tenant)
+        {
+            // It is the same though it was seen since.
+            found.last_seen_at = agent.last_seen_at;
+            return if found == *agent { Ok(false) } else { Err(AgentError::NameTaken) };
         }
         self.store.insert(agent).await?;
         Ok(true)

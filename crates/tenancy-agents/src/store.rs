@@ -49,7 +49,7 @@ pub trait Store: Send + Sync {
     fn insert(&self, agent: &Agent) -> impl Future<Output = Result<(), AgentError>> + Send;
 
     /// Puts an agent in the place of the tenant's own of the same id, if that has the revision. False where it has
-    /// another, or there is none. The last heartbeat stays as it is.
+    /// another, or there is none. The last heartbeat stays as it is; its name and when it was made don't change.
     ///
     /// Fails with [`AgentError::NameHeld`] where it [is shared](Agent::is_shared) now, and was not, and other tenants
     /// have agents of its name that are not deleted.

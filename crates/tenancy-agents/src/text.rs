@@ -52,7 +52,7 @@ impl<const N: usize> Text<N> {
 
 impl Endpoint {
     /// Reads a URL: `https://agents.example/support`. What stands after the scheme is not looked at but for its
-    /// characters.
+    /// characters; the scheme may be any but `javascript`.
     ///
     /// # Errors
     ///
@@ -73,9 +73,12 @@ impl Endpoint {
     }
 }
 
-/// RFC 3986, section 3: a scheme, and an authority, which `javascript:` has not.
+/// RFC 3986, section 3: a scheme, and something behind it. `javascript:` is code, whatever is behind it.
 fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
+    if scheme.eq_ignore_ascii_case("javascript") {
+        return false;
+    }
     let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())

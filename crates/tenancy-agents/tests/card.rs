@@ -175,6 +175,9 @@ fn what_does_not_fit_is_said_and_nothing_is_cut() {
         json!([{ "url": "javascript:alert(1)", "protocolBinding": "x", "protocolVersion": "1" }]),
     );
     assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url));
+    for url in ["javascript://x/%0aalert(1)", "JavaScript://x", "://x", "1a://x", "https://", "https://a b"] {
+        assert_eq!(tenancy_agents::Endpoint::parse(url), Err(InvalidAgentKind::Url), "{url}");
+    }
 }
 
 #[test]
@@ -202,9 +205,13 @@ fn an_agent_is_flat_json_and_what_is_not_known_is_refused() {
 #[test]
 fn hostile_cards_are_refused() {
     let deep = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
-    for text in ["", "[]", "null", "1", "{", r#"{"a":"\u0000"}"#, r#"{"a":1}x"#, &deep] {
+    for text in ["", "[]", "null", "1", "{", r#"{"a":1}x"#, &deep] {
         assert_eq!(Card::parse(text), Err(InvalidAgentKind::Json), "{}", &text[..text.len().min(20)]);
     }
+    for text in [r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, r#"{"a":[{"b":"x\u0000"}]}"#] {
+        assert_eq!(Card::parse(text), Err(InvalidAgentKind::Character), "{text}");
+    }
+    assert!(Card::parse(r#"{"a":"\\u0000"}"#).is_ok(), "six characters, and none of them U+0000");
     let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
     assert!(Card::parse(&nested(Card::DEPTH)).is_ok());
     assert_eq!(Card::parse(&nested(Card::DEPTH + 1)), Err(InvalidAgentKind::TooDeep { limit: Card::DEPTH }));

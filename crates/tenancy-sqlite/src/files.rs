@@ -160,7 +160,7 @@ impl TenantFiles {
     pub fn tenants(&self) -> Result<Vec<TenantId>, Error> {
         let tenant = tenant()?;
         if !tenant.is_platform() {
-            return Err(TenantError::from(UnauthorizedTenantAccessError::new(tenant)).into());
+            return Err(TenantError::from(UnauthorizedTenantAccessError::new(TenantId::PLATFORM)).into());
         }
         self.inner.folder.tenants()
     }

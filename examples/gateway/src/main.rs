@@ -44,8 +44,9 @@ async fn run(config: &Config) -> Result<ExitCode> {
     let closing = CancellationToken::new();
     // Before anybody is told that it is there: a signal that comes then is not lost.
     signal::close_on_signal(closing.clone()).context("signals")?;
-    greet(config, &census, &listener)?;
+    let tenants = census.tenants.clone();
     let service = app::service(config, census, outside, closing.clone())?;
+    greet(config, &tenants, &listener)?;
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {
@@ -106,7 +107,7 @@ async fn listen(config: &Config) -> Result<TcpListener> {
     })
 }
 
-fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()> {
+fn greet(config: &Config, tenants: &[TenantRecord], listener: &TcpListener) -> Result<()> {
     let address = listener.local_addr().context("the address")?;
     if config.database_url.is_some() {
         say(greeting::DATABASE);
@@ -118,7 +119,7 @@ fn greet(config: &Config, census: &Census, listener: &TcpListener) -> Result<()>
         say(greeting::redis(config.rate));
     }
     match config.principals {
-        Some(_) => say(greeting::file(address, &census.tenants)),
+        Some(_) => say(greeting::file(address, tenants)),
         None => say(greeting::demo(address)),
     }
     Ok(())

@@ -9,6 +9,9 @@
 //!
 //! All of it is in memory at once: it is one tenant's.
 
+#[cfg_attr(unix, path = "transfer/create/unix.rs")]
+#[cfg_attr(not(unix), path = "transfer/create/other.rs")]
+mod create;
 mod export;
 mod file;
 mod import;

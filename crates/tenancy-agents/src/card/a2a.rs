@@ -90,8 +90,8 @@ pub struct A2aSkill {
 }
 
 impl A2aCard {
-    /// The card of an agent: the one that it has, with what has been said otherwise since. Without one it is made of
-    /// what there is.
+    /// The card of an agent: the one that it has, with the name, description, version and endpoint that it has now, as
+    /// far as there are any. Without one, or with one that is not A2A's, it is made of what there is.
     pub fn of(agent: &Agent) -> Self {
         let content = &agent.content;
         let kept = content.card.as_ref().and_then(|card| serde_json::from_str(card.as_str()).ok());

@@ -39,8 +39,9 @@ impl Card {
     ///
     /// # Errors
     ///
-    /// [`TooLong`](InvalidAgentKind::TooLong), [`TooDeep`](InvalidAgentKind::TooDeep), and [`Json`](InvalidAgentKind::Json) for what is no JSON object, or has
-    /// U+0000 in it, which Postgres does not keep.
+    /// [`TooLong`](InvalidAgentKind::TooLong); [`TooDeep`](InvalidAgentKind::TooDeep);
+    /// [`Character`](InvalidAgentKind::Character) where a text in it has U+0000, where many readers would end;
+    /// [`Json`](InvalidAgentKind::Json) for what is no JSON object, or is nested deeper than 128 levels.
     pub fn parse(json: &str) -> Result<Self, InvalidAgentKind> {
         if json.len() > Self::LIMIT {
             return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
@@ -55,16 +56,13 @@ impl Card {
     ///
     /// As [`parse`](Self::parse).
     pub fn from_object(object: Map<String, Value>) -> Result<Self, InvalidAgentKind> {
-        let value = Value::Object(object);
+        let mut value = Value::Object(object);
+        check(&value, Self::DEPTH)?;
+        // Whatever order a program has its members kept in: two that say the same are equal.
+        value.sort_all_objects();
         let json = value.to_string();
         if json.len() > Self::LIMIT {
             return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
-        }
-        if is_deeper(&value, Self::DEPTH) {
-            return Err(InvalidAgentKind::TooDeep { limit: Self::DEPTH });
-        }
-        if json.contains("\\u0000") {
-            return Err(InvalidAgentKind::Json);
         }
         Ok(Self(json.into()))
     }
@@ -80,12 +78,21 @@ impl Card {
     }
 }
 
-/// Whether there are more levels than these. It goes no deeper than that.
-fn is_deeper(value: &Value, levels: usize) -> bool {
+/// Refuses more levels than these, and U+0000. It goes no deeper than that.
+fn check(value: &Value, levels: usize) -> Result<(), InvalidAgentKind> {
+    let below = || levels.checked_sub(1).ok_or(InvalidAgentKind::TooDeep { limit: Card::DEPTH });
+    let text = |text: &str| if text.contains('\0') { Err(InvalidAgentKind::Character) } else { Ok(()) };
     match value {
-        Value::Object(members) => levels == 0 || members.values().any(|value| is_deeper(value, levels - 1)),
-        Value::Array(items) => levels == 0 || items.iter().any(|value| is_deeper(value, levels - 1)),
-        _ => false,
+        Value::Object(members) => {
+            let levels = below()?;
+            members.iter().try_for_each(|(name, value)| text(name).and_then(|()| check(value, levels)))
+        }
+        Value::Array(items) => {
+            let levels = below()?;
+            items.iter().try_for_each(|value| check(value, levels))
+        }
+        Value::String(value) => text(value),
+        _ => Ok(()),
     }
 }
 

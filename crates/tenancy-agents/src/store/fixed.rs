@@ -63,7 +63,7 @@ impl<const N: usize> Slots<N> {
 
     /// All slots are looked at, whoever has the id: absent and foreign take the same time.
     fn get(&self, tenant: TenantId, id: AgentId) -> Option<&Agent> {
-        self.visible(tenant).filter(|agent| agent.id == id).last()
+        self.visible(tenant).filter(|agent| agent.id == id).max_by_key(|agent| agent.tenant == tenant)
     }
 
     fn get_by_name(&self, tenant: TenantId, name: &AgentName) -> Option<&Agent> {
@@ -73,7 +73,9 @@ impl<const N: usize> Slots<N> {
 
     /// The first behind the query's `after`.
     fn next(&self, tenant: TenantId, query: &Query) -> Option<&Agent> {
-        self.visible(tenant).filter(|agent| query.matches(agent)).min_by_key(|agent| agent.id)
+        self.visible(tenant)
+            .filter(|agent| query.matches(agent))
+            .min_by_key(|agent| (agent.id, agent.tenant != tenant))
     }
 
     fn own_mut(&mut self, tenant: TenantId, id: AgentId) -> Option<&mut Agent> {

@@ -11,7 +11,7 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
-use tenancy_postgres::TenantDb;
+use tenancy_postgres::{Error, TenantDb};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -45,12 +45,14 @@ const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, name, di
 const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(last_seen_at, $3) \
      WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted'";
 
+const NUMBER: &str = "SELECT count(*) FROM tenancy_agents.agents WHERE tenant_id = $1";
+
 const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = \
      (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' ORDER BY updated_at, id LIMIT 1)";
 
 /// The agents of a database, which instances of a service share.
 ///
-/// Each call is a transaction of the tenant's own, of one round trip. A read that does not find what it looks for there
+/// Each call is a transaction of the tenant's own, of one round trip, or of more where there is a quota. A read that does not find what it looks for there
 /// goes on with one of the platform's, which asks for what it shares and can't write; lists and counts always do.
 ///
 /// The operator makes its tables by [`migrate`].
@@ -96,15 +98,20 @@ impl PgStore {
         Self { quota, ..self }
     }
 
-    async fn make_room(&self, tenant: TenantId) -> Result<(), AgentError> {
-        let limit = self.quota;
-        if limit == usize::MAX {
-            return Ok(());
-        }
-        let count = self.rows(tenant, Select::number_of_all(tenant)).await?;
-        let count = count.iter().map(record::count).sum::<Result<u64, _>>()?;
-        let is_room = count < limit as u64 || self.execute(tenant, FORGET, &[&Uuid::from(tenant)]).await? > 0;
-        if is_room { Ok(()) } else { Err(AgentError::Quota { limit }) }
+    /// Adds an agent, and makes room for it before, both or neither. Whether there was room.
+    async fn add(&self, tenant: TenantId, params: &[&(dyn ToSql + Sync)]) -> Result<bool, Error> {
+        let limit = self.quota as u64;
+        let own = Uuid::from(tenant);
+        self.db
+            .tx_in(tenant, async |tx| {
+                let rows = tx.query_unverified(NUMBER, &[&own]).await?;
+                let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
+                if number >= limit && tx.execute(FORGET, &[&own]).await? == 0 {
+                    return Ok(false);
+                }
+                tx.execute(INSERT, params).await.map(|_| true)
+            })
+            .await
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
@@ -203,8 +210,13 @@ impl Store for PgStore {
         }
         let last_seen_at = agent.last_seen_at.map(|at| bigint(at.0)).transpose()?;
         let record = Record::of(tenant, agent)?;
-        self.make_room(tenant).await?;
-        self.execute(tenant, INSERT, &record.params(&last_seen_at)).await.map(drop)
+        if self.quota == usize::MAX {
+            return self.execute(tenant, INSERT, &record.params(&last_seen_at)).await.map(drop);
+        }
+        let params = record.params(&last_seen_at);
+        let added = Box::pin(self.add(tenant, &params));
+        let was_room = self.in_time(async { added.await.map_err(failed) }).await?;
+        if was_room { Ok(()) } else { Err(AgentError::Quota { limit: self.quota }) }
     }
 
     async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
@@ -227,6 +239,7 @@ impl fmt::Debug for PgStore {
         f.debug_struct("PgStore")
             .field("db", &self.db)
             .field("longest", &self.longest)
-            .finish_non_exhaustive()
+            .field("quota", &self.quota)
+            .finish()
     }
 }

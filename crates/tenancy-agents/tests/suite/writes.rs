@@ -130,6 +130,10 @@ pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S
     for agent in &agents {
         let put = subject.registry.restore(agent, &approval(A, agent.id)).in_tenant(A).await;
         assert!(matches!(put, Ok(false)), "the same is there: {put:?}");
+        let earlier = Agent { last_seen_at: None, ..agent.clone() };
+        let put = subject.registry.restore(&earlier, &approval(A, agent.id)).in_tenant(A).await;
+        assert!(matches!(put, Ok(false)), "and was seen since: {put:?}");
+        assert_eq!(&subject.get(A, agent.id).await.expect("it is there"), agent);
         let other = Agent { content: described("other"), ..agent.clone() };
         let put = subject.registry.restore(&other, &approval(A, agent.id)).in_tenant(A).await;
         assert!(matches!(put, Err(AgentError::NameTaken)), "another is there: {put:?}");

@@ -130,6 +130,10 @@ impl From<Error> for NotesError {
     fn from(error: Error) -> Self {
         match error {
             Error::Busy => Self::Unavailable,
+            Error::Full => {
+                tracing::error!("there is no room for notes: the disk is full");
+                Self::Unavailable
+            }
             error => Self::Store(error.into()),
         }
     }

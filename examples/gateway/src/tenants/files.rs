@@ -85,7 +85,7 @@ impl FileTenants {
         };
         let kept: Result<(), Failed> =
             files::work(&self.files, move |files| Ok(keep(files)?)).in_tenant(TenantId::PLATFORM).await;
-        kept.map_err(|Failed(error)| TenantsError::File(error))
+        kept.map_err(|Failed(error)| error)
     }
 }
 
@@ -107,23 +107,29 @@ fn record(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
 }
 
 /// Why the file does not keep a change.
-struct Failed(anyhow::Error);
+struct Failed(TenantsError);
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self(error.into())
+        match error {
+            Error::Busy | Error::Full => {
+                tracing::error!(%error, "the tenants' file");
+                Self(TenantsError::Unavailable)
+            }
+            error => Self(TenantsError::File(error.into())),
+        }
     }
 }
 
 impl From<JoinError> for Failed {
     fn from(error: JoinError) -> Self {
-        Self(error.into())
+        Self(TenantsError::File(error.into()))
     }
 }
 
 impl From<TenantContextNotSetError> for Failed {
     fn from(error: TenantContextNotSetError) -> Self {
-        Self(error.into())
+        Self(TenantsError::File(error.into()))
     }
 }
 

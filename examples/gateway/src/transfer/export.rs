@@ -1,7 +1,6 @@
 //! Out.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use tenancy_agents::{Agent, AgentId, AgentStatus, Filter, Query};
 
 use super::file::File;
 use super::progress::Progress;
-use super::{STANDARD, check};
+use super::{STANDARD, check, create};
 use crate::app::Kept;
 use crate::notes::Note;
 
@@ -81,23 +80,11 @@ fn write(to: &Path, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         return stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
-    let mut file = create(to)?;
+    let mut file = create::new(to)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
         // The first error says more than one of the cleaning up.
-        let _ = fs::remove_file(to);
+        let _ = std::fs::remove_file(to);
     }
     written
-}
-
-/// What is there already is not written over, whatever it is: it may be a tenant's file.
-#[cfg(unix)]
-fn create(to: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)
-}
-
-#[cfg(not(unix))]
-fn create(to: &Path) -> io::Result<fs::File> {
-    fs::File::create_new(to)
 }

@@ -66,11 +66,6 @@ impl Select {
         Self::matching(COUNT, whose, filter).with(" GROUP BY a.tenant_id")
     }
 
-    /// Of a tenant's own, tombstones too.
-    pub(super) fn number_of_all(tenant: TenantId) -> Self {
-        Self::new(COUNT, Whose::Own(tenant), None).with(" GROUP BY a.tenant_id")
-    }
-
     /// [`Filter::matches`].
     fn matching(columns: &str, whose: Whose, filter: &Filter) -> Self {
         let mut select = Self::new(columns, whose, filter.capability.as_ref());

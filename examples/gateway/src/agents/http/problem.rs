@@ -24,7 +24,10 @@ impl From<AgentError> for Problem {
                 tracing::error!("there is no room for agents: the memory or the disk is full");
                 Self::NO_ROOM
             }
-            AgentError::Unavailable => Self::UNAVAILABLE,
+            AgentError::Unavailable => {
+                tracing::warn!("the agents' store does not answer in time");
+                Self::UNAVAILABLE
+            }
             AgentError::NoTenant(error) => error.into(),
             error => {
                 tracing::error!(%error, "agents");
