@@ -29,7 +29,7 @@ fn a_member_that_is_malformed_is_named_and_not_repeated(store: &Store) {
             "has what is not 1 to 32 of a-z, 0-9 and -._:, with a letter or digit first",
         ),
         ("capabilities", json!(many), "has more than 16 entries"),
-        ("card", json!({ "marker": "\0" }), "is no JSON object"),
+        ("card", json!({ "marker": "\0" }), "has a control character"),
         ("card", json!({ "marker": "x".repeat(64 * 1024) }), "has more than 65536 bytes"),
     ];
     for (member, value, rule) in cases {
