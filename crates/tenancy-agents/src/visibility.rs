@@ -44,6 +44,11 @@ impl Agent {
         self.tenant == tenant || self.is_shared()
     }
 
+    /// Whether it is no tombstone: its name is taken.
+    pub fn is_living(&self) -> bool {
+        self.status != AgentStatus::Deleted
+    }
+
     /// Whether it is the platform's, and active, and shared: then all tenants see it.
     pub fn is_shared(&self) -> bool {
         self.tenant.is_platform()

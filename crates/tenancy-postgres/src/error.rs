@@ -55,6 +55,16 @@ pub enum Layer {
 }
 
 impl Error {
+    /// Whether the database may well do it later: it was away, or had too much to do. After
+    /// [`CommitUnknown`](Self::CommitUnknown) it may be done already.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::PoolTimeout | Self::CommitUnknown(_) | Self::TxClosed => true,
+            Self::Postgres(error) => error.code().is_none_or(is_of_the_server),
+            _ => false,
+        }
+    }
+
     /// The layer that stopped it. None: it was no tenant's boundary that failed.
     pub fn layer(&self) -> Option<Layer> {
         match self {
@@ -75,6 +85,12 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Connections, resources, serialization, an operator's shutdown, a standby, the system.
+fn is_of_the_server(code: &SqlState) -> bool {
+    let code = code.code();
+    code == "25006" || ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
 impl fmt::Display for Error {

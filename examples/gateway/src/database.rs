@@ -146,21 +146,6 @@ fn brief(error: tokio_postgres::Error) -> anyhow::Error {
     Error::Postgres(error).into()
 }
 
-/// Whether the database may well do it later: it was away, or had too much to do.
-pub(crate) fn is_away(error: &Error) -> bool {
-    match error {
-        Error::PoolTimeout | Error::CommitUnknown(_) | Error::TxClosed => true,
-        Error::Postgres(error) => error.code().is_none_or(is_of_the_server),
-        _ => false,
-    }
-}
-
-/// Connections, resources, serialization, an operator's shutdown, a standby, the system.
-fn is_of_the_server(code: &SqlState) -> bool {
-    let code = code.code();
-    code == "25006" || ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-}
-
 /// Shows nothing of the URL, and no tenant.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

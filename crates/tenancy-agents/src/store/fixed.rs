@@ -9,7 +9,6 @@ use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
 use crate::error::{AgentError, NameHolders};
 use crate::lock::Lock;
 use crate::query::{Filter, Query};
-use crate::status::AgentStatus;
 
 /// Room for `N` agents of all tenants, of which no tenant has more than its quota.
 ///
@@ -67,7 +66,7 @@ impl<const N: usize> Slots<N> {
     }
 
     fn get_by_name(&self, tenant: TenantId, name: &AgentName) -> Option<&Agent> {
-        let named = |agent: &&Agent| is_living(agent) && agent.name == *name;
+        let named = |agent: &&Agent| agent.is_living() && agent.name == *name;
         self.visible(tenant).filter(named).max_by_key(|agent| agent.tenant == tenant)
     }
 
@@ -105,7 +104,7 @@ impl<const N: usize> Slots<N> {
         if is_known {
             return Err(AgentError::NameTaken);
         }
-        if !is_living(agent) {
+        if !agent.is_living() {
             return Ok(());
         }
         match self.get_by_name(agent.tenant, &agent.name) {
@@ -121,7 +120,7 @@ impl<const N: usize> Slots<N> {
             return Ok(());
         }
         let holds =
-            |other: &&Agent| is_living(other) && other.tenant != agent.tenant && other.name == agent.name;
+            |other: &&Agent| other.is_living() && other.tenant != agent.tenant && other.name == agent.name;
         let holders = self.0.iter().flatten().filter(holds).map(|other| other.tenant);
         match holders.clone().min() {
             None => Ok(()),
@@ -133,7 +132,7 @@ impl<const N: usize> Slots<N> {
 
     fn oldest_tombstone(&self, tenant: TenantId) -> Option<usize> {
         let slots = self.0.iter().enumerate().filter_map(|(place, slot)| Some((place, slot.as_ref()?)));
-        let own = slots.filter(|(_, agent)| agent.tenant == tenant && !is_living(agent));
+        let own = slots.filter(|(_, agent)| agent.tenant == tenant && !agent.is_living());
         own.min_by_key(|(_, agent)| (agent.updated_at, agent.id)).map(|(place, _)| place)
     }
 
@@ -153,7 +152,7 @@ impl<const N: usize> Slots<N> {
     }
 
     fn touch(&mut self, tenant: TenantId, id: AgentId, at: UnixMillis) -> bool {
-        match self.own_mut(tenant, id).filter(|agent| is_living(agent)) {
+        match self.own_mut(tenant, id).filter(|agent| agent.is_living()) {
             Some(agent) => {
                 agent.last_seen_at = agent.last_seen_at.max(Some(at));
                 true
@@ -161,10 +160,6 @@ impl<const N: usize> Slots<N> {
             None => false,
         }
     }
-}
-
-fn is_living(agent: &Agent) -> bool {
-    agent.status != AgentStatus::Deleted
 }
 
 impl<const N: usize> Store for FixedStore<N> {

@@ -162,7 +162,7 @@ impl SqliteStore {
         Ok(self.files.write(|tx| {
             let taken: bool = tx.query_row(
                 "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 OR name = ?2 AND status <> 'deleted' AND ?3)",
-                params![agent.id.as_uuid().as_bytes(), agent.name.as_str(), names::is_living(agent)],
+                params![agent.id.as_uuid().as_bytes(), agent.name.as_str(), agent.is_living()],
                 |row| row.get(0),
             )?;
             if taken {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored, next};
-use crate::database::{Database, LONGEST, Places, is_away};
+use crate::database::{Database, LONGEST, Places};
 
 const TABLE: &str = "gateway.notes";
 const COLUMNS: &str = "id, text, created_at";
@@ -170,7 +170,7 @@ impl From<Note> for Old {
 
 impl From<Error> for NotesError {
     fn from(error: Error) -> Self {
-        if is_away(&error) {
+        if error.is_transient() {
             tracing::warn!(%error, "the notes' database");
             return Self::Unavailable;
         }

@@ -7,7 +7,7 @@ use tenancy_postgres::{DirectoryError, PgDirectory};
 use tokio::time::timeout;
 
 use super::{MOST_TENANTS, TenantsError};
-use crate::database::{LONGEST, is_away};
+use crate::database::LONGEST;
 
 /// A question to the directory, which is answered in time. It is boxed: who has no database carries no future for it.
 pub(super) fn ask<'a, T>(
@@ -58,7 +58,7 @@ impl From<DirectoryError> for TenantsError {
 fn may_be_later(error: &DirectoryError) -> bool {
     match error {
         DirectoryError::Shared | DirectoryError::Timeout => true,
-        DirectoryError::Database(error) => is_away(error),
+        DirectoryError::Database(error) => error.is_transient(),
         _ => false,
     }
 }

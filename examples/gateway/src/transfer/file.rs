@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
-use tenancy_agents::{Agent, AgentName, AgentStatus};
+use tenancy_agents::{Agent, AgentName};
 use uuid::Uuid;
 
 use crate::notes::Note;
@@ -133,8 +133,7 @@ impl File {
                 ensure!(self.notes.is_empty(), "an agent is behind the notes");
                 ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
                 ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
-                let is_living = agent.status != AgentStatus::Deleted;
-                ensure!(!is_living || names.insert(agent.name.clone()), "another agent has the name");
+                ensure!(!agent.is_living() || names.insert(agent.name.clone()), "another agent has the name");
                 self.agents.push(*agent);
             }
             Line::Note(note) => {

@@ -10,7 +10,7 @@ const NAME_SHARED: &str = "TA001";
 const NAME_HELD: &str = "TA002";
 
 pub(super) fn failed(error: Error) -> AgentError {
-    if is_away(&error) {
+    if error.is_transient() {
         return AgentError::Unavailable;
     }
     meant(&error).unwrap_or_else(|| StoreError::new(error).into())
@@ -37,21 +37,6 @@ fn is_taken(error: &DbError) -> bool {
 fn holders(detail: &str) -> Option<NameHolders> {
     let (first, others) = detail.split_once(' ')?;
     Some(NameHolders { first: first.parse().ok()?, others: others.parse().ok()? })
-}
-
-/// Whether the database may well do it later: it was away, or had too much to do.
-fn is_away(error: &Error) -> bool {
-    match error {
-        Error::PoolTimeout | Error::CommitUnknown(_) | Error::TxClosed => true,
-        Error::Postgres(error) => error.code().is_none_or(is_of_the_server),
-        _ => false,
-    }
-}
-
-/// Connections, resources, serialization, an operator's shutdown, a standby, the system.
-fn is_of_the_server(code: &SqlState) -> bool {
-    let code = code.code();
-    code == "25006" || ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use super::sql::SHARED;
 use super::{Failed, SqliteStore};
 use crate::agent::{Agent, AgentName};
 use crate::error::{AgentError, NameHolders};
-use crate::status::AgentStatus;
 
 /// What is held until the name is written, or it is not.
 pub(super) enum Held<'s> {
@@ -22,16 +21,12 @@ pub(super) enum Held<'s> {
     ByPlatform(RwLockWriteGuard<'s, ()>),
 }
 
-pub(super) fn is_living(agent: &Agent) -> bool {
-    agent.status != AgentStatus::Deleted
-}
-
 impl SqliteStore {
     /// Sees to it that nobody else takes the name in the way that would be in this one's.
     pub(super) fn hold_name(&self, tenant: TenantId, agent: &Agent) -> Result<Held<'_>, AgentError> {
         if !agent.is_shared() {
             let held = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            if is_living(agent) && !tenant.is_platform() && self.is_shared_name(&agent.name)? {
+            if agent.is_living() && !tenant.is_platform() && self.is_shared_name(&agent.name)? {
                 return Err(AgentError::NameShared);
             }
             return Ok(Held::ByTenant(held));
