@@ -51,8 +51,8 @@ pub enum AgentError {
     /// There is no memory left for another agent.
     Full,
     /// What it is kept in does not answer, or so many changed the same agent at once that this change found no place
-    /// between theirs: it may be tried again. It may have been made all the same.
-    Unavailable,
+    /// between theirs: it may be tried again. It may have been made all the same. With what the store failed of, if it did.
+    Unavailable(Option<StoreError>),
     /// What it is kept in failed.
     Store(StoreError),
 }
@@ -161,7 +161,8 @@ impl fmt::Display for AgentError {
             Self::Mismatch(error) => error.fmt(f),
             Self::Quota { limit } => write!(f, "the tenant has {limit} agents, and may have no more"),
             Self::Full => f.write_str("there is no room for another agent"),
-            Self::Unavailable => f.write_str("the agents' store does not answer"),
+            Self::Unavailable(None) => f.write_str("the agents' store does not answer"),
+            Self::Unavailable(Some(error)) => write!(f, "the agents' store does not answer: {error}"),
             Self::Store(error) => write!(f, "the agents' store failed: {error}"),
         }
     }
@@ -200,7 +201,7 @@ impl fmt::Display for InvalidAgentError {
 impl core::error::Error for AgentError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Store(error) => Some(error),
+            Self::Store(error) | Self::Unavailable(Some(error)) => Some(error),
             _ => None,
         }
     }

@@ -71,7 +71,7 @@ pub struct Registered {
 pub fn immediate<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => Err(AgentError::Unavailable),
+        Poll::Pending => Err(AgentError::Unavailable(None)),
     }
 }
 
@@ -409,7 +409,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
             }
             tries -= 1;
             if tries == 0 {
-                return Err(AgentError::Unavailable);
+                return Err(AgentError::Unavailable(None));
             }
         }
     }

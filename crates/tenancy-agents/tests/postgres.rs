@@ -618,7 +618,7 @@ async fn a_server_that_comes_back_is_used_again() {
     server.crash_and_restart();
     let mut errors = 0;
     while let Err(error) = store.get(id(1)).in_tenant(A).await {
-        assert!(matches!(error, AgentError::Unavailable), "{error:?}");
+        assert!(matches!(error, AgentError::Unavailable(Some(_))), "{error:?}");
         errors += 1;
         assert!(errors < 200, "it is not found again");
         sleep(Duration::from_millis(20)).await;
@@ -637,9 +637,9 @@ async fn a_server_that_is_gone_is_unavailable() {
     drop(server);
     for _ in 0..3 {
         let read = store.get(id(1)).in_tenant(A).await;
-        assert!(matches!(read, Err(AgentError::Unavailable)), "{read:?}");
+        assert!(matches!(read, Err(AgentError::Unavailable(Some(_)))), "{read:?}");
         let written = store.touch(id(1), UnixMillis(1)).in_tenant(A).await;
-        assert!(matches!(written, Err(AgentError::Unavailable)), "{written:?}");
+        assert!(matches!(written, Err(AgentError::Unavailable(Some(_)))), "{written:?}");
     }
 }
 
@@ -656,8 +656,8 @@ async fn what_takes_too_long_is_cancelled() {
         async { (store.get(id(1)).in_tenant(A).await, store.touch(id(1), UnixMillis(1)).in_tenant(A).await) };
     let (read, touched) =
         timeout(Duration::from_mins(1), calls).await.expect("they do not wait for the lock");
-    assert!(matches!(read, Err(AgentError::Unavailable)), "{read:?}");
-    assert!(matches!(touched, Err(AgentError::Unavailable)), "{touched:?}");
+    assert!(matches!(read, Err(AgentError::Unavailable(Some(_)))), "{read:?}");
+    assert!(matches!(touched, Err(AgentError::Unavailable(Some(_)))), "{touched:?}");
     transaction.rollback().await.expect("a rollback");
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND xact_start IS NOT NULL";

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::Store;
 use super::shared::merged;
 use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
-use crate::error::AgentError;
+use crate::error::{AgentError, StoreError};
 use crate::query::{Filter, Query};
 use error::failed;
 use record::{Record, agent, bigint};
@@ -115,7 +115,9 @@ impl PgStore {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
-        timeout(self.longest, work).await.unwrap_or(Err(AgentError::Unavailable))
+        timeout(self.longest, work)
+            .await
+            .unwrap_or_else(|late| Err(AgentError::Unavailable(Some(StoreError::new(late)))))
     }
 
     /// The tenant's own agent, or else a shared one. Whether another tenant has it, or nobody, it takes the same time.

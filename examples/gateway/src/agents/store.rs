@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tenancy::TenantContext;
 use tenancy_agents::{
-    Agent, AgentError, AgentId, AgentName, Filter, FixedStore, PgStore, Query, SqliteStore, Store, UnixMillis,
+    Agent, AgentError, AgentId, AgentName, Filter, FixedStore, PgStore, Query, SqliteStore, Store,
+    StoreError, UnixMillis,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -38,7 +39,7 @@ impl InPlaces {
     /// Waits for a place of the current tenant, no longer than a question may take.
     async fn taken(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
         let place = self.places.take(TenantContext::get()?);
-        timeout(LONGEST, place).await.map_err(|_| AgentError::Unavailable)
+        timeout(LONGEST, place).await.map_err(|late| AgentError::Unavailable(Some(StoreError::new(late))))
     }
 }
 

@@ -11,7 +11,7 @@ const NAME_HELD: &str = "TA002";
 
 pub(super) fn failed(error: Error) -> AgentError {
     if error.is_transient() {
-        return AgentError::Unavailable;
+        return AgentError::Unavailable(Some(StoreError::new(error)));
     }
     meant(&error).unwrap_or_else(|| StoreError::new(error).into())
 }

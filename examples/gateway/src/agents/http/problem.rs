@@ -24,8 +24,8 @@ impl From<AgentError> for Problem {
                 tracing::error!("there is no room for agents: the memory or the disk is full");
                 Self::NO_ROOM
             }
-            AgentError::Unavailable => {
-                tracing::warn!("the agents' store does not answer in time");
+            AgentError::Unavailable(_) => {
+                tracing::warn!(%error, "agents");
                 Self::UNAVAILABLE
             }
             AgentError::NoTenant(error) => error.into(),
