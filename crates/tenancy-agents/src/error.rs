@@ -201,7 +201,7 @@ impl fmt::Display for InvalidAgentError {
 impl core::error::Error for AgentError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Store(error) | Self::Unavailable(Some(error)) => Some(error),
+            Self::Store(error) | Self::Unavailable(Some(error)) => error.source(),
             _ => None,
         }
     }

@@ -355,7 +355,8 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// # Errors
     ///
     /// - [`AgentError::Mismatch`] where it is another tenant's than the context's.
-    /// - [`AgentError::Approval`] where the approval is for another.
+    /// - [`AgentError::Approval`] where the approval is for another; [`AgentError::Revision`] where it is
+    ///   [for another revision](Approval::of_revision).
     /// - [`AgentError::NameTaken`] where the tenant has another of its name or its id; those of the name also as
     ///   [`register`](Self::register) and [`approve`](Self::approve).
     /// - [`AgentError::Quota`] and [`AgentError::Full`] where the store has limits.
@@ -367,15 +368,29 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, agent.id) {
             return Err(AgentError::Approval);
         }
-        if let Some(mut found) = self.store.get(agent.id).await?
-            && found.is_visible_to(tenant)
-        {
-            // It is the same though it was seen since.
-            found.last_seen_at = agent.last_seen_at;
-            return if found == *agent { Ok(false) } else { Err(AgentError::NameTaken) };
+        if let Some(expected) = approval.revision().filter(|expected| *expected != agent.revision) {
+            return Err(AgentError::Revision { expected, found: agent.revision });
         }
-        self.store.insert(agent).await?;
-        Ok(true)
+        if self.is_there(tenant, agent).await? {
+            return Ok(false);
+        }
+        match self.store.insert(agent).await {
+            // Somebody was first: perhaps with the same.
+            Err(AgentError::NameTaken) if self.is_there(tenant, agent).await? => Ok(false),
+            inserted => inserted.map(|()| true),
+        }
+    }
+
+    /// Whether there is this agent. Another of its id is in its way.
+    async fn is_there(&self, tenant: TenantId, agent: &Agent) -> Result<bool, AgentError> {
+        match self.store.get(agent.id).await? {
+            Some(mut found) if found.is_visible_to(tenant) => {
+                // It is the same though it was seen since.
+                found.last_seen_at = agent.last_seen_at;
+                if found == *agent { Ok(true) } else { Err(AgentError::NameTaken) }
+            }
+            _ => Ok(false),
+        }
     }
 
     async fn decide(&self, id: AgentId, step: Transition, approval: &Approval) -> Result<Agent, AgentError> {

@@ -8,6 +8,10 @@ mod postgres {
     use crate::suite::suite;
 
     suite!([#[ignore = "needs postgres; cargo xtask test runs it"]] own_pg_store());
+    suite!(@quota [#[ignore = "needs postgres; cargo xtask test runs it"]] async {
+        let (store, server) = own_pg_store().await;
+        (store.quota(4), server)
+    });
 }
 
 mod together {

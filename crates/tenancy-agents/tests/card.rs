@@ -139,6 +139,22 @@ fn what_is_said_since_is_in_the_card() {
 }
 
 #[test]
+fn what_only_the_card_says_stays_in_it() {
+    let given: A2aCard = serde_json::from_value(json!({
+        "name": "Support", "description": "Answers", "version": "1.2.0", "supportedInterfaces": [],
+        "capabilities": {}, "defaultInputModes": [], "defaultOutputModes": [], "skills": []
+    }))
+    .expect("a card");
+    let card = given.to_content().expect("within the limits").card;
+    let alone = AgentContent { card, ..AgentContent::default() };
+    assert_eq!(A2aCard::of(&agent("one", alone)), given);
+    // A2A wants a name.
+    let nameless = A2aCard { name: String::new(), ..given.clone() };
+    let content = nameless.to_content().expect("within the limits");
+    assert_eq!(A2aCard::of(&agent("one", content)), A2aCard { name: "one".to_owned(), ..given });
+}
+
+#[test]
 fn without_a_card_one_is_made() {
     let content = AgentContent {
         capabilities: tenancy_agents::Capabilities::parse(["chat"]).expect("tags"),

@@ -8,6 +8,7 @@ mod fixed {
     use crate::suite::suite;
 
     suite!([] async { (&*Box::leak(Box::new(FixedStore::<128>::new())), ()) });
+    suite!(@quota [] async { (&*Box::leak(Box::new(FixedStore::<128>::with_quota(4))), ()) });
 }
 
 #[cfg(feature = "sqlite")]
@@ -16,4 +17,8 @@ mod sqlite {
     use crate::suite::support::sqlite_store;
 
     suite!([] async { sqlite_store() });
+    suite!(@quota [] async {
+        let (store, folder) = sqlite_store();
+        (store.quota(4), folder)
+    });
 }

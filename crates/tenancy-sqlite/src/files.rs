@@ -86,7 +86,7 @@ impl TenantFiles {
     /// Runs a body in a transaction that writes the file of the context's tenant, and makes the file if it is the first.
     ///
     /// What it wrote is kept when it gave `Ok` and the commit worked: then a power cut does not undo it. After an `Err`
-    /// or a panic nothing of it is kept. Whether there is such a tenant is for the caller to know.
+    /// or a panic nothing of it is kept, but for the file itself. Whether there is such a tenant is for the caller to know.
     ///
     /// # Errors
     ///
@@ -112,6 +112,8 @@ impl TenantFiles {
     }
 
     /// Copies the file of the context's tenant, as it is now, to a file that is not there yet.
+    ///
+    /// The tenant's other calls wait until it is done, or fail as [`Busy`](Error::Busy).
     ///
     /// The copy is one file, without a log, and its owner's alone. It is not kept where the copy failed; a process that
     /// is killed leaves one that is empty, or that SQLite rolls back.

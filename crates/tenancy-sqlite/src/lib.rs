@@ -16,3 +16,5 @@ pub use config::Config;
 pub use error::Error;
 pub use files::TenantFiles;
 pub use migrations::Migration;
+// Its types are in the interface, and the version is to be the same.
+pub use rusqlite;

@@ -170,6 +170,7 @@ impl Drop for Loan<'_> {
         // Closed here, where the table is not locked.
         let session = self.session.take().filter(Session::is_idle);
         self.pool.table().put(self.tenant, session);
-        self.pool.room.notify_one();
+        // All: one that waits for a tenant may find it lent again, and would keep the word from who waits for another.
+        self.pool.room.notify_all();
     }
 }

@@ -4,13 +4,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Barrier, mpsc};
+use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use common::{A, B, Place, add, count, notes};
 use tenancy::{TenantContext, TenantId};
-use tenancy_sqlite::{Error, Migration};
+use tenancy_sqlite::{Error, Migration, TenantReader, TenantTx};
 
 fn tenant(number: usize) -> TenantId {
     TenantId::from_bytes([u8::try_from(number + 16).unwrap(); 16]).unwrap()
@@ -97,6 +97,53 @@ fn a_body_that_takes_its_time_keeps_no_other_tenant_waiting() {
         slow.join().unwrap().unwrap();
     });
     assert_eq!(place.notes(A).unwrap(), ["slow"]);
+}
+
+/// Two wait for B, one for C. Two places come free at once: the word of the second is not lost on who finds B lent again.
+#[test]
+fn a_free_place_is_told_to_who_can_use_it() {
+    let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_hours(1)));
+    let (release, released) = mpsc::channel::<()>();
+    let (c_is_done, is_c_done) = mpsc::channel();
+    let (released, is_c_done) = (Mutex::new(released), Mutex::new(Some(is_c_done)));
+    let full = Barrier::new(3);
+    thread::scope(|scope| {
+        for number in 0..2 {
+            let (place, full, released) = (&place, &full, &released);
+            scope.spawn(move || {
+                let hold = |_: &TenantReader<'_>| {
+                    full.wait();
+                    released.lock().unwrap().recv().unwrap();
+                    Ok::<_, Error>(())
+                };
+                TenantContext::scope(tenant(number), || place.files.read(hold)).unwrap();
+            });
+        }
+        full.wait();
+        for number in 0..2 {
+            let (place, is_c_done) = (&place, &is_c_done);
+            scope.spawn(move || {
+                let first = |file: &TenantTx<'_>| {
+                    if let Some(is_c_done) = is_c_done.lock().unwrap().take() {
+                        let told = is_c_done.recv_timeout(Duration::from_secs(30));
+                        told.expect("there is a place for C while B is written");
+                    }
+                    add(file, &number.to_string())
+                };
+                TenantContext::scope(B, || place.files.write(first)).unwrap();
+            });
+            // So that they wait in this order, most often.
+            thread::sleep(Duration::from_millis(50));
+        }
+        let (place, c_is_done) = (&place, c_is_done);
+        scope.spawn(move || {
+            place.add(tenant(9), "C").unwrap();
+            c_is_done.send(()).unwrap();
+        });
+        thread::sleep(Duration::from_millis(50));
+        release.send(()).unwrap();
+        release.send(()).unwrap();
+    });
 }
 
 #[test]

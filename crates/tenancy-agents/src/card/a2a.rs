@@ -91,16 +91,25 @@ pub struct A2aSkill {
 
 impl A2aCard {
     /// The card of an agent: the one that it has, with the name, description, version and endpoint that it has now, as
-    /// far as there are any. Without one, or with one that is not A2A's, it is made of what there is.
+    /// far as there are any. Without one, or with one that is not A2A's, it is made of what there is. Where neither has
+    /// a name for people, it is the one that the agent is registered by.
     pub fn of(agent: &Agent) -> Self {
         let content = &agent.content;
         let kept = content.card.as_ref().and_then(|card| serde_json::from_str(card.as_str()).ok());
         let mut card: Self = kept.unwrap_or_else(|| Self::made_of(content));
-        let name =
-            if content.display_name.is_empty() { agent.name.as_str() } else { content.display_name.as_str() };
-        card.name = name.to_string();
-        card.description = content.description.as_str().to_string();
-        card.version = content.version.as_str().to_string();
+        let texts = [
+            (&mut card.name, content.display_name.as_str()),
+            (&mut card.description, content.description.as_str()),
+            (&mut card.version, content.version.as_str()),
+        ];
+        for (of_card, text) in texts {
+            if !text.is_empty() {
+                *of_card = text.to_string();
+            }
+        }
+        if card.name.is_empty() {
+            card.name = agent.name.as_str().to_string();
+        }
         if !content.endpoint.is_empty() {
             let url = content.endpoint.as_str().to_string();
             match card.supported_interfaces.first_mut() {
@@ -126,7 +135,7 @@ impl A2aCard {
         }
     }
 
-    /// What an agent with this card is said to be. [`of`](Self::of) gives the same card back.
+    /// What an agent with this card is said to be. [`of`](Self::of) gives the same card back, if it has a name.
     ///
     /// Its tags are the ids and the tags of the skills, as far as they are such and there is room for 16: all of them
     /// stay in the card. Tier, visibility and owner are no part of A2A.

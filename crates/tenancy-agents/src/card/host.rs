@@ -39,8 +39,8 @@ impl Card {
     ///
     /// # Errors
     ///
-    /// [`TooLong`](InvalidAgentKind::TooLong); [`TooDeep`](InvalidAgentKind::TooDeep);
-    /// [`Character`](InvalidAgentKind::Character) where a text in it has U+0000, where many readers would end;
+    /// [`TooLong`](InvalidAgentKind::TooLong), for what is longer with its spaces too;
+    /// [`TooDeep`](InvalidAgentKind::TooDeep); [`Character`](InvalidAgentKind::Character) where a text in it has U+0000, where many readers would end;
     /// [`Json`](InvalidAgentKind::Json) for what is no JSON object, or is nested deeper than 128 levels.
     pub fn parse(json: &str) -> Result<Self, InvalidAgentKind> {
         if json.len() > Self::LIMIT {

@@ -100,8 +100,8 @@ impl<const N: usize> Slots<N> {
     }
 
     fn check_names(&self, agent: &Agent) -> Result<(), AgentError> {
-        let is_known = self.visible(agent.tenant).any(|other| other.id == agent.id);
-        if is_known {
+        let mut own = self.0.iter().flatten().filter(|other| other.tenant == agent.tenant);
+        if own.any(|other| other.id == agent.id) {
             return Err(AgentError::NameTaken);
         }
         if !agent.is_living() {
@@ -110,17 +110,14 @@ impl<const N: usize> Slots<N> {
         match self.get_by_name(agent.tenant, &agent.name) {
             Some(other) if other.tenant == agent.tenant => Err(AgentError::NameTaken),
             Some(_) => Err(AgentError::NameShared),
-            None => self.check_shared(agent),
+            None if agent.is_shared() => self.check_holders(agent.tenant, &agent.name),
+            None => Ok(()),
         }
     }
 
     /// An agent that is shared takes no tenant's name.
-    fn check_shared(&self, agent: &Agent) -> Result<(), AgentError> {
-        if !agent.is_shared() {
-            return Ok(());
-        }
-        let holds =
-            |other: &&Agent| other.is_living() && other.tenant != agent.tenant && other.name == agent.name;
+    fn check_holders(&self, tenant: TenantId, name: &AgentName) -> Result<(), AgentError> {
+        let holds = |other: &&Agent| other.is_living() && other.tenant != tenant && other.name == *name;
         let holders = self.0.iter().flatten().filter(holds).map(|other| other.tenant);
         match holders.clone().min() {
             None => Ok(()),
@@ -137,16 +134,20 @@ impl<const N: usize> Slots<N> {
     }
 
     fn replace(&mut self, tenant: TenantId, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
+        if agent.tenant != tenant {
+            return Ok(false);
+        }
         let Some(old) = self.own_mut(tenant, agent.id).filter(|old| old.revision == revision) else {
             return Ok(false);
         };
-        let (was_shared, last_seen_at) = (old.is_shared(), old.last_seen_at);
-        if !was_shared {
-            self.check_shared(agent)?;
+        let (was_shared, name) = (old.is_shared(), old.name.clone());
+        let (created_at, last_seen_at) = (old.created_at, old.last_seen_at);
+        if agent.is_shared() && !was_shared {
+            self.check_holders(tenant, &name)?;
         }
         if let Some(old) = self.own_mut(tenant, agent.id) {
             old.clone_from(agent);
-            (old.tenant, old.last_seen_at) = (tenant, last_seen_at);
+            (old.name, old.created_at, old.last_seen_at) = (name, created_at, last_seen_at);
         }
         Ok(true)
     }

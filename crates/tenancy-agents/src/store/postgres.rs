@@ -32,13 +32,12 @@ pub use migration::{MIGRATION, migrate};
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The last heartbeat stays as it is.
-const REPLACE: &str = "UPDATE tenancy_agents.agents SET name = $3, display_name = $4, description = $5, \
-     version = $6, tier = $7, visibility = $8, status = $9, capabilities = $10, endpoint = $11, owner = $12, \
-     card = $13, revision = $14, created_at = $15, updated_at = $16 \
-     WHERE tenant_id = $1 AND id = $2 AND revision = $17";
+const REPLACE: &str = "UPDATE tenancy_agents.agents SET display_name = $3, description = $4, version = $5, \
+     tier = $6, visibility = $7, status = $8, capabilities = $9, endpoint = $10, owner = $11, card = $12, \
+     revision = $13, updated_at = $14 WHERE tenant_id = $1 AND id = $2 AND revision = $15";
 
-const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, name, display_name, description, version, \
-     tier, visibility, status, capabilities, endpoint, owner, card, revision, created_at, updated_at, last_seen_at) \
+const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, display_name, description, version, tier, \
+     visibility, status, capabilities, endpoint, owner, card, revision, updated_at, name, created_at, last_seen_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// `greatest` takes no notice of what is NULL.
@@ -47,15 +46,18 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 
 const NUMBER: &str = "SELECT count(*) FROM tenancy_agents.agents WHERE tenant_id = $1";
 
+/// Not the one that room is made for; and of those who make room at once, each forgets another.
 const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = \
-     (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' ORDER BY updated_at, id LIMIT 1)";
+     (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' AND id <> $2 \
+     ORDER BY updated_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)";
 
 /// The agents of a database, which instances of a service share.
 ///
-/// Each call is a transaction of the tenant's own, of one round trip, or of more where there is a quota. A read that does not find what it looks for there
-/// goes on with one of the platform's, which asks for what it shares and can't write; lists and counts always do.
+/// Each call is a transaction of the tenant's own, of one round trip, or of more where there is a quota. A read that
+/// does not find what it looks for there goes on with one of the platform's, which asks for what it shares and can't
+/// write; lists and counts always do.
 ///
-/// The operator makes its tables by [`migrate`].
+/// The operator makes its tables by [`migrate`]. It needs tokio's runtime, with its timer: without one its futures panic.
 ///
 /// ```no_run
 /// use tenancy::{TenantFutureExt, TenantId};
@@ -98,18 +100,18 @@ impl PgStore {
         Self { quota, ..self }
     }
 
-    /// Adds an agent, and makes room for it before, both or neither. Whether there was room.
-    async fn add(&self, tenant: TenantId, params: &[&(dyn ToSql + Sync)]) -> Result<bool, Error> {
-        let limit = self.quota as u64;
+    /// Adds an agent, and makes room for it, both or neither. That its name is taken is told before there is no room.
+    async fn add(&self, tenant: TenantId, id: Uuid, params: &[&(dyn ToSql + Sync)]) -> Result<(), Failed> {
         let own = Uuid::from(tenant);
         self.db
             .tx_in(tenant, async |tx| {
+                tx.execute(INSERT, params).await?;
                 let rows = tx.query_unverified(NUMBER, &[&own]).await?;
                 let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
-                if number >= limit && tx.execute(FORGET, &[&own]).await? == 0 {
-                    return Ok(false);
+                if number > self.quota as u64 && tx.execute(FORGET, &[&own, &id]).await? == 0 {
+                    return Err(Failed::Quota);
                 }
-                tx.execute(INSERT, params).await.map(|_| true)
+                Ok(())
             })
             .await
     }
@@ -210,28 +212,47 @@ impl Store for PgStore {
         if agent.tenant != tenant {
             return Err(AgentError::NotFound);
         }
-        let last_seen_at = agent.last_seen_at.map(|at| bigint(at.0)).transpose()?;
         let record = Record::of(tenant, agent)?;
+        let params = record.inserted();
         if self.quota == usize::MAX {
-            return self.execute(tenant, INSERT, &record.params(&last_seen_at)).await.map(drop);
+            return self.execute(tenant, INSERT, &params).await.map(drop);
         }
-        let params = record.params(&last_seen_at);
-        let added = Box::pin(self.add(tenant, &params));
-        let was_room = self.in_time(async { added.await.map_err(failed) }).await?;
-        if was_room { Ok(()) } else { Err(AgentError::Quota { limit: self.quota }) }
+        let added = Box::pin(self.add(tenant, agent.id.as_uuid(), &params));
+        let added = async {
+            added.await.map_err(|error| match error {
+                Failed::Database(error) => failed(error),
+                Failed::Quota => AgentError::Quota { limit: self.quota },
+            })
+        };
+        self.in_time(added).await
     }
 
     async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
+        if agent.tenant != tenant {
+            return Ok(false);
+        }
         let revision = bigint(revision)?;
         let record = Record::of(tenant, agent)?;
-        Ok(self.execute(tenant, REPLACE, &record.params(&revision)).await? > 0)
+        Ok(self.execute(tenant, REPLACE, &record.replaced(&revision)).await? > 0)
     }
 
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         let at = bigint(at.0)?;
         Ok(self.execute(tenant, TOUCH, &[&Uuid::from(tenant), &id.as_uuid(), &at]).await? > 0)
+    }
+}
+
+/// Why an agent is not added.
+enum Failed {
+    Database(Error),
+    Quota,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
     }
 }
 

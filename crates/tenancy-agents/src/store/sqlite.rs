@@ -29,7 +29,10 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// The agents of each tenant in its own file, those of the platform in the platform's.
 ///
 /// A tenant's operation opens its own file, and to read what the platform shares, the platform's: no other can be
-/// reached. Work is done on tokio's threads for blocking work, so it needs tokio's runtime.
+/// reached. Work is done on tokio's threads for blocking work, so it needs tokio's runtime: without one its futures panic.
+///
+/// The platform's file is read by all tenants, one at a time: whoever holds it for long, by a backup for one, holds them
+/// up, and while it is damaged, their lists, counts, registrations and misses are errors.
 ///
 /// Sharing one of the platform's agents asks each tenant's file for its name, and holds up registrations while it does:
 /// that takes as long as opening them all, where more than are kept open.
@@ -158,14 +161,17 @@ impl SqliteStore {
         if agent.tenant != tenant {
             return Err(AgentError::NotFound);
         }
-        let _names = self.hold_name(tenant, agent)?;
+        let _names = match self.hold_name(tenant, agent) {
+            // What the tenant itself has is told first.
+            Err(AgentError::NameHeld(_) | AgentError::NameShared)
+                if self.own(|own| is_taken(own, agent))? =>
+            {
+                return Err(AgentError::NameTaken);
+            }
+            held => held?,
+        };
         Ok(self.files.write(|tx| {
-            let taken: bool = tx.query_row(
-                "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 OR name = ?2 AND status <> 'deleted' AND ?3)",
-                params![agent.id.as_uuid().as_bytes(), agent.name.as_str(), agent.is_living()],
-                |row| row.get(0),
-            )?;
-            if taken {
+            if is_taken(tx, agent)? {
                 return Err(Failed::Answer(AgentError::NameTaken));
             }
             self.make_room(tx)?;
@@ -251,6 +257,16 @@ impl Store for SqliteStore {
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         self.work(move |store, _| store.see(id, at)).await
     }
+}
+
+/// Whether the tenant has one of the id, or where neither is deleted, of the name.
+fn is_taken(reader: &TenantReader<'_>, agent: &Agent) -> Result<bool, Failed> {
+    let taken = reader.query_row(
+        "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 OR name = ?2 AND status <> 'deleted' AND ?3)",
+        params![agent.id.as_uuid().as_bytes(), agent.name.as_str(), agent.is_living()],
+        |row| row.get(0),
+    );
+    Ok(taken?)
 }
 
 /// Why a body gave nothing: the file's reason, or the registry's.

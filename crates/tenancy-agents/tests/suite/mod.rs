@@ -6,11 +6,13 @@ pub(crate) mod life;
 pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod pages;
+pub(crate) mod quota;
 pub(crate) mod support;
 pub(crate) mod visibility;
 pub(crate) mod writes;
 
-/// Makes a test of each function of the suite: `$store` gives a store that is empty, and what keeps it there; each test has the attributes in brackets.
+/// Makes a test of each function of the suite: `$store` gives a store that is empty, and what keeps it there; each test
+/// has the attributes in brackets. With `@quota`, of those for a store where a tenant may have four agents.
 macro_rules! suite {
     ([$($attribute:tt)*] $store:expr) => {
         suite! { @all [$($attribute)*] $store;
@@ -28,6 +30,8 @@ macro_rules! suite {
             names::the_platform_takes_no_name_of_a_tenant_and_hears_whose,
             names::sharing_anew_looks_at_names_anew,
             names::of_many_who_register_at_once_one_is_new,
+            names::what_the_tenant_has_itself_is_told_first,
+            names::an_id_is_the_tenants_own,
             pages::pages_follow_each_other_and_show_each_once,
             pages::filters_are_the_same_for_lists_and_counts,
             pages::finding_shows_what_is_in_use_and_has_the_tag,
@@ -41,10 +45,18 @@ macro_rules! suite {
             writes::an_update_needs_the_revision,
             writes::of_many_who_update_at_once_one_wins,
             writes::an_update_of_a_foreign_agent_changes_nothing,
+            writes::a_replacement_changes_no_tenant_name_or_birth,
             writes::steps_at_once_are_all_done,
             writes::the_longest_content_comes_back,
             writes::an_agent_is_put_back_as_it_was,
+            writes::of_many_who_put_one_back_at_once_one_is_first,
             model::stores_answer_as_the_model_does,
+        }
+    };
+    (@quota [$($attribute:tt)*] $store:expr) => {
+        suite! { @all [$($attribute)*] $store;
+            quota::each_of_many_at_once_has_the_room_of_another_tombstone,
+            quota::what_is_there_is_told_before_that_there_is_no_room,
         }
     };
     (@all $attributes:tt $store:expr; $($module:ident::$test:ident,)+) => {

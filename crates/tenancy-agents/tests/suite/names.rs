@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
-    AgentContent, AgentError, AgentStatus, Filter, NameHolders, Store, Transition, Visibility,
+    Agent, AgentContent, AgentError, AgentStatus, Filter, NameHolders, Store, Transition, Visibility,
 };
 
 use super::support::{A, B, P, Subject, approval, described, name, names};
@@ -135,4 +135,24 @@ pub(crate) async fn of_many_who_register_at_once_one_is_new<S: Store + 'static>(
 
 fn tenant_of(number: usize) -> TenantId {
     if number.is_multiple_of(2) { A } else { B }
+}
+
+pub(crate) async fn what_the_tenant_has_itself_is_told_first<S: Store>(subject: &Subject<S>) {
+    subject.register(A, "search").await;
+    let draft = subject.register(P, "search").await;
+    let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+    let shared = Agent { id: another(&draft), content, status: AgentStatus::Active, ..draft };
+    let put = subject.registry.restore(&shared, &approval(P, shared.id)).in_tenant(P).await;
+    assert!(matches!(put, Err(AgentError::NameTaken)), "{put:?}");
+}
+
+/// One that is the same in two tenants is two agents.
+pub(crate) async fn an_id_is_the_tenants_own<S: Store>(subject: &Subject<S>) {
+    let shared = subject.share("search").await;
+    let own = Agent { tenant: A, name: name("own"), content: described("own"), ..shared.clone() };
+    let inserted = subject.registry.store().insert(&own).in_tenant(A).await;
+    assert!(matches!(inserted, Ok(())), "{inserted:?}");
+    assert_eq!(subject.get(A, shared.id).await.expect("its own"), own);
+    assert_eq!(subject.get(B, shared.id).await.expect("it is shared"), shared);
+    assert_eq!(subject.get(P, shared.id).await.expect("its own"), shared);
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tenancy::TenantFutureExt;
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentStatus, Capabilities, Card, Filter, Store, Tier, Transition,
-    Visibility,
+    UnixMillis, Visibility,
 };
 
-use super::support::{A, B, Subject, approval, described, told};
+use super::support::{A, B, P, Subject, approval, described, name, told};
 
 pub(crate) async fn an_update_needs_the_revision<S: Store>(subject: &Subject<S>) {
     let first = subject.register(A, "one").await;
@@ -65,6 +65,23 @@ pub(crate) async fn an_update_of_a_foreign_agent_changes_nothing<S: Store>(subje
     assert_ne!(inserted, "()", "another tenant's agent is not put into this one's");
     assert_eq!(subject.all(A, &Filter::default()).await, [agent]);
     assert!(subject.all(B, &Filter::default()).await.is_empty());
+}
+
+/// By the store itself, past the registry.
+pub(crate) async fn a_replacement_changes_no_tenant_name_or_birth<S: Store>(subject: &Subject<S>) {
+    let (agent, foreign) = (subject.register(A, "one").await, subject.register(B, "one").await);
+    let store = subject.registry.store();
+    let content = AgentContent { visibility: Visibility::Shared, ..described("for all") };
+    let forged = Agent { tenant: P, status: AgentStatus::Active, content, revision: 2, ..agent.clone() };
+    let replaced = store.replace(&forged, 1).in_tenant(A).await;
+    assert!(matches!(replaced, Ok(false)), "nothing of B's is told, and nothing done: {replaced:?}");
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+    let changed = Agent { content: described("new"), revision: 2, ..agent.clone() };
+    let renamed = Agent { name: name("two"), created_at: UnixMillis(1), ..changed.clone() };
+    let replaced = store.replace(&renamed, 1).in_tenant(A).await;
+    assert!(matches!(replaced, Ok(true)), "{replaced:?}");
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), changed);
+    assert_eq!(subject.get(B, foreign.id).await.expect("it is there"), foreign);
 }
 
 pub(crate) async fn steps_at_once_are_all_done<S: Store + 'static>(subject: &Subject<S>) {
@@ -139,6 +156,12 @@ pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S
         assert!(matches!(put, Err(AgentError::NameTaken)), "another is there: {put:?}");
         // In a tenant that has none, it is as it was.
         let moved = Agent { tenant: B, ..agent.clone() };
+        let looked_at = approval(B, agent.id).of_revision(agent.revision + 1);
+        let wrong = subject.registry.restore(&moved, &looked_at).in_tenant(B).await;
+        let told = (agent.revision + 1, agent.revision);
+        let is_told =
+            matches!(wrong, Err(AgentError::Revision { expected, found }) if (expected, found) == told);
+        assert!(is_told, "{wrong:?}");
         let wrong = subject.registry.restore(&moved, &approval(A, agent.id)).in_tenant(B).await;
         assert!(matches!(wrong, Err(AgentError::Approval)), "{wrong:?}");
         let put = subject.registry.restore(&moved, &approval(B, agent.id)).in_tenant(B).await;
@@ -147,4 +170,23 @@ pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S
     }
     subject.step(B, agents[0].id, Transition::Submit).await.expect("B's own");
     assert_eq!(subject.get(A, agents[0].id).await.expect("it is there"), agents[0]);
+}
+
+pub(crate) async fn of_many_who_put_one_back_at_once_one_is_first<S: Store + 'static>(subject: &Subject<S>) {
+    let agent = subject.register_as(A, "one", AgentStatus::Active).await;
+    let moved = Agent { tenant: B, ..agent };
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (registry, moved) = (Arc::clone(&subject.registry), moved.clone());
+            let approval = approval(B, moved.id);
+            let put = async move { registry.restore(&moved, &approval).await };
+            tokio::spawn(put.in_tenant(B))
+        })
+        .collect();
+    let mut new = 0;
+    for task in tasks {
+        new += usize::from(task.await.expect("no panic").expect("it is the same"));
+    }
+    assert_eq!(new, 1);
+    assert_eq!(subject.get(B, moved.id).await.expect("it is there"), moved);
 }

@@ -20,12 +20,14 @@ use crate::visibility::Visibility;
 pub(super) struct Record<'a> {
     tenant: Uuid,
     id: Uuid,
-    agent: [&'a str; 9],
+    name: &'a str,
+    texts: [&'a str; 8],
     capabilities: Vec<&'a str>,
     card: Option<&'a str>,
     revision: i64,
     created_at: i64,
     updated_at: i64,
+    last_seen_at: Option<i64>,
 }
 
 impl<'a> Record<'a> {
@@ -34,8 +36,8 @@ impl<'a> Record<'a> {
         Ok(Self {
             tenant: tenant.into(),
             id: agent.id.as_uuid(),
-            agent: [
-                agent.name.as_str(),
+            name: agent.name.as_str(),
+            texts: [
                 content.display_name.as_str(),
                 content.description.as_str(),
                 content.version.as_str(),
@@ -50,18 +52,30 @@ impl<'a> Record<'a> {
             revision: bigint(agent.revision)?,
             created_at: bigint(agent.created_at.0)?,
             updated_at: bigint(agent.updated_at.0)?,
+            last_seen_at: agent.last_seen_at.map(|at| bigint(at.0)).transpose()?,
         })
     }
 
-    /// `$1` to `$16`, as the statements have them, and one more.
-    pub(super) fn params<'r>(&'r self, last: &'r (dyn ToSql + Sync)) -> [&'r (dyn ToSql + Sync); 17] {
-        let [name, display_name, description, version, tier, visibility, status, endpoint, owner] =
-            &self.agent;
-        let Self { tenant, id, capabilities, card, revision, created_at, updated_at, .. } = self;
+    /// As the statement that replaces has them: `$1` to `$14`, and the revision that the agent has now.
+    pub(super) fn replaced<'r>(&'r self, now: &'r i64) -> Vec<&'r (dyn ToSql + Sync)> {
+        let mut params = self.changing().to_vec();
+        params.push(now);
+        params
+    }
+
+    /// As the one that inserts has them: the same 14, and what does not change after it.
+    pub(super) fn inserted(&self) -> Vec<&(dyn ToSql + Sync)> {
+        let mut params = self.changing().to_vec();
+        params.extend([&self.name as &(dyn ToSql + Sync), &self.created_at, &self.last_seen_at]);
+        params
+    }
+
+    fn changing(&self) -> [&(dyn ToSql + Sync); 14] {
+        let [display_name, description, version, tier, visibility, status, endpoint, owner] = &self.texts;
+        let Self { tenant, id, capabilities, card, revision, updated_at, .. } = self;
         [
             tenant,
             id,
-            name,
             display_name,
             description,
             version,
@@ -73,9 +87,7 @@ impl<'a> Record<'a> {
             owner,
             card,
             revision,
-            created_at,
             updated_at,
-            last,
         ]
     }
 }

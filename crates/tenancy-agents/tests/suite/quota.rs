@@ -1,0 +1,62 @@
+//! A tenant that may have four agents.
+
+use std::sync::Arc;
+
+use tenancy::TenantFutureExt;
+use tenancy_agents::{Agent, AgentError, AgentId, AgentStatus, Filter, Store, UnixMillis};
+
+use super::support::{A, B, Subject, approval, described, name};
+
+const QUOTA: usize = 4;
+
+pub(crate) async fn each_of_many_at_once_has_the_room_of_another_tombstone<S: Store + 'static>(
+    subject: &Subject<S>,
+) {
+    for number in 0..QUOTA {
+        subject.register_as(A, &format!("old-{number}"), AgentStatus::Deleted).await;
+    }
+    let foreign = subject.register_as(B, "old", AgentStatus::Deleted).await;
+    let tasks: Vec<_> = (0..QUOTA)
+        .map(|number| {
+            let registry = Arc::clone(&subject.registry);
+            let register = async move {
+                registry.register(name(&format!("new-{number}")), described("new")).await.map(drop)
+            };
+            tokio::spawn(register.in_tenant(A))
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic").expect("there is a tombstone for each");
+    }
+    assert_eq!(subject.count(A, &Filter::default()).await, QUOTA as u64);
+    let deleted = Filter { status: Some(AgentStatus::Deleted), ..Filter::default() };
+    assert_eq!(subject.count(A, &deleted).await, 0);
+    assert_eq!(subject.get(B, foreign.id).await.expect("no other's makes room"), foreign);
+    let one_more = subject.registry.register(name("one-more"), described("new")).in_tenant(A).await;
+    assert!(matches!(one_more, Err(AgentError::Quota { limit: QUOTA })), "{one_more:?}");
+}
+
+pub(crate) async fn what_is_there_is_told_before_that_there_is_no_room<S: Store + 'static>(
+    subject: &Subject<S>,
+) {
+    for number in 1..QUOTA {
+        subject.register(A, &format!("agent-{number}")).await;
+    }
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let registry = Arc::clone(&subject.registry);
+            let register = async move { registry.register(name("one"), described("the same")).await };
+            tokio::spawn(register.in_tenant(A))
+        })
+        .collect();
+    let mut new = 0;
+    for task in tasks {
+        let registered = task.await.expect("no panic").expect("the last that there is room for");
+        new += usize::from(registered.is_new);
+    }
+    assert_eq!(new, 1);
+    let one = subject.by_name(A, "one").await.expect("it is there");
+    let another = Agent { id: AgentId::v7(UnixMillis(1), [0; 10]), ..one };
+    let put = subject.registry.restore(&another, &approval(A, another.id)).in_tenant(A).await;
+    assert!(matches!(put, Err(AgentError::NameTaken)), "{put:?}");
+}
