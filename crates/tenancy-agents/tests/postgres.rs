@@ -681,6 +681,6 @@ async fn an_error_shows_no_row() {
     let refused = store.insert(&agent).in_tenant(A).await;
     let Err(AgentError::Store(error)) = refused else { panic!("{refused:?}") };
     assert!(!format!("{error} {error:?}").contains("hidden"), "{error:?}");
-    let source: Option<&Error> = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
-    assert!(matches!(source, Some(Error::Postgres(_))), "{source:?}");
+    let cause: Option<&Error> = error.get_ref().downcast_ref();
+    assert!(matches!(cause, Some(Error::Postgres(_))), "{cause:?}");
 }
