@@ -46,10 +46,10 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 
 const NUMBER: &str = "SELECT count(*) FROM tenancy_agents.agents WHERE tenant_id = $1";
 
-/// Not the one that room is made for; and of those who make room at once, each forgets another.
+/// Not the one that room is made for. Of those who make room at once each waits for the one before, and forgets the next.
 const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = \
      (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' AND id <> $2 \
-     ORDER BY updated_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)";
+     ORDER BY updated_at, id LIMIT 1 FOR UPDATE)";
 
 /// The agents of a database, which instances of a service share.
 ///

@@ -57,6 +57,7 @@ macro_rules! suite {
         suite! { @all [$($attribute)*] $store;
             quota::each_of_many_at_once_has_the_room_of_another_tombstone,
             quota::what_is_there_is_told_before_that_there_is_no_room,
+            quota::a_tombstone_makes_no_room_for_itself,
         }
     };
     (@all $attributes:tt $store:expr; $($module:ident::$test:ident,)+) => {

@@ -60,3 +60,17 @@ pub(crate) async fn what_is_there_is_told_before_that_there_is_no_room<S: Store 
     let put = subject.registry.restore(&another, &approval(A, another.id)).in_tenant(A).await;
     assert!(matches!(put, Err(AgentError::NameTaken)), "{put:?}");
 }
+
+/// An older one that is put back is not the oldest that makes room.
+pub(crate) async fn a_tombstone_makes_no_room_for_itself<S: Store>(subject: &Subject<S>) {
+    let older = subject.register_as(B, "older", AgentStatus::Deleted).await;
+    for number in 1..QUOTA {
+        subject.register(A, &format!("agent-{number}")).await;
+    }
+    let newer = subject.register_as(A, "newer", AgentStatus::Deleted).await;
+    let older = Agent { tenant: A, ..older };
+    let put = subject.registry.restore(&older, &approval(A, older.id)).in_tenant(A).await;
+    assert!(matches!(put, Ok(true)), "{put:?}");
+    assert_eq!(subject.get(A, older.id).await.expect("it is there"), older);
+    assert!(matches!(subject.get(A, newer.id).await, Err(AgentError::NotFound)));
+}
