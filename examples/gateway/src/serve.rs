@@ -1,15 +1,17 @@
 //! Connections.
 
+mod activity;
+mod answer;
 mod connection;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::app::HttpService;
 use connection::Protocol;
@@ -22,9 +24,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// The most connections at once. Who comes then waits in the system's queue.
     pub connections: usize,
-    /// The time for a request's head, and for the first request of a connection.
+    /// The time for a request's head, and for the next request of a connection that has none in flight.
     pub head: Duration,
-    /// The time in which a client that is sent something has to take some of it.
+    /// The time in which a client that is sent something has to take some of it, and of each answer 16 KiB.
     pub write: Duration,
     /// The time for all that is in flight when the service closes.
     pub shutdown: Duration,
@@ -42,20 +44,20 @@ pub async fn serve(
     closing: CancellationToken,
 ) -> Result<(), usize> {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let protocol = Arc::new(Protocol::new(limits));
     while let Some((stream, place)) = closing.run_until_cancelled(next(&listener, &places)).await {
-        let watcher = graceful.watcher();
-        let connection = Arc::clone(&protocol).serve(stream, service.clone(), watcher);
-        tokio::spawn(async move {
+        let connection = Arc::clone(&protocol).serve(stream, service.clone(), closing.clone());
+        connections.spawn(async move {
             connection.await;
             drop(place);
         });
     }
     // From here on the system refuses connections.
     drop(listener);
-    let finished = tokio::time::timeout(limits.shutdown, graceful.shutdown()).await;
-    finished.map_err(|_| limits.connections - places.available_permits())
+    connections.close();
+    let finished = tokio::time::timeout(limits.shutdown, connections.wait()).await;
+    finished.map_err(|_| connections.len())
 }
 
 /// The next connection, once there is a place for it. A failure ends one connection at most, never the service.

@@ -1,8 +1,8 @@
 //! One connection, of HTTP/1.1 or h2c.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,16 +11,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Limits;
+use super::activity::{Activity, Overdue};
+use super::answer::Answer;
 use crate::app::HttpService;
 
 /// How often a client of HTTP/2 is asked whether it is still there, and how long it has to say so.
 const PING: Duration = Duration::from_secs(20);
+/// Requests of a client of HTTP/2 at once: as few as RFC 9113, section 6.5.2, would have it.
+const STREAMS: u32 = 100;
 
 /// What all connections have in common.
 pub(super) struct Protocol {
@@ -33,16 +37,21 @@ impl Protocol {
         let mut builder = Builder::new(TokioExecutor::new());
         // Without a timer, hyper has no time-outs.
         builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(STREAMS);
         Self { builder, limits }
     }
 
-    /// Serves a connection to its end, or to the end of its requests in flight.
+    /// Serves a connection to its end, or where it is idle or all are closing, to the end of its requests in flight.
     pub(super) async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
         service: impl HttpService,
-        watcher: Watcher,
+        closing: CancellationToken,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
@@ -50,40 +59,53 @@ impl Protocol {
         let mut stream = TimeoutStream::new(stream);
         // Whoever does not read an answer would keep it, and its place, for good.
         stream.set_write_timeout(Some(self.limits.write));
-        let was_asked = Arc::new(AtomicBool::new(false));
-        let service = answering(service, Arc::clone(&was_asked));
-        let connection = self.builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
+        let activity = Activity::new();
+        let service = answering(service, Arc::clone(&activity));
+        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::select! {
-            served = watcher.watch(connection) => {
-                if let Err(error) = served {
-                    tracing::debug!(%error, "connection");
-                }
-            }
-            () = self.no_request(&was_asked) => tracing::debug!("a connection without a request"),
+            served = connection.as_mut() => return ended(served),
+            () = closing.cancelled() => {}
+            overdue = activity.overdue(&self.limits) => match overdue {
+                Overdue::Idle => tracing::debug!("a connection without a request"),
+                Overdue::Stuck => return stuck(),
+            },
         }
-    }
-
-    /// Ready if there was no request in time. The head's time-out does not see it: it begins when hyper knows
-    /// whether this is HTTP/1.1, and who sends nothing, or half of HTTP/2's preface, never gets there.
-    async fn no_request(&self, was_asked: &AtomicBool) {
-        tokio::time::sleep(self.limits.head).await;
-        if was_asked.load(Relaxed) {
-            std::future::pending::<()>().await;
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            served = connection => ended(served),
+            overdue = activity.overdue(&self.limits) => match overdue {
+                Overdue::Idle => tracing::debug!("a connection that its client does not close"),
+                Overdue::Stuck => stuck(),
+            },
         }
     }
 }
 
+fn ended<E: std::error::Error + ?Sized>(served: Result<(), Box<E>>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection");
+    }
+}
+
+fn stuck() {
+    tracing::debug!("connection: timed out writing a body");
+}
+
 fn answering<S: HttpService>(
     service: S,
-    was_asked: Arc<AtomicBool>,
+    activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = Response<Body>,
+    Response = Response<Answer>,
     Error = Infallible,
     Future: Send + 'static,
 > + Send {
     service_fn(move |request: Request<Incoming>| {
-        was_asked.store(true, Relaxed);
-        service.clone().oneshot(request.map(Body::new))
+        let flight = activity.begin();
+        let answer = service.clone().oneshot(request.map(Body::new));
+        async move {
+            let Ok(response) = answer.await;
+            Ok(response.map(|body| Answer::new(body, flight)))
+        }
     })
 }

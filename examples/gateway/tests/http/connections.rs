@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::call::{Call, Connection};
-use crate::common::h2::{ask, connect};
+use crate::common::h2::{ask, connect, connect_with_window, ended, request};
 use crate::common::process::{Gateway, wait_for};
 use crate::common::{ACME, GLOBEX, PATIENCE};
 
@@ -90,7 +90,7 @@ fn drop_by_drop_is_slow_too() {
 
 #[test]
 fn an_idle_connection_is_left_and_a_busy_one_is_not() {
-    let gateway = Gateway::with(&["--head-timeout", "1", "--rate", "0"]);
+    let gateway = Gateway::with(&["--head-timeout", "1", "--write-timeout", "1", "--rate", "0"]);
     let mut busy = Connection::to(gateway.address);
     busy.write(&Call::get("/v1/notes/events").by("alice").of(ACME).bytes());
     assert_eq!(busy.answer_head().status, 200);
@@ -100,6 +100,45 @@ fn an_idle_connection_is_left_and_a_busy_one_is_not() {
     thread::sleep(Duration::from_millis(1500));
     Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"still on"}"#).send(gateway.address);
     busy.until("still on");
+}
+
+/// It answers each PING: without a request that is no reason to keep it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_of_http2_is_left_and_a_busy_one_is_not() {
+    let gateway = Gateway::with(&["--head-timeout", "1", "--write-timeout", "1"]);
+    let mut busy = connect(gateway.address).await;
+    let events = busy.send_request(request(("GET", "/v1/notes/events"), ACME, String::new())).await.unwrap();
+    let mut idle = connect(gateway.address).await;
+    let (status, _) = ask(idle.clone(), ("GET", "/healthz"), ACME, String::new()).await;
+    let since = Instant::now();
+    assert_eq!(status, 200);
+    tokio::time::timeout(PATIENCE, ended(&mut idle)).await.expect("it is ended");
+    assert!(since.elapsed() > Duration::from_millis(900), "{:?}", since.elapsed());
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let (status, _) = ask(busy, ("GET", "/v1/whoami"), ACME, String::new()).await;
+    assert_eq!((status, events.status()), (StatusCode::OK, StatusCode::OK));
+}
+
+/// Nothing of the answer is written, so that no time-out of the socket sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_no_window_for_an_answer_is_let_go() {
+    let gateway = Gateway::with(&["--write-timeout", "1", "--head-timeout", "600"]);
+    let writer = connect(gateway.address).await;
+    for _ in 0..8 {
+        let note = format!("{{\"text\":\"{}\"}}", "x".repeat(4096));
+        assert_eq!(ask(writer.clone(), ("POST", "/v1/notes"), ACME, note).await.0, 201);
+    }
+    for window in [0, 1024] {
+        let mut reader = connect_with_window(gateway.address, window).await;
+        let list = request(("GET", "/v1/notes?limit=200"), ACME, String::new());
+        let answer = reader.send_request(list).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        tokio::time::timeout(PATIENCE, ended(&mut reader)).await.expect("it is let go");
+    }
+    // Who takes it, in however many parts, has it whole.
+    let reader = connect_with_window(gateway.address, 1024).await;
+    let (_, page) = ask(reader, ("GET", "/v1/notes?limit=200"), ACME, String::new()).await;
+    assert_eq!(page["notes"].as_array().unwrap().len(), 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,5 +195,5 @@ fn who_does_not_read_an_answer_is_let_go() {
             break;
         }
     }
-    gateway.stderr.with("error writing a body");
+    gateway.stderr.with("writing a body");
 }
