@@ -12,7 +12,6 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tenancy::TenantRecord;
-use tenancy_agents::SqliteStore;
 use tenancy_sqlite::TenantFiles;
 use tenancy_tower::{TenantLayer, member_of};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +31,7 @@ use crate::principals::{Census, Principal, Principals};
 use crate::problem::Problem;
 use crate::shared::SharedRedis;
 use crate::tenants::{self, Tenants};
-use crate::{access_log, auth, caching, deadline, openapi, own};
+use crate::{access_log, auth, caching, deadline, head, host, openapi, own};
 
 /// The paths that have no principal and no tenant.
 pub const OPEN: [&str; 2] = [own::HEALTH, openapi::PATH];
@@ -123,7 +122,7 @@ pub fn kept(config: &Config, tenants: Vec<TenantRecord>, outside: Outside) -> Re
     });
     let agents = agents::registry(match (&outside.database, &outside.files) {
         (Some(database), _) => AgentStore::database(database, config.max_agents),
-        (None, Some(files)) => AgentStore::Files(SqliteStore::new(files.clone()).quota(config.max_agents)),
+        (None, Some(files)) => AgentStore::files(files.clone(), config.max_agents),
         (None, None) => AgentStore::memory(),
     });
     Ok(Kept { tenants, agents, notes: notes(config.max_notes, outside) })
@@ -188,6 +187,7 @@ impl Gate {
     pub fn around(self, router: Router) -> impl HttpService {
         let Self { principals, tenants, limit: rate, session } = self;
         let page = PageGate::new(Arc::clone(&principals), Arc::clone(&tenants), session);
+        let has_demo_tokens = principals.has_demo_tokens();
         let tenant = TenantLayer::builder()
             .directory(tenants)
             .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
@@ -196,8 +196,10 @@ impl Gate {
             .build();
         ServiceBuilder::new()
             .layer(from_fn(access_log::log))
+            .layer(from_fn(head::bodiless))
             .layer(CatchPanicLayer::custom(broken))
             .layer(from_fn(deadline::deadline))
+            .layer(from_fn_with_state(has_demo_tokens, host::no_site))
             .layer(from_fn_with_state(page, page::gate))
             .layer(from_fn_with_state(principals, auth::authenticate))
             .layer(tenant)

@@ -1,7 +1,6 @@
 //! The Postgres that instances of this service share: it keeps tenants, notes and agents.
 
 mod migrate;
-mod places;
 mod url;
 
 use std::fmt;
@@ -16,10 +15,10 @@ use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
+use crate::places::Places;
 use crate::secret::Secret;
 
 pub use migrate::migrate;
-pub(crate) use places::Places;
 
 /// How long the server may take until all is looked at.
 const START: Duration = Duration::from_secs(30);
@@ -30,6 +29,8 @@ const WAIT: Duration = Duration::from_secs(2);
 /// How long a tenant's state may be kept where the listener hears nothing.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;
+/// How many of them a tenant has at once.
+const PER_TENANT: usize = 4;
 
 /// What is there after `gateway migrate`. Whether the user may use it is the audit's to say.
 const IS_MIGRATED: &str = "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 4 FROM pg_catalog.pg_class c \
@@ -106,7 +107,7 @@ impl Database {
         let directory = DirectoryConfig::new(listener).max_age(MAX_AGE);
         let directory = PgDirectory::connect(db.clone(), directory).await;
         let directory = directory.context("listening for changes of tenants")?;
-        Ok(Self { db, directory, store, places: Arc::default() })
+        Ok(Self { db, directory, store, places: Arc::new(Places::new(PER_TENANT)) })
     }
 }
 

@@ -14,10 +14,14 @@ use axum::response::{IntoResponse, Response};
 use tenancy::{Quota, TenantContext, TenantLimiter};
 use tenancy_tower::Refusal;
 
+use crate::places::Places;
 use crate::shared::SharedRedis;
 use crate::tenants::MOST_TENANTS;
 
 pub use shared::SharedLimit;
+
+/// The requests of a tenant that are in work at once.
+const AT_ONCE: usize = 64;
 
 /// A bucket for each tenant.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct RateLimit {
     /// Those of all instances. Where they can't be asked, this one's own are there still.
     shared: Option<SharedLimit<SharedRedis>>,
     start: Instant,
+    /// What requests hold until they are answered, their bodies for one, is not for one tenant to fill.
+    places: Places,
 }
 
 impl RateLimit {
@@ -36,7 +42,7 @@ impl RateLimit {
             let quota = Quota::per_second(rate).burst(burst);
             Mutex::new(Box::new(TenantLimiter::new(quota)))
         });
-        Self { buckets, shared: None, start: Instant::now() }
+        Self { buckets, shared: None, start: Instant::now(), places: Places::new(AT_ONCE) }
     }
 
     /// The same for all instances together. While Redis fails, each one has it by itself.
@@ -62,10 +68,17 @@ impl RateLimit {
     }
 }
 
-/// Refuses what is over the tenant's limit, and says when to come again.
+/// Refuses what is over the tenant's limit, and says when to come again. What is within it, and more than a tenant has
+/// at once, waits: nothing of its body is read before.
 pub async fn limit(State(limit): State<Arc<RateLimit>>, request: Request, next: Next) -> Response {
     match limit.take().await {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let _place = match TenantContext::get_optional() {
+                Some(tenant) => limit.places.take(tenant).await,
+                None => None,
+            };
+            next.run(request).await
+        }
         Err(seconds) => ([(RETRY_AFTER, HeaderValue::from(seconds))], Refusal::RateLimited).into_response(),
     }
 }

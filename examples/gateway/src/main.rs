@@ -31,8 +31,9 @@ async fn main() -> ExitCode {
 
 async fn run(config: &Config) -> Result<ExitCode> {
     let census = match &config.principals {
-        Some(path) => Census::read(path)?,
-        None => Census::demo()?,
+        // The document says nothing of them.
+        Some(path) if !matches!(config.command, Some(Command::Openapi)) => Census::read(path)?,
+        _ => Census::demo()?,
     };
     if let Some(command) = &config.command {
         obey(config, command, census.tenants).await?;
@@ -71,11 +72,13 @@ async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) ->
         }
         Command::Export { tenant, out } => {
             config.check_kept()?;
-            let kept = app::kept(config, tenants, connect(config).await?)?;
+            // Those that are there: it makes none.
+            let kept = app::kept(config, Vec::new(), connect(config).await?)?;
             transfer::export(&kept, *tenant, out).await?;
         }
         Command::Import { tenant, file } => {
-            let kept = app::kept(config, tenants, connect(config).await?)?;
+            let own = tenants.into_iter().filter(|record| record.id() == *tenant).collect();
+            let kept = app::kept(config, own, connect(config).await?)?;
             transfer::import(&kept, *tenant, file).await?;
         }
     }

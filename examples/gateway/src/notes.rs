@@ -86,6 +86,8 @@ pub enum NotesError {
     Full,
     /// The tenant has another note of the id.
     Taken,
+    /// There is no room for another note, whoever's it would be.
+    NoRoom,
     /// What it is kept in does not answer. A change may be made all the same.
     Unavailable,
     /// What it is kept in failed.
@@ -103,6 +105,7 @@ impl fmt::Display for NotesError {
             Self::NoTenant(error) => error.fmt(f),
             Self::Full => f.write_str("the tenant has as many notes as it may have"),
             Self::Taken => f.write_str("the tenant has another note of this id"),
+            Self::NoRoom => f.write_str("there is no room for another note"),
             Self::Unavailable => f.write_str("the notes' store does not answer"),
             Self::Store(error) => write!(f, "the notes' store failed: {error}"),
         }

@@ -128,6 +128,9 @@ problems! {
     /// The agent has another revision than If-Match names.
     REVISION = 412 "revision" "The agent has another revision"
         "If-Match names no revision that it has, as a strong entity tag. Read it, then try again.";
+    /// The request takes this service for a site, and its tokens are the demo's.
+    MISDIRECTED = 421 "misdirected" "This is no site on the Internet"
+        "The tokens are the demo's, for this machine alone. Ask for 127.0.0.1 or localhost, or name tokens of your own by --principals.";
     /// A change needs the revision that it was made from.
     PRECONDITION = 428 "precondition-required" "The change does not say from which revision it was made"
         "Send If-Match, with the ETag that the agent was read with.";

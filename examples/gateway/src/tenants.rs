@@ -46,6 +46,8 @@ pub enum TenantsError {
     Platform,
     /// A tenant that is deleted stays so.
     Deleted,
+    /// There is no room for another: the disk is full.
+    NoRoom,
     /// What they are kept in does not answer. A change may be made all the same.
     Unavailable,
     /// The file that they are kept in failed.
@@ -156,6 +158,7 @@ impl fmt::Display for TenantsError {
             Self::Full => f.write_str("there are as many tenants as there may be"),
             Self::Platform => f.write_str("the platform tenant stays active"),
             Self::Deleted => f.write_str("the tenant is deleted"),
+            Self::NoRoom => f.write_str("there is no room for another tenant"),
             Self::Unavailable => f.write_str("the tenants' store does not answer"),
             Self::File(error) => write!(f, "the tenants' file failed: {error}"),
             Self::Store(error) => write!(f, "the tenants' store failed: {error}"),

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::string::{String, ToString};
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::{self, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::InvalidAgentKind;
@@ -48,6 +49,19 @@ impl Card {
         }
         let object: Map<String, Value> = serde_json::from_str(json).map_err(|_| InvalidAgentKind::Json)?;
         Self::from_object(object)
+    }
+
+    /// One that a store has: it was read and written anew before. Only that it is an object is looked at, for to read it
+    /// takes long, and a page has many.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn stored(json: &str) -> Result<Self, InvalidAgentKind> {
+        if json.len() > Self::LIMIT {
+            return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
+        }
+        match serde_json::from_str(json) {
+            Ok(IgnoredAny) if json.starts_with('{') => Ok(Self(json.into())),
+            _ => Err(InvalidAgentKind::Json),
+        }
     }
 
     /// The card of an object.

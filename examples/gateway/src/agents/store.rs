@@ -8,10 +8,12 @@ use tenancy_agents::{
     Agent, AgentError, AgentId, AgentName, Filter, FixedStore, PgStore, Query, SqliteStore, Store,
     StoreError, UnixMillis,
 };
+use tenancy_sqlite::TenantFiles;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::database::{Database, LONGEST, Places};
+use crate::database::{Database, LONGEST};
+use crate::places::Places;
 
 /// As many as there is memory for, of all tenants.
 const MOST_IN_MEMORY: usize = 256;
@@ -21,21 +23,21 @@ const QUOTA_IN_MEMORY: usize = 64;
 /// What agents are kept in.
 pub enum AgentStore {
     /// A database, which instances share.
-    Database(InPlaces),
+    Database(InPlaces<PgStore>),
     /// Each tenant's file.
-    Files(SqliteStore),
+    Files(InPlaces<SqliteStore>),
     /// Memory.
     Memory(Box<FixedStore<MOST_IN_MEMORY>>),
 }
 
-/// A database in which no tenant has all connections.
+/// A database in which no tenant has all connections, or files for which none has all threads.
 #[derive(Debug)]
-pub struct InPlaces {
-    store: PgStore,
+pub struct InPlaces<S> {
+    store: S,
     places: Arc<Places>,
 }
 
-impl InPlaces {
+impl<S> InPlaces<S> {
     /// Waits for a place of the current tenant, no longer than a question may take.
     async fn taken(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
         let place = self.places.take(TenantContext::get()?);
@@ -48,6 +50,13 @@ impl AgentStore {
     pub fn database(database: &Database, quota: usize) -> Self {
         let store = PgStore::new(database.db.clone()).timeout(LONGEST).quota(quota);
         Self::Database(InPlaces { store, places: Arc::clone(&database.places) })
+    }
+
+    /// Each tenant's file; a tenant may have so many.
+    pub fn files(files: TenantFiles, quota: usize) -> Self {
+        // Of a tenant's calls one is served at a time: a second one may wait on its thread.
+        let places = Arc::new(Places::new(2));
+        Self::Files(InPlaces { store: SqliteStore::new(files).quota(quota), places })
     }
 
     /// Memory, which is gone at the end.
@@ -66,12 +75,16 @@ impl AgentStore {
 macro_rules! ask {
     ($self:ident, $store:ident => $question:expr) => {
         match $self {
-            AgentStore::Database(database) => {
-                let _place = database.taken().await?;
-                let $store = &database.store;
+            AgentStore::Database(kept) => {
+                let _place = kept.taken().await?;
+                let $store = &kept.store;
                 $question.await
             }
-            AgentStore::Files($store) => $question.await,
+            AgentStore::Files(kept) => {
+                let _place = kept.taken().await?;
+                let $store = &kept.store;
+                $question.await
+            }
             AgentStore::Memory($store) => $question.await,
         }
     };

@@ -143,6 +143,7 @@ impl From<CacheError<NotesError>> for NotesError {
                 Self::NoTenant(error) => Self::NoTenant(*error),
                 Self::Full => Self::Full,
                 Self::Taken => Self::Taken,
+                Self::NoRoom => Self::NoRoom,
                 Self::Unavailable => Self::Unavailable,
                 Self::Store(_) => Arc::try_unwrap(error).unwrap_or_else(|error| Self::Store(error.into())),
             },

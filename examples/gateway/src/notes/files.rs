@@ -132,7 +132,7 @@ impl From<Error> for NotesError {
             Error::Busy => Self::Unavailable,
             Error::Full => {
                 tracing::error!("there is no room for notes: the disk is full");
-                Self::Unavailable
+                Self::NoRoom
             }
             error => Self::Store(error.into()),
         }

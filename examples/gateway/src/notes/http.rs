@@ -121,6 +121,7 @@ impl From<NotesError> for Problem {
     fn from(error: NotesError) -> Self {
         match error {
             NotesError::Full => Self::NOTES_FULL,
+            NotesError::NoRoom => Self::NO_ROOM,
             NotesError::Unavailable => Self::UNAVAILABLE,
             error => {
                 tracing::error!(%error, "notes");

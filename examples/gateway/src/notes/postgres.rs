@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored, next};
-use crate::database::{Database, LONGEST, Places};
+use crate::database::{Database, LONGEST};
+use crate::places::Places;
 
 const TABLE: &str = "gateway.notes";
 const COLUMNS: &str = "id, text, created_at";

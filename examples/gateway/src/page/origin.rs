@@ -1,9 +1,18 @@
 //! Where a request says that it comes from.
 
-use axum::http::header::{HOST, HeaderName, ORIGIN};
+use axum::http::header::{self, HeaderName, ORIGIN};
 use axum::http::request::Parts;
 
+use crate::host;
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+const FORWARDED: [HeaderName; 4] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+];
 
 /// Whether a form was sent by this page. A browser says so in one way at least, and no script can make it lie. What
 /// says nothing is refused.
@@ -21,7 +30,7 @@ pub(super) fn is_own(parts: &Parts) -> bool {
         if origin == "null" {
             continue;
         }
-        if !origin.to_str().is_ok_and(|origin| is_of(origin, authority(parts))) {
+        if !origin.to_str().is_ok_and(|origin| is_of(origin, host::authority(&parts.uri, &parts.headers))) {
             return false;
         }
         is_said = true;
@@ -34,22 +43,14 @@ fn is_of(origin: &str, authority: Option<&str>) -> bool {
     host.zip(authority).is_some_and(|(host, authority)| host.eq_ignore_ascii_case(authority))
 }
 
-/// Whom the browser takes this for: with the port, if it is not the usual one.
-fn authority(parts: &Parts) -> Option<&str> {
-    match parts.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => parts.headers.get(HOST)?.to_str().ok(),
-    }
-}
-
-/// Whether the browser runs on this machine, as far as it says: there it takes a connection for safe without TLS.
+/// Whether the browser runs on this machine, as far as it says: there it takes a connection for safe without TLS. Behind
+/// a proxy it does not, though the proxy may name this machine as the host.
 pub(super) fn is_loopback(parts: &Parts) -> bool {
-    let Some(authority) = authority(parts) else { return false };
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    if FORWARDED.iter().any(|name| parts.headers.contains_key(name)) {
+        return false;
+    }
+    let Some(host) = host::authority(&parts.uri, &parts.headers).map(host::name) else { return false };
+    let address = host.parse::<std::net::IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -108,5 +109,8 @@ mod tests {
             assert!(!is_loopback(&parts(&[("host", host)])), "{host}");
         }
         assert!(!is_loopback(&parts(&[])));
+        for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "X-Forwarded-Proto"] {
+            assert!(!is_loopback(&parts(&[("host", "127.0.0.1:8080"), (name, "any")])), "{name}");
+        }
     }
 }

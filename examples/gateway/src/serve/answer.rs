@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
+use axum::http::Version;
 use hyper::body::{Frame, SizeHint};
 
 use super::activity::Flight;
@@ -12,18 +13,20 @@ use super::activity::Flight;
 /// for a part of it and not for the rest.
 const PART: usize = 16 * 1024;
 
-/// A body in parts.
+/// A body, by HTTP/2 in parts: by HTTP/1.1 the socket tells whether they are taken.
 pub(super) struct Answer {
     body: Body,
+    largest: usize,
     /// What is left of a part that was too large.
     rest: Option<Bytes>,
     flight: Flight,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, flight: Flight) -> Self {
+    pub(super) fn new(body: Body, version: Version, flight: Flight) -> Self {
         flight.given();
-        Self { body, rest: None, flight }
+        let largest = if version == Version::HTTP_2 { PART } else { usize::MAX };
+        Self { body, largest, rest: None, flight }
     }
 }
 
@@ -45,7 +48,7 @@ impl hyper::body::Body for Answer {
         };
         self.flight.given();
         let frame = frame.map_data(|mut data| {
-            self.rest = (data.len() > PART).then(|| data.split_off(PART));
+            self.rest = (data.len() > self.largest).then(|| data.split_off(self.largest));
             data
         });
         Poll::Ready(Some(Ok(frame)))

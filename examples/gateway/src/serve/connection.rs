@@ -101,11 +101,11 @@ fn answering<S: HttpService>(
     Future: Send + 'static,
 > + Send {
     service_fn(move |request: Request<Incoming>| {
-        let flight = activity.begin();
+        let (flight, version) = (activity.begin(), request.version());
         let answer = service.clone().oneshot(request.map(Body::new));
         async move {
             let Ok(response) = answer.await;
-            Ok(response.map(|body| Answer::new(body, flight)))
+            Ok(response.map(|body| Answer::new(body, version, flight)))
         }
     })
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rusqlite::{Row, params};
 use tenancy::{
     TenantContext, TenantContextNotSetError, TenantFutureExt, TenantId, TenantRecord, TenantSlug,
     TenantStatus,
 };
-use tenancy_sqlite::{Error, TenantFiles};
+use tenancy_sqlite::{Error, TenantFiles, TenantTx};
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
@@ -31,12 +31,9 @@ impl FileTenants {
         let read = || {
             files.write(|tx| {
                 for record in records {
-                    tx.execute(
-                        "INSERT INTO tenants (id, slug, status) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
-                        params![record.id().as_bytes(), record.slug().as_str(), record.status().as_str()],
-                    )?;
+                    add(tx, record)?;
                 }
-                tx.query("SELECT id, slug, status FROM tenants", [], record)
+                Ok::<_, anyhow::Error>(tx.query("SELECT id, slug, status FROM tenants", [], record)?)
             })
         };
         let kept: Vec<TenantRecord> =
@@ -97,6 +94,22 @@ async fn whole<T: Send + 'static>(
     changed.await.unwrap_or_else(|error| Err(TenantsError::File(error.into())))
 }
 
+/// Adds a tenant that is not there yet.
+fn add(tx: &TenantTx<'_>, record: &TenantRecord) -> Result<()> {
+    let (id, slug) = (record.id(), record.slug());
+    let holder = "SELECT EXISTS (SELECT 1 FROM tenants WHERE slug = ?1 AND id <> ?2)";
+    let is_taken: bool = tx.query_row(holder, params![slug.as_str(), id.as_bytes()], |row| row.get(0))?;
+    ensure!(
+        !is_taken,
+        "the slug {slug} is another tenant's there than {id}, whose it is in the list of tenants"
+    );
+    tx.execute(
+        "INSERT INTO tenants (id, slug, status) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+        params![id.as_bytes(), slug.as_str(), record.status().as_str()],
+    )?;
+    Ok(())
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
     let (slug, status): (String, String) = (row.get(1)?, row.get(2)?);
     let read = || {
@@ -112,9 +125,13 @@ struct Failed(TenantsError);
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         match error {
-            Error::Busy | Error::Full => {
+            Error::Busy => {
                 tracing::error!(%error, "the tenants' file");
                 Self(TenantsError::Unavailable)
+            }
+            Error::Full => {
+                tracing::error!("there is no room for tenants: the disk is full");
+                Self(TenantsError::NoRoom)
             }
             error => Self(TenantsError::File(error.into())),
         }

@@ -154,6 +154,7 @@ impl From<TenantsError> for Problem {
             TenantsError::Full => Self::TENANTS_FULL,
             TenantsError::Platform => Self::PLATFORM_STAYS,
             TenantsError::Deleted => Self::TENANT_DELETED,
+            TenantsError::NoRoom => Self::NO_ROOM,
             TenantsError::Unavailable => Self::UNAVAILABLE,
             TenantsError::Store(error) => {
                 tracing::error!(%error, "tenants");

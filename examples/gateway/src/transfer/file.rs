@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
-use tenancy_agents::{Agent, AgentName};
+use tenancy_agents::{Agent, AgentName, UnixMillis};
 use uuid::Uuid;
 
 use crate::notes::Note;
@@ -17,6 +17,8 @@ const FORMAT: &str = "tenancy-gateway";
 const VERSION: u64 = 1;
 /// With room above for as many changes as anybody makes, whatever they are kept in.
 const REVISIONS: RangeInclusive<u64> = 1..=1 << 53;
+/// How far a clock may be ahead: what is later would stay the last for good.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is in a file.
 #[derive(PartialEq, Eq, Debug)]
@@ -133,6 +135,9 @@ impl File {
                 ensure!(self.notes.is_empty(), "an agent is behind the notes");
                 ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
                 ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
+                let times = [Some(agent.created_at), Some(agent.updated_at), agent.last_seen_at];
+                let is_past = |time: UnixMillis| i64::try_from(time.0).is_ok_and(is_past);
+                ensure!(times.into_iter().flatten().all(is_past), "a time is yet to come");
                 ensure!(!agent.is_living() || names.insert(agent.name.clone()), "another agent has the name");
                 self.agents.push(*agent);
             }
@@ -142,12 +147,21 @@ impl File {
                     "the note's text is too short or too long, or has a U+0000"
                 );
                 ensure!(ids.insert(note.id), "the id is there already");
-                ensure!(!note.id.is_nil(), "the id is nil");
+                let made = note.id.get_timestamp().filter(|_| note.id.get_version_num() == 7);
+                let made = made.context("the id is no UUIDv7")?.to_unix().0;
+                let made = i64::try_from(made).unwrap_or(i64::MAX).saturating_mul(1000);
+                let times = [made, note.created.as_millisecond()];
+                ensure!(times.into_iter().all(is_past), "a time is yet to come");
                 self.notes.push(note.into());
             }
         }
         Ok(None)
     }
+}
+
+/// Of milliseconds since 1970.
+fn is_past(millis: i64) -> bool {
+    millis <= (Timestamp::now() + AHEAD).as_millisecond()
 }
 
 fn header(line: &str, tenant: TenantId) -> Result<Header> {
@@ -236,6 +250,19 @@ mod tests {
             ("\"revision\":3", "\"revision\":3,\"marker\":1", "line 2: a member"),
             (AGENT, &twice, "line 3: the id is there already"),
             ("\"text\":\"marker\"", "\"text\":\"\"", "line 3: the note's text"),
+            ("\"updated_at\":\"2026", "\"updated_at\":\"2999", "line 2: a time is yet to come"),
+            ("\"last_seen_at\":null", "\"last_seen_at\":\"2999-01-01T00:00:00Z\"", "line 2: a time is yet"),
+            ("\"created\":\"2026", "\"created\":\"2999", "line 3: a time is yet to come"),
+            (
+                "01925d50-7a00-7bab-abab-abababababac",
+                "ffffffff-ffff-7bab-abab-abababababac",
+                "line 3: a time is",
+            ),
+            (
+                "01925d50-7a00-7bab-abab-abababababac",
+                "ffffffff-ffff-ffff-ffff-ffffffffffff",
+                "line 3: the id is",
+            ),
             ("\"text\":\"marker\"", "\"text\":\"marker\",\"m\":1", "line 3: a member"),
             ("{\"note\"", "marker", "line 3: it is no JSON"),
             ("{\"end\":2}", "{\"end\":1}", "lines are missing"),

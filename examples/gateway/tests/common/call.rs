@@ -19,6 +19,11 @@ impl Call {
         Self { head: format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n"), body: String::new() }
     }
 
+    /// A GET that takes whom it asks for another.
+    pub(crate) fn get_of_host(path: &str, host: &str) -> Self {
+        Self { head: format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n"), body: String::new() }
+    }
+
     pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path)
     }

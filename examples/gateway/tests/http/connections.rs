@@ -119,6 +119,21 @@ async fn an_idle_connection_of_http2_is_left_and_a_busy_one_is_not() {
     assert_eq!((status, events.status()), (StatusCode::OK, StatusCode::OK));
 }
 
+/// Also where a layer answers before there is a route: HTTP/2 does not allow it, and hyper does not see to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_head_has_no_body() {
+    let gateway = Gateway::with(&["--rate", "1", "--burst", "1"]);
+    let client = connect(gateway.address).await;
+    for (path, status) in
+        [("/v1/notes", 200), ("/v1/notes", 429), ("/", 400), ("/page.js", 200), ("/none", 429)]
+    {
+        let (head, body) = ask(client.clone(), ("HEAD", path), ACME, String::new()).await;
+        assert_eq!((head.as_u16(), body), (status, serde_json::Value::Null), "{path}");
+    }
+    let (head, _) = ask(client.clone(), ("HEAD", "/v1/notes"), "no tenant", String::new()).await;
+    assert_eq!(head, 400);
+}
+
 /// Nothing of the answer is written, so that no time-out of the socket sees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_opens_no_window_for_an_answer_is_let_go() {

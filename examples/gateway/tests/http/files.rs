@@ -211,6 +211,27 @@ fn a_damaged_file_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_slug_that_is_another_tenants_in_the_file_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(start(folder.path()));
+    let principals = folder.path().join("principals.json");
+    let other = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+    let list = json!({
+        "tenants": [
+            { "id": PLATFORM, "slug": "platform", "status": "active" },
+            { "id": other, "slug": "acme", "status": "active" },
+        ],
+        "principals": [{ "name": "operator", "token": "0123456789abcdef0123456789abcdef", "tenants": "all" }],
+    });
+    std::fs::write(&principals, list.to_string()).unwrap();
+    let mut serve = command(&["--listen", "127.0.0.1:0", "--principals", principals.to_str().unwrap()]);
+    serve.env_remove("GATEWAY_MEMORY").env("GATEWAY_DATA", folder.path());
+    let (code, _, stderr) = process::run(serve);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the slug acme is another tenant's there") && stderr.contains(other), "{stderr}");
+}
+
+#[test]
 fn who_changes_what_is_not_there_makes_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = start(folder.path());

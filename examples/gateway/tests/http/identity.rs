@@ -5,6 +5,7 @@ use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, INITECH, NOBODY, PLATFORM};
 
 on_each_store![
+    who_takes_this_service_for_a_site_gets_nothing,
     who_is_not_known_learns_nothing_of_tenants,
     only_a_token_that_is_known_is_one,
     anybody_may_ask_whether_it_is_well,
@@ -12,6 +13,25 @@ on_each_store![
     a_member_hears_what_is_wrong_with_the_tenant,
     a_caller_is_told_who_and_for_whom,
 ];
+
+/// A site whose name points to this machine has its visitors' browsers send the demo's tokens.
+fn who_takes_this_service_for_a_site_gets_nothing(store: &Store) {
+    let gateway = store.start();
+    for host in ["127.0.0.1:8080", "localhost", "[::1]:8080", "gateway"] {
+        let call = Call::get_of_host("/v1/whoami", host).by("alice").of(ACME);
+        assert_eq!(call.send(gateway.address).status, 200, "{host}");
+    }
+    for path in ["/v1/whoami", "/v1/notes", "/", "/healthz"] {
+        for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"] {
+            let refused = Call::get_of_host(path, host).by("alice").of(ACME).send(gateway.address);
+            assert_eq!(
+                (refused.status, refused.problem()),
+                (421, "gateway:misdirected".to_owned()),
+                "{path} {host}"
+            );
+        }
+    }
+}
 
 fn who_is_not_known_learns_nothing_of_tenants(store: &Store) {
     let gateway = store.start();

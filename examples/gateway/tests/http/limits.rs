@@ -1,10 +1,13 @@
 //! What one tenant takes, no other lacks.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::common::call::{Call, Connection};
+use crate::common::process::wait_for;
 use crate::common::store::{Store, on_each_store};
-use crate::common::{ACME, GLOBEX};
+use crate::common::{ACME, GLOBEX, PATIENCE};
 
 on_each_store![
     a_tenant_over_its_rate_is_refused_and_no_other,
@@ -12,7 +15,31 @@ on_each_store![
     a_text_has_4096_characters_however_it_is_written,
     a_tenant_has_1000_notes_and_no_other_feels_it,
     a_page_has_256_kibibytes,
+    a_tenant_has_64_requests_in_work_and_no_other_waits,
 ];
+
+/// Whose bodies don't come: each would be kept until its time is over.
+fn a_tenant_has_64_requests_in_work_and_no_other_waits(store: &Store) {
+    let gateway = store.start();
+    let half = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"a"}"#).bytes();
+    let mut slow: Vec<_> = (0..64).map(|_| Connection::to(gateway.address)).collect();
+    for connection in &mut slow {
+        connection.write(&half[..half.len() - 1]);
+    }
+    let one_more = Call::get("/v1/notes").by("alice").of(ACME);
+    let mut waiting = wait_for(|| {
+        let mut connection = Connection::to(gateway.address);
+        connection.write(&one_more.bytes());
+        connection.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        connection.stream.peek(&mut [0]).is_err().then_some(connection)
+    })
+    .expect("it waits once all of the others are in work");
+    assert_eq!(Call::get("/v1/notes").by("bob").of(GLOBEX).send(gateway.address).status, 200);
+    slow[0].write(&half[half.len() - 1..]);
+    assert_eq!(slow[0].answer().status, 201);
+    waiting.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(waiting.answer().status, 200);
+}
 
 fn a_tenant_over_its_rate_is_refused_and_no_other(store: &Store) {
     let gateway = store.with(&["--rate", "1", "--burst", "3"]);

@@ -11,7 +11,7 @@ use crate::agents::{ALICE, BOB, OPERATOR, active, ask, post, register};
 use crate::common::database::Database;
 use crate::common::process::{Gateway, command, run};
 use crate::common::store::in_files;
-use crate::common::{ACME, GLOBEX, NOBODY};
+use crate::common::{ACME, GLOBEX, NOBODY, PLATFORM};
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -188,6 +188,25 @@ fn what_is_there_and_another_ends_it_and_what_was_done_is_told() {
     let told = "error: not all was imported: 1 agents and 0 notes; 0 were there already: line 3: the tenant has another \
                 agent of this id, or of this name\n";
     assert_eq!((code, &*stderr), (Some(1), told));
+}
+
+/// Neither the demo's tenants, where the others were named in another process, nor any.
+#[test]
+fn an_export_and_an_import_make_no_tenants_but_their_own() {
+    let (from, to, file) = (folder(), folder(), folder());
+    fill(from.path());
+    let out = file.path().join("acme.ndjson");
+    export(from.path(), &out);
+    let (code, stderr) = import(to.path(), &out);
+    assert_eq!(code, Some(0), "{stderr}");
+    let tenants = |folder: &Path| {
+        let file = folder.join(format!("{PLATFORM}.sqlite"));
+        let platform = rusqlite::Connection::open(file).expect("a file");
+        let mut names = platform.prepare("SELECT slug FROM tenants ORDER BY 1").expect("a table");
+        let names = names.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+        names.collect::<Result<Vec<_>, _>>().expect("names")
+    };
+    assert_eq!(tenants(to.path()), ["acme"]);
 }
 
 #[test]

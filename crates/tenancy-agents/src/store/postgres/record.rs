@@ -103,7 +103,7 @@ pub(super) fn agent(row: &Row) -> Result<Agent, AgentError> {
         capabilities: parsed(row, "capabilities", |tags: Vec<&str>| Capabilities::parse(tags).ok())?,
         endpoint: parsed(row, "endpoint", |text| Endpoint::parse(text).ok())?,
         owner: parsed(row, "owner", |text| Text::parse(text).ok())?,
-        card: optional(row, "card", |text| Card::parse(text).ok())?,
+        card: optional(row, "card", |text| Card::stored(text).ok())?,
     };
     Ok(Agent {
         id: AgentId::from_uuid(parsed(row, "id", Some)?),

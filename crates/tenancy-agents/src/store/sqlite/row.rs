@@ -42,7 +42,7 @@ fn read_parts(row: &Row<'_>) -> Result<Agent, Box<dyn core::error::Error + Send 
         capabilities: Capabilities::parse(text(8)?.split_ascii_whitespace())?,
         endpoint: Endpoint::parse(text(9)?)?,
         owner: Text::parse(text(10)?)?,
-        card: card.map(Card::parse).transpose()?,
+        card: card.map(Card::stored).transpose()?,
     };
     let time = |place: usize| row.get::<_, i64>(place).map(|millis| UnixMillis(millis.unsigned_abs()));
     let seen = row.get::<_, Option<i64>>(16)?;

@@ -132,6 +132,9 @@ fn sane<T>(query: Asked<T>) -> Result<Query<T>, Problem> {
     query.map_err(|_| Problem::AGENTS_QUERY)
 }
 
+/// How many are read at once: what is read of a page that ends before is in vain.
+const AT_ONCE: usize = 50;
+
 /// A page ends before its bytes are too many, but not before its first agent. What does not fit is not kept.
 async fn page(
     app: &App,
@@ -143,17 +146,26 @@ async fn page(
         return Err(Problem::AGENTS_QUERY);
     }
     let (mut agents, mut bytes, mut is_full) = (Vec::new(), 0, false);
-    let query = tenancy_agents::Query { filter, after, limit };
-    let each = |agent: Agent| {
-        bytes += size(&agent);
-        is_full |= bytes > Page::MOST_BYTES && !agents.is_empty();
-        if !is_full {
-            agents.push(agent);
+    let mut query = tenancy_agents::Query { filter, after, limit };
+    loop {
+        query.limit = AT_ONCE.min(limit - agents.len());
+        let each = |agent: Agent| {
+            bytes += size(&agent);
+            is_full |= bytes > Page::MOST_BYTES && !agents.is_empty();
+            if !is_full {
+                agents.push(agent);
+            }
+        };
+        let next = app.agents.list(&query, each).await?;
+        if is_full {
+            let next = agents.last().map(|agent| agent.id);
+            return Ok(Json(AgentsPage { agents, next }));
         }
-    };
-    let next = app.agents.list(&query, each).await?;
-    let next = if is_full { agents.last().map(|agent| agent.id) } else { next };
-    Ok(Json(AgentsPage { agents, next }))
+        if next.is_none() || agents.len() >= limit {
+            return Ok(Json(AgentsPage { agents, next }));
+        }
+        query.after = next;
+    }
 }
 
 /// About what it has as JSON.

@@ -12,6 +12,7 @@ use crate::common::store::{Store, on_each_store};
 on_each_store![
     pages_follow_each_other_under_each_filter,
     a_page_has_256_kibibytes,
+    a_page_that_is_read_in_parts_is_whole,
     a_query_that_makes_no_sense_is_refused,
 ];
 
@@ -30,6 +31,20 @@ fn all(gateway: &Gateway, path: &str, filter: &str, limit: usize) -> Vec<String>
             Value::Null => return seen,
             next => after = format!("&after={}", next.as_str().unwrap()),
         }
+    }
+}
+
+fn a_page_that_is_read_in_parts_is_whole(store: &Store) {
+    let gateway = store.with(&["--rate", "0"]);
+    let wanted: Vec<_> = (0..60).map(|n| format!("a{n}")).collect();
+    for name in &wanted {
+        register(&gateway, ALICE, &json!({ "name": name }));
+    }
+    let page = list(&gateway, "?limit=200").json();
+    assert_eq!((names(&page), &page["next"]), (wanted.iter().map(String::as_str).collect(), &Value::Null));
+    for limit in [50, 51, 59, 60] {
+        assert_eq!(names(&list(&gateway, &format!("?limit={limit}")).json()), wanted[..limit]);
+        assert_eq!(all(&gateway, "/v1/agents", "", limit), wanted, "{limit}");
     }
 }
 

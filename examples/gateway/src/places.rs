@@ -1,4 +1,4 @@
-//! How many connections a tenant has at once, so that others have some too.
+//! How much a tenant does at once, so that others can do something too.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,13 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tenancy::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const PER_TENANT: usize = 4;
-
 /// The places of those tenants that have something to do.
-#[derive(Default)]
-pub(crate) struct Places(Mutex<HashMap<TenantId, Arc<Semaphore>>>);
+pub(crate) struct Places {
+    tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    each: usize,
+}
 
 impl Places {
+    /// So many for each tenant.
+    pub(crate) fn new(each: usize) -> Self {
+        Self { tenants: Mutex::default(), each }
+    }
+
     /// One of the tenant's, once it is free. It is given back when it is dropped.
     pub(crate) async fn take(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
         // It is never closed: there is one always.
@@ -21,9 +26,9 @@ impl Places {
     }
 
     fn of(&self, tenant: TenantId) -> Arc<Semaphore> {
-        let mut tenants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         tenants.retain(|_, places| Arc::strong_count(places) > 1);
-        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(PER_TENANT))))
+        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
     }
 }
 

@@ -1,0 +1,22 @@
+//! Answers to HEAD.
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+
+/// An answer to HEAD has no body, whoever gave it (RFC 9110, section 9.3.2). The routes see to theirs, and nobody to what
+/// is refused before it comes to one.
+pub async fn bodiless(request: Request, next: Next) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let mut response = next.run(request).await;
+    if is_head && !response.body().is_end_stream() {
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
