@@ -39,7 +39,7 @@ pub enum AgentError {
     Deleted,
     /// The agent is the platform's: others read it.
     ReadOnly,
-    /// The approval is for another agent, or another tenant's.
+    /// The approval is for another agent, or another tenant's, or there is none.
     Approval,
     /// The agent belongs to another tenant than it is to be put back into.
     Mismatch(TenantMismatchError),

@@ -331,6 +331,21 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         self.step(id, Transition::Delete, Some(revision)).await
     }
 
+    /// A step that takes no approval, from one revision alone if it is named.
+    ///
+    /// # Errors
+    ///
+    /// - As the method that is called as the step.
+    /// - [`AgentError::Revision`] where the agent has another.
+    /// - [`AgentError::Approval`] of [`Approve`](Transition::Approve) and [`Reject`](Transition::Reject), which take one.
+    pub async fn step(&self, id: AgentId, step: Transition, only: Option<u64>) -> Result<Agent, AgentError> {
+        TenantContext::get()?;
+        if matches!(step, Transition::Approve | Transition::Reject) {
+            return Err(AgentError::Approval);
+        }
+        self.take(id, step, only).await
+    }
+
     /// Notes that an agent is alive. That makes no revision.
     ///
     /// # Errors
@@ -399,11 +414,11 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, id) {
             return Err(AgentError::Approval);
         }
-        self.step(id, step, approval.revision()).await
+        self.take(id, step, approval.revision()).await
     }
 
-    /// A step, from one revision alone if it is named.
-    async fn step(&self, id: AgentId, step: Transition, only: Option<u64>) -> Result<Agent, AgentError> {
+    /// A step that may be taken, from one revision alone if it is named.
+    async fn take(&self, id: AgentId, step: Transition, only: Option<u64>) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
         let mut tries = TRIES;
         loop {

@@ -101,6 +101,27 @@ pub(crate) async fn what_was_changed_since_is_not_decided_on<S: Store>(subject: 
     assert_eq!(gone.expect("its revision").status, Deleted);
 }
 
+pub(crate) async fn what_was_changed_since_takes_no_step<S: Store>(subject: &Subject<S>) {
+    for (from, step, to) in STEPS {
+        let agent = subject.register_as(A, &format!("{step:?}").to_lowercase(), from).await;
+        let take = |only| subject.registry.step(agent.id, step, Some(only)).in_tenant(A);
+        if matches!(step, Transition::Approve | Transition::Reject) {
+            // Nor from any revision without an approval.
+            for only in [Some(agent.revision), None] {
+                let stepped = subject.registry.step(agent.id, step, only).in_tenant(A).await;
+                assert!(matches!(stepped, Err(AgentError::Approval)), "{step:?}: {stepped:?}");
+            }
+            assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+            continue;
+        }
+        let changed = subject.update(A, &agent, described("something else")).await.expect("an update");
+        let stale = take(agent.revision).await;
+        assert!(matches!(stale, Err(AgentError::Revision { .. })), "{step:?}: {stale:?}");
+        assert_eq!(subject.get(A, agent.id).await.expect("it is there"), changed);
+        assert_eq!(take(changed.revision).await.expect("its revision").status, to, "{step:?}");
+    }
+}
+
 pub(crate) async fn a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is<S: Store>(
     subject: &Subject<S>,
 ) {
@@ -156,6 +177,7 @@ pub(crate) async fn without_a_tenant_nothing_is_done<S: Store>(subject: &Subject
         told(registry.resume(id).await),
         told(registry.deprecate(id).await),
         told(registry.deregister(id).await),
+        told(registry.step(id, Transition::Approve, None).await),
         told(registry.heartbeat(id).await),
         told(registry.restore(&agent, &approval).await),
     ];

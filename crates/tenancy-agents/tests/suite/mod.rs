@@ -20,6 +20,7 @@ macro_rules! suite {
             life::resuming_is_no_way_around_approval,
             life::a_decision_takes_an_approval_for_this_agent_of_this_tenant,
             life::what_was_changed_since_is_not_decided_on,
+            life::what_was_changed_since_takes_no_step,
             life::a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is,
             life::a_heartbeat_makes_no_revision,
             life::without_a_tenant_nothing_is_done,
