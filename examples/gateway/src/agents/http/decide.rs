@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use tenancy::{TenantFutureExt, TenantId, TenantStatus};
 use tenancy_agents::{AgentId, Approval};
 
-use super::etag::Tags;
+use super::etag;
 use super::view::{AgentView, Answer};
 use crate::app::App;
 use crate::problem::Problem;
@@ -66,7 +66,9 @@ async fn known(app: &App, ids: Ids) -> Result<(TenantId, AgentId), Problem> {
 /// In the context of who asks: the route is the platform's alone, and this is a lock of its own behind that.
 async fn grant(app: &App, tenant: TenantId, id: AgentId, headers: &HeaderMap) -> Result<Approval, Problem> {
     let approval = Approval::grant(tenant, id).map_err(|_| Problem::PLATFORM_ONLY)?;
-    let Some(tags) = Tags::if_match(headers)? else { return Ok(approval) };
-    let agent = app.agents.get(id).in_tenant(tenant).await?;
-    if tags.allow(&agent) { Ok(approval.of_revision(agent.revision)) } else { Err(Problem::REVISION) }
+    let only = etag::only(app, id, headers).in_tenant(tenant).await?;
+    Ok(match only {
+        Some(revision) => approval.of_revision(revision),
+        None => approval,
+    })
 }

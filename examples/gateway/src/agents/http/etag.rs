@@ -2,8 +2,9 @@
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use tenancy_agents::Agent;
+use tenancy_agents::{Agent, AgentId};
 
+use crate::app::App;
 use crate::problem::Problem;
 
 /// What no agent has: revisions begin at 1.
@@ -12,6 +13,20 @@ pub(super) const NO_REVISION: u64 = 0;
 /// The strong tag of an agent's revision.
 pub(super) fn of(agent: &Agent) -> HeaderValue {
     HeaderValue::try_from(format!("\"{}\"", agent.revision)).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// The revision that a change is for, where `If-Match` names some: else, and by `*`, it is for whatever there is.
+///
+/// Of an agent that has none of them it is [`NO_REVISION`]: the registry says what else is against the change, which may
+/// not be the caller's to make.
+pub(super) async fn only(app: &App, id: AgentId, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    match Tags::if_match(headers)? {
+        None | Some(Tags::Any) => Ok(None),
+        Some(tags) => {
+            let agent = app.agents.get(id).await?;
+            Ok(Some(if tags.allow(&agent) { agent.revision } else { NO_REVISION }))
+        }
+    }
 }
 
 /// What a condition names.

@@ -6,13 +6,16 @@ use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tenancy_agents::AgentName;
+use tenancy_agents::{AgentError, AgentName, Transition};
 
 use super::etag::{self, NO_REVISION, Tags};
 use super::view::{AgentView, Answer};
 use super::{Id, known, patch};
 use crate::app::App;
 use crate::problem::Problem;
+
+/// How often a patch of whatever there is is tried again where others change the same agent at the same time.
+const TRIES: usize = 8;
 
 /// Reads an agent.
 ///
@@ -79,13 +82,23 @@ pub(super) async fn update(
     let id = known(id)?;
     let tags = Tags::if_match(&headers)?.ok_or(Problem::PRECONDITION)?;
     let patch = patch::read(&headers, body)?;
-    let agent = app.agents.get(id).await?;
-    if !tags.allow(&agent) {
-        // The registry says what else is against it: it may not be the caller's to change.
-        return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?));
+    let mut tries = TRIES;
+    loop {
+        let agent = app.agents.get(id).await?;
+        if !tags.allow(&agent) {
+            // The registry says what else is against it: it may not be the caller's to change.
+            return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?));
+        }
+        let content = patch::apply(&agent, patch.clone())?;
+        match app.agents.update(id, agent.revision, content).await {
+            // Somebody was first, and the patch is for what has come of that as well.
+            Err(AgentError::Revision { .. }) if tags == Tags::Any => tries -= 1,
+            updated => return Ok(Answer(updated?)),
+        }
+        if tries == 0 {
+            return Err(Problem::UNAVAILABLE);
+        }
     }
-    let content = patch::apply(&agent, patch)?;
-    Ok(Answer(app.agents.update(id, agent.revision, content).await?))
 }
 
 /// Deletes an agent: what is left is a tombstone, and its name is free.
@@ -106,14 +119,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let id = known(id)?;
-    if let Some(tags) = Tags::if_match(&headers)? {
-        let agent = app.agents.get(id).await?;
-        if !tags.allow(&agent) {
-            return Err(Problem::REVISION);
-        }
-        app.agents.deregister_revision(id, agent.revision).await?;
-    } else {
-        app.agents.deregister(id).await?;
-    }
+    let only = etag::only(&app, id, &headers).await?;
+    app.agents.step(id, Transition::Delete, only).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,14 +5,18 @@ use std::thread;
 use serde_json::json;
 
 use super::{ALICE, OPERATOR, active, ask, call, patch, register};
-use crate::common::ACME;
 use crate::common::store::{Store, on_each_store};
+use crate::common::{ACME, NOBODY};
 
 on_each_store![
     of_eight_at_once_one_wins_each_revision,
     the_revision_is_a_strong_entity_tag,
     a_deletion_may_name_its_revision,
+    a_step_may_name_its_revision,
+    a_decision_may_name_its_revision,
     a_star_is_whatever_revision_there_is,
+    of_eight_at_once_with_a_star_none_is_lost,
+    with_a_star_no_change_in_between_is_in_the_way,
     what_is_read_only_says_so_whatever_the_condition,
 ];
 
@@ -85,6 +89,56 @@ fn a_deletion_may_name_its_revision(store: &Store) {
     assert_eq!(delete("\"1\"").send(gateway.address).status, 204);
 }
 
+fn a_step_may_name_its_revision(store: &Store) {
+    let gateway = store.start();
+    let id = register(&gateway, ALICE, &json!({ "name": "stepped" }));
+    let path = format!("/v1/agents/{id}");
+    let mut revision = 1;
+    for (step, status) in [
+        ("submit", "pending_approval"),
+        ("suspend", "suspended"),
+        ("resume", "active"),
+        ("deprecate", "deprecated"),
+    ] {
+        let take = |tags: &str| {
+            call(ALICE, "POST", &format!("{path}/{step}")).field("If-Match", tags).send(gateway.address)
+        };
+        let (stale, weak) = (format!("\"{}\"", revision + 1), format!("W/\"{revision}\""));
+        for tags in [&*stale, &weak, "\"0\""] {
+            assert_eq!(take(tags).problem(), "gateway:revision", "{step} of {tags}");
+        }
+        assert_eq!(take("1").problem(), "gateway:malformed-if-match", "{step}");
+        assert_eq!(ask(&gateway, ALICE, "GET", &path).json()["revision"], revision, "{step}");
+        let answer = take(&format!("\"9\", \"{revision}\""));
+        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!(status)), "{step}");
+        revision += 1;
+        if step == "submit" {
+            let approve = format!("/v1/tenants/{ACME}/agents/{id}/approve");
+            assert_eq!(ask(&gateway, OPERATOR, "POST", &approve).status, 200);
+            revision += 1;
+        }
+    }
+    // A star only wants it to be there: whether there is such a step is asked then.
+    let submit = |id: &str| {
+        call(ALICE, "POST", &format!("/v1/agents/{id}/submit")).field("If-Match", "*").send(gateway.address)
+    };
+    assert_eq!(submit(&id).problem(), "gateway:invalid-transition");
+    assert_eq!(submit(NOBODY).problem(), "gateway:no-such-agent");
+    assert_eq!(submit(&register(&gateway, ALICE, &json!({ "name": "any" }))).status, 200);
+}
+
+fn a_decision_may_name_its_revision(store: &Store) {
+    let gateway = store.start();
+    for (name, word, tags) in [("a", "approve", "\"2\""), ("b", "reject", "\"2\""), ("c", "approve", "*")] {
+        let id = register(&gateway, ALICE, &json!({ "name": name }));
+        assert_eq!(ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+        let path = format!("/v1/tenants/{ACME}/agents/{id}/{word}");
+        let decide = |tags: &str| call(OPERATOR, "POST", &path).field("If-Match", tags).send(gateway.address);
+        assert_eq!(decide("\"1\"").problem(), "gateway:revision", "{word}");
+        assert_eq!(decide(tags).status, 200, "{word} of {tags}");
+    }
+}
+
 fn a_star_is_whatever_revision_there_is(store: &Store) {
     let gateway = store.start();
     let id = register(&gateway, ALICE, &json!({ "name": "any" }));
@@ -94,14 +148,71 @@ fn a_star_is_whatever_revision_there_is(store: &Store) {
     }
 }
 
+fn of_eight_at_once_with_a_star_none_is_lost(store: &Store) {
+    let gateway = store.start();
+    // It takes some time to patch, in which others do so.
+    let card = json!({ "text": "x".repeat(60_000) });
+    let id = register(&gateway, ALICE, &json!({ "name": "wanted", "card": card }));
+    for round in 0..10 {
+        let change = |who: usize| {
+            let member = format!("of-{who}");
+            patch(&gateway, ALICE, &id, "*", &json!({ "card": { member: round } }))
+        };
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|who| scope.spawn(move || change(who))).collect();
+            for one in all {
+                assert_eq!(one.join().unwrap().status, 200, "in round {round}");
+            }
+        });
+        let now = ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}")).json();
+        assert_eq!(now["revision"], (round + 1) * 8 + 1);
+        assert!((0..8).all(|who| now["card"][format!("of-{who}")] == round), "each is patched in");
+    }
+}
+
+fn with_a_star_no_change_in_between_is_in_the_way(store: &Store) {
+    let gateway = store.start();
+    let card = json!({ "text": "x".repeat(60_000) });
+    for round in 0..10 {
+        let id = register(&gateway, ALICE, &json!({ "name": format!("agent-{round}"), "card": card }));
+        let path = format!("/v1/agents/{id}");
+        assert_eq!(ask(&gateway, ALICE, "POST", &format!("{path}/submit")).status, 200);
+        let approve = format!("/v1/tenants/{ACME}/agents/{id}/approve");
+        for (who, method, path, status) in [
+            (OPERATOR, "POST", &approve, 200),
+            (ALICE, "POST", &format!("{path}/suspend"), 200),
+            (ALICE, "DELETE", &path, 204),
+        ] {
+            let step = || call(who, method, path).field("If-Match", "*").send(gateway.address);
+            let change = |who: usize| patch(&gateway, ALICE, &id, "*", &json!({ "owner": who.to_string() }));
+            thread::scope(|scope| {
+                let changes: Vec<_> = (0..6).map(|who| scope.spawn(move || change(who))).collect();
+                assert_eq!(step().status, status, "{method} {path}");
+                for answer in changes.into_iter().map(|change| change.join().unwrap()) {
+                    assert!(answer.status == 200 || method == "DELETE" && answer.status == 410, "{answer:?}");
+                }
+            });
+        }
+    }
+}
+
 fn what_is_read_only_says_so_whatever_the_condition(store: &Store) {
     let gateway = store.start();
     let shared = active(&gateway, OPERATOR, &json!({ "name": "shared", "visibility": "shared" }));
     for tags in ["\"3\"", "\"9\"", "*"] {
         let answer = patch(&gateway, ALICE, &shared, tags, &json!({ "owner": "alice" }));
         assert_eq!((answer.status, answer.problem()), (403, "gateway:agent-read-only".to_owned()), "{tags}");
+        let path = format!("/v1/agents/{shared}");
+        // Nor can the platform decide on it as if it were acme's.
+        let approve = format!("/v1/tenants/{ACME}/agents/{shared}/approve");
+        for (who, method, path) in [
+            (ALICE, "DELETE", &path),
+            (ALICE, "POST", &format!("{path}/suspend")),
+            (OPERATOR, "POST", &approve),
+        ] {
+            let answer = call(who, method, path).field("If-Match", tags).send(gateway.address);
+            assert_eq!(answer.problem(), "gateway:agent-read-only", "{method} {path} of {tags}");
+            assert_eq!(ask(&gateway, who, method, path).problem(), "gateway:agent-read-only");
+        }
     }
-    // Nor can the platform decide on it as if it were acme's.
-    let approve = format!("/v1/tenants/{ACME}/agents/{shared}/approve");
-    assert_eq!(ask(&gateway, OPERATOR, "POST", &approve).problem(), "gateway:agent-read-only");
 }
