@@ -1,12 +1,13 @@
 //! One agent.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tenancy_agents::{AgentError, AgentName, Transition};
+use tenancy_agents::{Agent, AgentError, AgentName, Transition};
 
 use super::etag::{self, NO_REVISION, Tags};
 use super::view::{AgentView, Answer};
@@ -37,20 +38,23 @@ pub(super) async fn read(State(app): State<App>, id: Id, headers: HeaderMap) -> 
 }
 
 /// Reads the agent of a name: the tenant's own, or else one that the platform shares.
+///
+/// It has no entity tag: a name is another agent's after this one, whose revisions are the same numbers. `revision` is
+/// what makes the tag of the agent itself.
 #[utoipa::path(get, path = "/v1/agents/by-name/{name}", tag = "agents", params(
     ("name" = String, Path, description = "The agent's name"),
 ), responses(
-    (status = 200, description = "The agent", body = AgentView, headers(("ETag"))),
+    (status = 200, description = "The agent", body = AgentView),
     (status = 404, description = "no-such-agent"),
 ))]
 pub(super) async fn by_name(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Answer, Problem> {
+) -> Result<Json<Agent>, Problem> {
     let Path(name) = name.map_err(|_| Problem::NO_AGENT)?;
     // What is no name is no agent's.
     let name = AgentName::parse(&name).map_err(|_| Problem::NO_AGENT)?;
-    Ok(Answer(app.agents.get_by_name(&name).await?))
+    Ok(Json(app.agents.get_by_name(&name).await?))
 }
 
 /// Changes what is said of an agent, by a merge patch (RFC 7396).

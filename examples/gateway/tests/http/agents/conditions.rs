@@ -11,6 +11,7 @@ use crate::common::{ACME, NOBODY};
 on_each_store![
     of_eight_at_once_one_wins_each_revision,
     the_revision_is_a_strong_entity_tag,
+    a_name_is_no_agent_and_has_no_tag,
     a_deletion_may_name_its_revision,
     a_step_may_name_its_revision,
     a_decision_may_name_its_revision,
@@ -77,6 +78,26 @@ fn the_revision_is_a_strong_entity_tag(store: &Store) {
         assert_eq!(change(fields).problem(), problem, "{fields:?}");
     }
     assert_eq!(ask(&gateway, ALICE, "GET", &path).json()["revision"], 2);
+}
+
+fn a_name_is_no_agent_and_has_no_tag(store: &Store) {
+    let gateway = store.start();
+    let mut read = Vec::new();
+    for owner in ["one", "another"] {
+        let id = register(&gateway, ALICE, &json!({ "name": "support", "owner": owner }));
+        let by_name = call(ALICE, "GET", "/v1/agents/by-name/support");
+        read.push(by_name.field("If-None-Match", "\"1\"").send(gateway.address));
+        // Its revision is the tag of what has the id.
+        let answer = ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}"));
+        assert_eq!((answer.field("etag"), &answer.json()["revision"]), (Some("\"1\""), &json!(1)));
+        assert_eq!(ask(&gateway, ALICE, "DELETE", &format!("/v1/agents/{id}")).status, 204);
+    }
+    for (answer, owner) in read.iter().zip(["one", "another"]) {
+        assert_eq!(
+            (answer.status, answer.field("etag"), &answer.json()["owner"]),
+            (200, None, &json!(owner))
+        );
+    }
 }
 
 fn a_deletion_may_name_its_revision(store: &Store) {
