@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::agents::{ALICE, OPERATOR, call, post};
+use crate::agents::{ALICE, OPERATOR, ask as ask_as, call, post};
+use crate::common::ACME;
 use crate::common::call::{Answer, Call};
 use crate::common::process::{Gateway, command, run};
 
@@ -115,6 +116,12 @@ fn an_agent_has_the_members_of_the_document() {
         .map(|name| name.as_str().unwrap().to_owned())
         .collect();
     assert_eq!(members(&agent), required);
+
+    let id = agent["id"].as_str().unwrap();
+    assert_eq!(ask_as(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+    let approve = format!("/v1/tenants/{ACME}/agents/{id}/approve");
+    let decision = ask_as(&gateway, OPERATOR, "POST", &approve).json();
+    assert_eq!(members(&decision), members(&schema("Decision")["properties"]));
 
     let content: Vec<_> = members(&schema("AgentDraft")["properties"]).into_iter().collect();
     let mut whole = json!({});

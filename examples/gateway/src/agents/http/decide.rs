@@ -7,7 +7,7 @@ use tenancy::{TenantFutureExt, TenantId, TenantStatus};
 use tenancy_agents::{AgentId, Approval};
 
 use super::etag;
-use super::view::{AgentView, Answer};
+use super::view::{Decision, DecisionView};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -20,17 +20,21 @@ type Ids = Result<Path<(String, String)>, PathRejection>;
     ("id" = Uuid, Path, description = "The agent's id"),
     ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was looked at: another is not decided on"),
 ), responses(
-    (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
+    (status = 200, description = "What it is now", body = DecisionView, headers(("ETag"))),
     (status = 403, description = "platform-only, agent-read-only"),
     (status = 404, description = "no-such-tenant, no-such-agent"),
     (status = 409, description = "invalid-transition, name-held, tenant-deleted"),
     (status = 412, description = "revision"),
 ))]
-pub(super) async fn approve(State(app): State<App>, ids: Ids, headers: HeaderMap) -> Result<Answer, Problem> {
+pub(super) async fn approve(
+    State(app): State<App>,
+    ids: Ids,
+    headers: HeaderMap,
+) -> Result<Decision, Problem> {
     let (tenant, id) = known(&app, ids).await?;
     let approval = grant(&app, tenant, id, &headers).await?;
     // From here on as the tenant itself, by the same rules.
-    Ok(Answer(app.agents.approve(id, &approval).in_tenant(tenant).await?))
+    Ok(Decision(app.agents.approve(id, &approval).in_tenant(tenant).await?))
 }
 
 /// The platform says no: `pending_approval → rejected`.
@@ -39,17 +43,21 @@ pub(super) async fn approve(State(app): State<App>, ids: Ids, headers: HeaderMap
     ("id" = Uuid, Path, description = "The agent's id"),
     ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was looked at: another is not decided on"),
 ), responses(
-    (status = 200, description = "The agent as it is now", body = AgentView, headers(("ETag"))),
+    (status = 200, description = "What it is now", body = DecisionView, headers(("ETag"))),
     (status = 403, description = "platform-only, agent-read-only"),
     (status = 404, description = "no-such-tenant, no-such-agent"),
     (status = 409, description = "invalid-transition, tenant-deleted"),
     (status = 412, description = "revision"),
 ))]
-pub(super) async fn reject(State(app): State<App>, ids: Ids, headers: HeaderMap) -> Result<Answer, Problem> {
+pub(super) async fn reject(
+    State(app): State<App>,
+    ids: Ids,
+    headers: HeaderMap,
+) -> Result<Decision, Problem> {
     let (tenant, id) = known(&app, ids).await?;
     let approval = grant(&app, tenant, id, &headers).await?;
     // From here on as the tenant itself, by the same rules.
-    Ok(Answer(app.agents.reject(id, &approval).in_tenant(tenant).await?))
+    Ok(Decision(app.agents.reject(id, &approval).in_tenant(tenant).await?))
 }
 
 async fn known(app: &App, ids: Ids) -> Result<(TenantId, AgentId), Problem> {

@@ -5,7 +5,7 @@ use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tenancy_agents::Agent;
+use tenancy_agents::{Agent, AgentId, AgentStatus, UnixMillis};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +18,40 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         ([(ETAG, etag::of(&self.0))], Json(self.0)).into_response()
     }
+}
+
+/// An agent that was decided on, as far as who decides hears of it: what else a tenant says of its agents the platform
+/// does not read by deciding.
+pub(super) struct Decision(pub(super) Agent);
+
+impl IntoResponse for Decision {
+    fn into_response(self) -> Response {
+        let Self(agent) = self;
+        let view = DecisionView {
+            id: agent.id,
+            status: agent.status,
+            revision: agent.revision,
+            updated_at: agent.updated_at,
+        };
+        ([(ETAG, etag::of(&agent))], Json(view)).into_response()
+    }
+}
+
+/// What came of a decision.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub(super) struct DecisionView {
+    /// The agent's id.
+    #[schema(value_type = Uuid)]
+    id: AgentId,
+    /// How far it has come.
+    #[schema(value_type = StatusView)]
+    status: AgentStatus,
+    /// The revision that the decision made.
+    revision: u64,
+    /// When that was.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: UnixMillis,
 }
 
 // `tenancy_agents` writes it. A test compares the members.

@@ -9,6 +9,7 @@ use crate::common::{ACME, GLOBEX, INITECH, NOBODY};
 on_each_store![
     only_the_platform_approves_and_rejects,
     an_approval_is_for_the_tenant_that_it_names,
+    a_decision_tells_nothing_of_what_the_tenant_says,
     a_name_that_tenants_hold_is_told_to_the_platform_alone,
     an_unknown_tenant_is_not_found,
 ];
@@ -61,6 +62,22 @@ fn an_approval_is_for_the_tenant_that_it_names(store: &Store) {
     assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}")).json()["status"], "pending_approval");
     // A tenant that nobody acts for is decided on all the same.
     assert_eq!(decide(OPERATOR, INITECH, NOBODY, "approve").send(gateway.address), absent);
+}
+
+fn a_decision_tells_nothing_of_what_the_tenant_says(store: &Store) {
+    let gateway = store.start();
+    for (name, word, status) in [("marker-a", "approve", "active"), ("marker-b", "reject", "rejected")] {
+        let said = json!({ "name": name, "owner": "marker", "description": "marker", "capabilities": ["marker"],
+            "endpoint": "https://marker.example", "card": { "marker": true } });
+        let id = register(&gateway, ALICE, &said);
+        assert_eq!(ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/submit")).status, 200);
+        let answer = decide(OPERATOR, ACME, &id, word).send(gateway.address);
+        let agent = ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}"));
+        let (at, tag) = (&agent.json()["updated_at"], agent.field("etag"));
+        let told = json!({ "id": id, "status": status, "revision": 3, "updated_at": at });
+        assert_eq!((answer.status, answer.json(), answer.field("etag")), (200, told, tag));
+        assert!(!answer.body.contains("marker"));
+    }
 }
 
 fn a_name_that_tenants_hold_is_told_to_the_platform_alone(store: &Store) {
