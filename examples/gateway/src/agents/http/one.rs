@@ -74,6 +74,7 @@ pub(super) async fn by_name(
     (status = 409, description = "name-held"),
     (status = 410, description = "agent-deleted"),
     (status = 412, description = "revision"),
+    (status = 415, description = "content-type", headers(("Accept-Patch"))),
     (status = 422, description = "agent-form, wrong-shape"),
     (status = 428, description = "precondition-required"),
 ))]
@@ -82,22 +83,25 @@ pub(super) async fn update(
     id: Id,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Answer, Problem> {
+) -> Result<Response, Problem> {
     let id = known(id)?;
     let tags = Tags::if_match(&headers)?.ok_or(Problem::PRECONDITION)?;
-    let patch = patch::read(&headers, body)?;
+    if !patch::is_patch(&headers) {
+        return Ok(patch::refuse_type());
+    }
+    let patch = patch::read(body)?;
     let mut tries = TRIES;
     loop {
         let agent = app.agents.get(id).await?;
         if !tags.allow(&agent) {
             // The registry says what else is against it: it may not be the caller's to change.
-            return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?));
+            return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?).into_response());
         }
         let content = patch::apply(&agent, patch.clone())?;
         match app.agents.update(id, agent.revision, content).await {
             // Somebody was first, and the patch is for what has come of that as well.
             Err(AgentError::Revision { .. }) if tags == Tags::Any => tries -= 1,
-            updated => return Ok(Answer(updated?)),
+            updated => return Ok(Answer(updated?).into_response()),
         }
         if tries == 0 {
             return Err(Problem::UNAVAILABLE);

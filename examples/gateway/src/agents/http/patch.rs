@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use tenancy_agents::{Agent, AgentContent};
 
@@ -11,14 +12,16 @@ use super::form::Draft;
 use crate::extract;
 use crate::problem::Problem;
 
+/// What a patch is sent as.
+const MEDIA_TYPES: &str = "application/merge-patch+json, application/json";
+
+/// What is no patch is told what is one (RFC 5789, section 2.2).
+pub(super) fn refuse_type() -> Response {
+    ([("Accept-Patch", MEDIA_TYPES)], Problem::PATCH_TYPE).into_response()
+}
+
 /// Reads a patch.
-pub(super) fn read(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Map<String, Value>, Problem> {
-    if !is_patch(headers) {
-        return Err(Problem::PATCH_TYPE);
-    }
+pub(super) fn read(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, Problem> {
     let body = body.map_err(|rejection| extract::bytes_problem(&rejection))?;
     match serde_json::from_slice(&body) {
         Ok(Value::Object(patch)) => Ok(patch),
@@ -28,12 +31,11 @@ pub(super) fn read(
     }
 }
 
-fn is_patch(headers: &HeaderMap) -> bool {
+/// Whether it is said to be a patch.
+pub(super) fn is_patch(headers: &HeaderMap) -> bool {
     let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or("");
     let media_type = field.split(';').next().unwrap_or("").trim();
-    ["application/merge-patch+json", "application/json"]
-        .iter()
-        .any(|known| media_type.eq_ignore_ascii_case(known))
+    MEDIA_TYPES.split(", ").any(|known| media_type.eq_ignore_ascii_case(known))
 }
 
 /// What is said of an agent when it is patched. There is nothing in it to patch but what is said of it: of any other

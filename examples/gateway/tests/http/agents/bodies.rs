@@ -148,7 +148,10 @@ fn a_patch_is_said_to_be_one(store: &Store) {
         assert_eq!(send(known, r#"{"owner":"me"}"#).status, 200, "{known}");
     }
     for other in ["application/json-patch+json", "text/plain", "application/jsonx", ""] {
-        assert_eq!(send(other, r#"{"owner":"me"}"#).problem(), "gateway:content-type", "{other}");
+        let answer = send(other, r#"{"owner":"me"}"#);
+        assert_eq!((answer.status, answer.problem()), (415, "gateway:content-type".to_owned()), "{other}");
+        let accepted = Some("application/merge-patch+json, application/json");
+        assert_eq!(answer.field("accept-patch"), accepted, "{other}");
     }
     assert_eq!(send("application/json", r#"{"owner":"#).problem(), "gateway:malformed-json");
 }
