@@ -322,16 +322,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         self.step(id, Transition::Delete, None).await
     }
 
-    /// The same, if nobody has changed it since it had the revision.
-    ///
-    /// # Errors
-    ///
-    /// As [`deregister`](Self::deregister), and [`AgentError::Revision`] where it has another.
-    pub async fn deregister_revision(&self, id: AgentId, revision: u64) -> Result<Agent, AgentError> {
-        self.step(id, Transition::Delete, Some(revision)).await
-    }
-
-    /// A step that takes no approval, from one revision alone if it is named.
+    /// A step that takes no approval; where a revision is named, if nobody has changed the agent since it had that.
     ///
     /// # Errors
     ///

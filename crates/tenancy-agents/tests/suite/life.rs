@@ -95,9 +95,11 @@ pub(crate) async fn what_was_changed_since_is_not_decided_on<S: Store>(subject: 
     assert_eq!(subject.get(A, agent.id).await.expect("it is there"), changed);
     let approval = looked_at().of_revision(changed.revision);
     let approved = subject.registry.approve(agent.id, &approval).in_tenant(A).await.expect("this one");
-    let stale = subject.registry.deregister_revision(agent.id, changed.revision).in_tenant(A).await;
+    let stale =
+        subject.registry.step(agent.id, Transition::Delete, Some(changed.revision)).in_tenant(A).await;
     assert!(matches!(stale, Err(AgentError::Revision { expected: 3, found: 4 })), "{stale:?}");
-    let gone = subject.registry.deregister_revision(agent.id, approved.revision).in_tenant(A).await;
+    let gone =
+        subject.registry.step(agent.id, Transition::Delete, Some(approved.revision)).in_tenant(A).await;
     assert_eq!(gone.expect("its revision").status, Deleted);
 }
 
