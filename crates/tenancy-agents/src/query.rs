@@ -39,7 +39,7 @@ impl Filter {
     /// [`is_visible_to`](Agent::is_visible_to).
     pub fn matches(&self, agent: &Agent) -> bool {
         let is_in_state = match self.status {
-            None => agent.status != AgentStatus::Deleted,
+            None => agent.is_living(),
             Some(status) => agent.status == status,
         };
         is_in_state

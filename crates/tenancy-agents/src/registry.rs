@@ -237,12 +237,10 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
             let tenant = TenantContext::get()?;
             let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
             check_own(tenant, &agent)?;
-            if agent.status == AgentStatus::Deleted {
+            if !agent.is_living() {
                 return Err(AgentError::Deleted);
             }
-            if agent.revision != revision {
-                return Err(AgentError::Revision { expected: revision, found: agent.revision });
-            }
+            check_revision(Some(revision), &agent)?;
             agent.content = content;
             self.count_revision(&mut agent);
             if self.store.replace(&agent, revision).await? {
@@ -374,9 +372,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         if !approval.is_for(tenant, agent.id) {
             return Err(AgentError::Approval);
         }
-        if let Some(expected) = approval.revision().filter(|expected| *expected != agent.revision) {
-            return Err(AgentError::Revision { expected, found: agent.revision });
-        }
+        check_revision(approval.revision(), agent)?;
         if self.is_there(tenant, agent).await? {
             return Ok(false);
         }
@@ -415,10 +411,8 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         loop {
             let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
             check_own(tenant, &agent)?;
+            check_revision(only, &agent)?;
             let revision = agent.revision;
-            if let Some(expected) = only.filter(|expected| *expected != revision) {
-                return Err(AgentError::Revision { expected, found: revision });
-            }
             let status = step.apply(agent.status)?;
             if status == agent.status {
                 return Ok(agent);
@@ -450,6 +444,16 @@ fn check_own(tenant: TenantId, agent: &Agent) -> Result<(), AgentError> {
         Err(AgentError::ReadOnly)
     } else {
         Err(AgentError::NotFound)
+    }
+}
+
+/// Whether it has the revision, if one is named.
+fn check_revision(only: Option<u64>, agent: &Agent) -> Result<(), AgentError> {
+    match only {
+        Some(expected) if expected != agent.revision => {
+            Err(AgentError::Revision { expected, found: agent.revision })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -41,12 +41,10 @@ impl Card {
     /// # Errors
     ///
     /// [`TooLong`](InvalidAgentKind::TooLong), for what is longer with its spaces too;
-    /// [`TooDeep`](InvalidAgentKind::TooDeep); [`Character`](InvalidAgentKind::Character) where a text in it has U+0000, where many readers would end;
-    /// [`Json`](InvalidAgentKind::Json) for what is no JSON object, or is nested deeper than 128 levels.
+    /// [`TooDeep`](InvalidAgentKind::TooDeep); [`Character`](InvalidAgentKind::Character) where a text in it has U+0000,
+    /// where many readers would end; [`Json`](InvalidAgentKind::Json) for what is no JSON object, or is nested deeper than 128 levels.
     pub fn parse(json: &str) -> Result<Self, InvalidAgentKind> {
-        if json.len() > Self::LIMIT {
-            return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
-        }
+        check_length(json)?;
         let object: Map<String, Value> = serde_json::from_str(json).map_err(|_| InvalidAgentKind::Json)?;
         Self::from_object(object)
     }
@@ -55,9 +53,7 @@ impl Card {
     /// takes long, and a page has many.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn stored(json: &str) -> Result<Self, InvalidAgentKind> {
-        if json.len() > Self::LIMIT {
-            return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
-        }
+        check_length(json)?;
         match serde_json::from_str(json) {
             Ok(IgnoredAny) if json.starts_with('{') => Ok(Self(json.into())),
             _ => Err(InvalidAgentKind::Json),
@@ -75,9 +71,7 @@ impl Card {
         // Whatever order a program has its members kept in: two that say the same are equal.
         value.sort_all_objects();
         let json = value.to_string();
-        if json.len() > Self::LIMIT {
-            return Err(InvalidAgentKind::TooLong { limit: Self::LIMIT });
-        }
+        check_length(&json)?;
         Ok(Self(json.into()))
     }
 
@@ -90,6 +84,10 @@ impl Card {
     pub fn to_object(&self) -> Map<String, Value> {
         serde_json::from_str(&self.0).unwrap_or_default()
     }
+}
+
+fn check_length(json: &str) -> Result<(), InvalidAgentKind> {
+    if json.len() > Card::LIMIT { Err(InvalidAgentKind::TooLong { limit: Card::LIMIT }) } else { Ok(()) }
 }
 
 /// Refuses more levels than these, and U+0000. It goes no deeper than that.

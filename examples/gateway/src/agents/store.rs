@@ -21,73 +21,65 @@ const MOST_IN_MEMORY: usize = 256;
 const QUOTA_IN_MEMORY: usize = 64;
 
 /// What agents are kept in.
-pub enum AgentStore {
+pub struct AgentStore {
+    kept: KeptIn,
+    /// So that no tenant has all connections of a database, or all threads that wait for files.
+    places: Option<Arc<Places>>,
+}
+
+enum KeptIn {
     /// A database, which instances share.
-    Database(InPlaces<PgStore>),
+    Database(PgStore),
     /// Each tenant's file.
-    Files(InPlaces<SqliteStore>),
+    Files(SqliteStore),
     /// Memory.
     Memory(Box<FixedStore<MOST_IN_MEMORY>>),
-}
-
-/// A database in which no tenant has all connections, or files for which none has all threads.
-#[derive(Debug)]
-pub struct InPlaces<S> {
-    store: S,
-    places: Arc<Places>,
-}
-
-impl<S> InPlaces<S> {
-    /// Waits for a place of the current tenant, no longer than a question may take.
-    async fn taken(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
-        let place = self.places.take(TenantContext::get()?);
-        timeout(LONGEST, place).await.map_err(|late| AgentError::Unavailable(Some(StoreError::new(late))))
-    }
 }
 
 impl AgentStore {
     /// A database; a tenant may have so many.
     pub fn database(database: &Database, quota: usize) -> Self {
         let store = PgStore::new(database.db.clone()).timeout(LONGEST).quota(quota);
-        Self::Database(InPlaces { store, places: Arc::clone(&database.places) })
+        Self { kept: KeptIn::Database(store), places: Some(Arc::clone(&database.places)) }
     }
 
     /// Each tenant's file; a tenant may have so many.
     pub fn files(files: TenantFiles, quota: usize) -> Self {
+        let store = SqliteStore::new(files).quota(quota);
         // Of a tenant's calls one is served at a time: a second one may wait on its thread.
-        let places = Arc::new(Places::new(2));
-        Self::Files(InPlaces { store: SqliteStore::new(files).quota(quota), places })
+        Self { kept: KeptIn::Files(store), places: Some(Arc::new(Places::new(2))) }
     }
 
     /// Memory, which is gone at the end.
     pub fn memory() -> Self {
         // Made when it is compiled: made here, a debug build has it on the stack once for each function it goes through.
-        Self::Memory(Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) }))
+        let store = Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) });
+        Self { kept: KeptIn::Memory(store), places: None }
     }
 
     /// Whether it is there still when the process has ended.
     pub fn outlives_the_process(&self) -> bool {
-        !matches!(self, Self::Memory(_))
+        !matches!(self.kept, KeptIn::Memory(_))
+    }
+
+    /// Waits for a place of the current tenant, no longer than a question may take.
+    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
+        let Some(places) = &self.places else { return Ok(None) };
+        let place = places.take(TenantContext::get()?);
+        timeout(LONGEST, place).await.map_err(|late| AgentError::Unavailable(Some(StoreError::new(late))))
     }
 }
 
 /// The same question to whichever it is.
 macro_rules! ask {
-    ($self:ident, $store:ident => $question:expr) => {
-        match $self {
-            AgentStore::Database(kept) => {
-                let _place = kept.taken().await?;
-                let $store = &kept.store;
-                $question.await
-            }
-            AgentStore::Files(kept) => {
-                let _place = kept.taken().await?;
-                let $store = &kept.store;
-                $question.await
-            }
-            AgentStore::Memory($store) => $question.await,
+    ($self:ident, $store:ident => $question:expr) => {{
+        let _place = $self.place().await?;
+        match &$self.kept {
+            KeptIn::Database($store) => $question.await,
+            KeptIn::Files($store) => $question.await,
+            KeptIn::Memory($store) => $question.await,
         }
-    };
+    }};
 }
 
 impl Store for AgentStore {
@@ -123,10 +115,10 @@ impl Store for AgentStore {
 /// Shows which it is, and nothing of the agents.
 impl fmt::Debug for AgentStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Database(store) => store.fmt(f),
-            Self::Files(store) => store.fmt(f),
-            Self::Memory(store) => store.fmt(f),
+        match &self.kept {
+            KeptIn::Database(store) => store.fmt(f),
+            KeptIn::Files(store) => store.fmt(f),
+            KeptIn::Memory(store) => store.fmt(f),
         }
     }
 }

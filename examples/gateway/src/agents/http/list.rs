@@ -157,11 +157,8 @@ async fn page(
             }
         };
         let next = app.agents.list(&query, each).await?;
-        if is_full {
-            let next = agents.last().map(|agent| agent.id);
-            return Ok(Json(AgentsPage { agents, next }));
-        }
-        if next.is_none() || agents.len() >= limit {
+        let next = if is_full { agents.last().map(|agent| agent.id) } else { next };
+        if is_full || next.is_none() || agents.len() >= limit {
             return Ok(Json(AgentsPage { agents, next }));
         }
         query.after = next;
