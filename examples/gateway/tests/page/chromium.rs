@@ -16,6 +16,9 @@ use crate::common::process::wait_for;
 /// The browser reads commands from its descriptor 3, and writes answers to 4.
 const START: &str = r#"exec 3<&0 4>&1 </dev/null >/dev/null; exec "$0" "$@""#;
 
+/// Whether the document has been read to its end.
+const WHOLE: &str = "document.readyState === 'complete'";
+
 /// A browser, which ends with the test.
 pub(crate) struct Browser {
     child: Child,
@@ -108,9 +111,9 @@ impl Tab<'_> {
         answer["exceptionDetails"].is_null().then(|| answer["result"]["value"].take())
     }
 
-    /// All text that is to be seen.
+    /// All text that is to be seen; none of a page that is not there as a whole yet, for it comes in parts.
     pub(crate) fn text(&self) -> String {
-        self.value("document.body.innerText")
+        self.value(&format!("{WHOLE} ? document.body.innerText : ''"))
             .and_then(|text| text.as_str().map(str::to_owned))
             .unwrap_or_default()
     }
@@ -125,12 +128,18 @@ impl Tab<'_> {
         self.ask("Page.navigate", &json!({ "url": url }));
     }
 
-    /// Puts a text into a field, as by its keys.
+    /// Asks for the page again, and waits for it: what is read then is not of the page that was left.
+    pub(crate) fn reload(&self) {
+        self.value("window.left = true, location.reload()").expect("a page");
+        let again = format!("typeof window.left === 'undefined' && {WHOLE}");
+        let came = wait_for(|| self.value(&again).filter(|it| *it == Value::Bool(true)));
+        assert!(came.is_some(), "the page did not come again");
+    }
+
+    /// Puts a text into a field, as by its keys, once the whole form is there.
     pub(crate) fn type_into(&self, id: &str, text: &str) {
-        let focused = wait_for(|| {
-            self.value(&format!("document.getElementById('{id}').focus(), document.activeElement.id"))
-                .filter(|focused| focused == id)
-        });
+        let focus = format!("{WHOLE} && (document.getElementById('{id}').focus(), document.activeElement.id)");
+        let focused = wait_for(|| self.value(&focus).filter(|focused| focused == id));
         assert!(focused.is_some(), "no field {id} in {:?}", self.text());
         self.ask("Input.insertText", &json!({ "text": text }));
     }

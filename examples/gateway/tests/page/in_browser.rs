@@ -44,7 +44,7 @@ fn two_tenants_in_one_browser_see_each_its_own() {
     active(&gateway, OPERATOR, &json!({ "name": "of-all", "visibility": "shared" }));
     let html = |tab: &Tab<'_>| tab.value("document.documentElement.outerHTML").unwrap().to_string();
     for (tab, own, other) in [(&alice, "acme", "globex"), (&bob, "globex", "acme")] {
-        tab.value("location.reload()");
+        tab.reload();
         // The last of what was registered: a page that has it has all.
         let text = tab.with("of-all");
         assert!(text.contains(&format!("of-{own}")) && text.contains(&format!("{own} knows")), "{text}");
