@@ -647,8 +647,9 @@ async fn a_server_that_is_gone_is_unavailable() {
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn what_takes_too_long_is_cancelled() {
     let server = Server::start();
-    let store = pg_store(&server).await.timeout(Duration::from_millis(300));
+    let store = pg_store(&server).await;
     add(&store, &draft(A, 1, "a")).await;
+    let store = store.timeout(Duration::from_millis(300));
     let mut operator = server.superuser().await;
     let transaction = operator.transaction().await.expect("a transaction");
     transaction.batch_execute("LOCK TABLE tenancy_agents.agents").await.expect("a lock");

@@ -136,8 +136,8 @@ fn the_log_tells_when_it_begins_and_when_it_ends() {
             assert_eq!(ask(ACME), 200);
             thread::sleep(Duration::from_millis(100));
         }
-        server.restart();
         let before = gateway.stderr.text().matches("Redis answers again").count();
+        server.restart();
         let again = || gateway.stderr.text().matches("Redis answers again").count() > before;
         let asked = crate::common::process::wait_for(|| (ask(ACME) == 200 && again()).then_some(()));
         asked.expect("it is told");
