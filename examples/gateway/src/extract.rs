@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use crate::object::Object;
 use crate::problem::Problem;
 
-/// A JSON body.
+/// A JSON object as the body.
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// Which part of a list is wanted.
@@ -59,6 +60,11 @@ impl Page {
     }
 }
 
+/// How many bytes a text has between the quotes of JSON, which escapes some of it.
+pub(crate) fn json_length(text: &str) -> usize {
+    serde_json::to_string(text).map_or(text.len(), |json| json.len() - 2)
+}
+
 impl<S: Sync> FromRequestParts<S> for Page {
     type Rejection = Problem;
 
@@ -73,7 +79,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
+            Ok(axum::Json(Object(body))) => Ok(Self(body)),
             Err(rejection) => Err(problem(&rejection)),
         }
     }

@@ -29,6 +29,18 @@ pub fn open(folder: &Path) -> Result<TenantFiles> {
     })
 }
 
+/// Whether a file would be in the folder by a name like those of the tenants' files: one may come to be there yet.
+pub fn is_like_a_tenants(folder: &Path, file: &Path) -> bool {
+    if !file.file_name().is_some_and(|name| name.to_string_lossy().contains(".sqlite")) {
+        return false;
+    }
+    let parent = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), parent.canonicalize()) {
+        (Ok(folder), Ok(parent)) => parent == folder,
+        _ => false,
+    }
+}
+
 /// Work on the file of the current tenant, on a thread that may wait. Whether the caller still waits or not, it is done.
 pub(crate) async fn work<T, E>(
     files: &TenantFiles,

@@ -1,14 +1,16 @@
-//! Answers to HEAD.
+//! Answers without a body.
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
 /// An answer to HEAD has no body, whoever gave it (RFC 9110, section 9.3.2). The routes see to theirs, and nobody to what
 /// is refused before it comes to one.
+///
+/// One that says that there is no body says no length of it either (section 8.6): axum would say 0.
 pub async fn bodiless(request: Request, next: Next) -> Response {
     let is_head = request.method() == Method::HEAD;
     let mut response = next.run(request).await;
@@ -17,6 +19,9 @@ pub async fn bodiless(request: Request, next: Next) -> Response {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         *response.body_mut() = Body::empty();
+    }
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
     response
 }

@@ -27,7 +27,12 @@ pub(crate) fn name(authority: &str) -> &str {
 
 /// Refuses what takes this service for a site, where the tokens are the demo's, which everybody can read: a site that
 /// lets its name point to this machine sends them from its visitors' browsers, which take the answer for its own.
+///
+/// And what names two (RFC 9112, section 3.2): a proxy may have looked at the other.
 pub async fn no_site(State(has_demo_tokens): State<bool>, request: Request, next: Next) -> Response {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Problem::HOSTS.into_response();
+    }
     let authority = authority(request.uri(), request.headers());
     if has_demo_tokens && authority.is_some_and(|authority| is_site(name(authority))) {
         return Problem::MISDIRECTED.into_response();

@@ -17,6 +17,7 @@ pub mod host;
 pub mod limit;
 pub mod logging;
 pub mod notes;
+mod object;
 pub mod openapi;
 pub mod own;
 pub mod page;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use gateway::app::Outside;
 use gateway::config::{Command, Config};
@@ -74,6 +74,8 @@ async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) ->
             config.check_kept()?;
             // Those that are there: it makes none.
             let kept = app::kept(config, Vec::new(), connect(config).await?)?;
+            let is_a_tenants = config.files().is_some_and(|folder| files::is_like_a_tenants(folder, out));
+            ensure!(!is_a_tenants, "can't write {}: in this folder that is a tenant's file", out.display());
             transfer::export(&kept, *tenant, out).await?;
         }
         Command::Import { tenant, file } => {

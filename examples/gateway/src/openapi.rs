@@ -17,13 +17,14 @@ use crate::app::{self, App};
 pub const PATH: &str = "/openapi.json";
 
 /// What each answer to a caller may be, whatever the route: what stands around the routes gives it.
-const COMMON: [(&str, &str); 9] = [
+const COMMON: [(&str, &str); 10] = [
     ("400", "The tenant is not named, or the request makes no sense"),
     ("401", "Who calls is not known"),
     ("403", "The caller may not act for the tenant"),
     ("404", "There is no such tenant"),
     ("408", "The request took too long"),
     ("413", "The body is too large"),
+    ("421", "This is taken for a site, and its tokens are the demo's"),
     ("429", "The tenant's limit"),
     ("500", "Something broke"),
     ("503", "What things are kept in does not answer"),

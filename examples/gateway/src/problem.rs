@@ -128,6 +128,9 @@ problems! {
     /// The agent has another revision than If-Match names.
     REVISION = 412 "revision" "The agent has another revision"
         "If-Match names no revision that it has, as a strong entity tag. Read it, then try again.";
+    /// A note has no entity tag, so that no condition on it holds.
+    NO_TAG = 412 "no-entity-tag" "A note has no entity tag"
+        "It meets If-Match: * alone, and no If-None-Match: *.";
     /// The request takes this service for a site, and its tokens are the demo's.
     MISDIRECTED = 421 "misdirected" "This is no site on the Internet"
         "The tokens are the demo's, for this machine alone. Ask for 127.0.0.1 or localhost, or name tokens of your own by --principals.";
@@ -138,7 +141,7 @@ problems! {
     TOO_LARGE = 413 "too-large" "The body is too large"
         "A body has at most 65,536 bytes, and one for an agent 409,600.";
     /// The body is no JSON, as its type says.
-    CONTENT_TYPE = 415 "content-type" "The body is not said to be JSON"
+    CONTENT_TYPE = 415 "content-type" "The body is not said to be of a type that is taken here"
         "Send JSON, and Content-Type: application/json.";
     /// The body could not be read.
     BODY = 400 "unreadable-body" "The body could not be read" "The connection broke, or the body did.";
@@ -150,14 +153,16 @@ problems! {
     /// The query for agents makes no sense.
     AGENTS_QUERY = 400 "malformed-query" "The query makes no sense"
         "A list has status, capability, tier, visibility, a limit from 1 to 200 and after, which is an id; a search a capability, a limit and after; a count has no page. Each is there once at most, and nothing else is.";
+    /// There is more than one Host.
+    HOSTS = 400 "several-hosts" "The request has more than one Host" "Send one.";
     /// If-Match is none.
     IF_MATCH = 400 "malformed-if-match" "If-Match makes no sense"
         "It is * or a list of entity tags (RFC 9110, section 13.1.1): \"7\", say.";
     /// The patch is not said to be one.
-    PATCH_TYPE = 415 "content-type" "The body is not said to be a merge patch"
+    PATCH_TYPE = 415 "content-type" "The body is not said to be of a type that is taken here"
         "Send a merge patch (RFC 7396), and Content-Type: application/merge-patch+json, or application/json.";
     /// The page's query makes no sense.
-    PAGE_QUERY = 400 "malformed-query" "The address makes no sense"
+    PAGE_QUERY = 400 "malformed-query" "The query makes no sense"
         "The page has a status, after and tenants_after, and each may be left out.";
     /// The page is asked by a cookie, and not by what the API is asked by.
     PAGE_HEADERS = 400 "page-headers" "The page takes neither a token nor a tenant of header fields"
@@ -178,7 +183,7 @@ problems! {
         "The member that is named breaks the rule that is named.";
     /// What can't be patched.
     PATCH_MEMBER = 422 "wrong-shape" "The JSON is not what is wanted here"
-        "A merge patch is an object, and changes what a tenant says of an agent: neither its name nor its state, nor what the service says of it.";
+        "A merge patch is an object that has each member once, and changes what a tenant says of an agent: neither its name nor its state, nor what the service says of it.";
     /// A tenant's id or slug is none.
     TENANT_FORM = 422 "tenant-form" "The tenant's id or slug is malformed"
         "An id is a UUID, and neither nil nor max; a slug is 1 to 63 of a-z, 0-9 and -, with no hyphen first or last.";

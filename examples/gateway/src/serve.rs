@@ -3,6 +3,7 @@
 mod activity;
 mod answer;
 mod connection;
+mod stream;
 
 use std::io;
 use std::sync::Arc;

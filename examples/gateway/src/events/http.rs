@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Sse;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::sse::{Event, KeepAlive};
-use futures_util::stream::{self, Stream, StreamExt};
+use axum::response::{IntoResponse, Sse};
+use futures_util::stream::{self, StreamExt};
 use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantStatus};
 use tokio::time::sleep;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,9 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 429, description = "too-many-streams, or the tenant's limit"),
 ))]
-async fn events(
-    State(app): State<App>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+async fn events(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let tenant = TenantContext::get()?;
     let listener = app.events.listen()?;
     // Suspended after the tenant layer had asked: the others' streams were ended before this one was there.
@@ -51,8 +50,10 @@ async fn events(
             () = inactive(app.tenants, tenant) => {}
         }
     };
-    let changes = stream::unfold(listener, next).map(Ok).take_until(end);
-    Ok(Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let changes = stream::unfold(listener, next).map(Ok::<_, Infallible>).take_until(end);
+    let events = Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    // In place of axum's own, by which a cache may keep it for all.
+    Ok(([(CACHE_CONTROL, "no-store")], events))
 }
 
 /// Until the tenant is active no more. While nobody can say, nothing is changed in it either.

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{Note, NotesError};
 use crate::app::App;
 use crate::events::Change;
-use crate::extract::{Body, Page};
+use crate::extract::{Body, Page, json_length};
 use crate::problem::Problem;
 
 /// The routes.
@@ -51,7 +51,7 @@ type Id = Result<Path<Uuid>, PathRejection>;
 ))]
 async fn list(State(app): State<App>, page: Page) -> Result<Json<NotesPage>, Problem> {
     let notes = app.notes.list(page.after, page.limit + 1).await?;
-    let (notes, next) = page.cut(notes, |note| note.id, |note| note.text.len());
+    let (notes, next) = page.cut(notes, |note| note.id, |note| json_length(&note.text));
     Ok(Json(NotesPage { notes, next }))
 }
 
@@ -85,10 +85,18 @@ async fn read(State(app): State<App>, id: Id) -> Result<Json<Note>, Problem> {
 ), request_body = Draft, responses(
     (status = 200, description = "The note as it is now", body = Note),
     (status = 404, description = "no-such-note"),
+    (status = 412, description = "no-entity-tag"),
     (status = 422, description = "text-length, wrong-shape"),
 ))]
-async fn update(State(app): State<App>, id: Id, draft: Body<Draft>) -> Result<Json<Note>, Problem> {
-    let note = app.notes.update(known(id)?, text(draft)?).await?.ok_or(Problem::NO_NOTE)?;
+async fn update(
+    State(app): State<App>,
+    id: Id,
+    headers: HeaderMap,
+    draft: Body<Draft>,
+) -> Result<Json<Note>, Problem> {
+    let (id, text) = (known(id)?, text(draft)?);
+    check_conditions(&app, id, &headers).await?;
+    let note = app.notes.update(id, text).await?.ok_or(Problem::NO_NOTE)?;
     app.events.publish(&Change::Updated(&note))?;
     Ok(Json(note))
 }
@@ -99,14 +107,28 @@ async fn update(State(app): State<App>, id: Id, draft: Body<Draft>) -> Result<Js
 ), responses(
     (status = 204, description = "It is deleted"),
     (status = 404, description = "no-such-note"),
+    (status = 412, description = "no-entity-tag"),
 ))]
-async fn delete(State(app): State<App>, id: Id) -> Result<StatusCode, Problem> {
+async fn delete(State(app): State<App>, id: Id, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let id = known(id)?;
+    check_conditions(&app, id, &headers).await?;
     if !app.notes.delete(id).await? {
         return Err(Problem::NO_NOTE);
     }
     app.events.publish(&Change::Deleted(id))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A note has no entity tag: who means that no other has changed it is not told that none has (RFC 9110, section 13.1).
+async fn check_conditions(app: &App, id: Uuid, headers: &HeaderMap) -> Result<(), Problem> {
+    let is_any = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"*";
+    let fails = headers.get_all(IF_MATCH).iter().any(|value| !is_any(value))
+        || headers.get_all(IF_NONE_MATCH).iter().any(is_any);
+    if !fails {
+        return Ok(());
+    }
+    app.notes.get(id).await?.ok_or(Problem::NO_NOTE)?;
+    Err(Problem::NO_TAG)
 }
 
 fn known(id: Id) -> Result<Uuid, Problem> {

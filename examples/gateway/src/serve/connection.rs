@@ -1,6 +1,7 @@
 //! One connection, of HTTP/1.1 or h2c.
 
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tower::ServiceExt;
 use super::Limits;
 use super::activity::{Activity, Overdue};
 use super::answer::Answer;
+use super::stream::{self, Lent};
 use crate::app::HttpService;
 
 /// How often a client of HTTP/2 is asked whether it is still there, and how long it has to say so.
@@ -56,6 +58,23 @@ impl Protocol {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        let (stream, returned) = stream::lend(stream);
+        if self.converse(stream, service, &closing).await.is_break() {
+            return;
+        }
+        // A request may have been refused before all of it was there.
+        if let Ok(stream) = returned.await {
+            closing.run_until_cancelled(stream::linger(stream)).await;
+        }
+    }
+
+    /// Goes on where the last answer has been written, and the client may not have read it.
+    async fn converse(
+        &self,
+        stream: Lent,
+        service: impl HttpService,
+        closing: &CancellationToken,
+    ) -> ControlFlow<()> {
         let mut stream = TimeoutStream::new(stream);
         // Whoever does not read an answer would keep it, and its place, for good.
         stream.set_write_timeout(Some(self.limits.write));
@@ -71,24 +90,33 @@ impl Protocol {
             },
         }
         connection.as_mut().graceful_shutdown();
+        let limits = Limits { head: self.limits.head.min(self.limits.shutdown / 4), ..self.limits };
         tokio::select! {
             served = connection => ended(served),
-            overdue = activity.overdue(&self.limits) => match overdue {
-                Overdue::Idle => tracing::debug!("a connection that its client does not close"),
+            overdue = activity.overdue(&limits) => match overdue {
+                Overdue::Idle => {
+                    tracing::debug!("a connection that its client does not close");
+                    ControlFlow::Break(())
+                }
                 Overdue::Stuck => stuck(),
             },
         }
     }
 }
 
-fn ended<E: std::error::Error + ?Sized>(served: Result<(), Box<E>>) {
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection");
+fn ended<E: std::error::Error + ?Sized>(served: Result<(), Box<E>>) -> ControlFlow<()> {
+    match served {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            tracing::debug!(%error, "connection");
+            ControlFlow::Break(())
+        }
     }
 }
 
-fn stuck() {
+fn stuck() -> ControlFlow<()> {
     tracing::debug!("connection: timed out writing a body");
+    ControlFlow::Break(())
 }
 
 fn answering<S: HttpService>(

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
-use tenancy_agents::{Agent, AgentName, UnixMillis};
+use tenancy_agents::{Agent, AgentName};
 use uuid::Uuid;
 
 use crate::notes::Note;
@@ -136,8 +136,10 @@ impl File {
                 ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
                 ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
                 let times = [Some(agent.created_at), Some(agent.updated_at), agent.last_seen_at];
-                let is_past = |time: UnixMillis| i64::try_from(time.0).is_ok_and(is_past);
-                ensure!(times.into_iter().flatten().all(is_past), "a time is yet to come");
+                let mut times =
+                    times.into_iter().flatten().map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
+                let is_made = is_past(made(agent.id.as_uuid())?);
+                ensure!(is_made && times.all(is_past), "a time is yet to come");
                 ensure!(!agent.is_living() || names.insert(agent.name.clone()), "another agent has the name");
                 self.agents.push(*agent);
             }
@@ -147,16 +149,19 @@ impl File {
                     "the note's text is too short or too long, or has a U+0000"
                 );
                 ensure!(ids.insert(note.id), "the id is there already");
-                let made = note.id.get_timestamp().filter(|_| note.id.get_version_num() == 7);
-                let made = made.context("the id is no UUIDv7")?.to_unix().0;
-                let made = i64::try_from(made).unwrap_or(i64::MAX).saturating_mul(1000);
-                let times = [made, note.created.as_millisecond()];
+                let times = [made(note.id)?, note.created.as_millisecond()];
                 ensure!(times.into_iter().all(is_past), "a time is yet to come");
                 self.notes.push(note.into());
             }
         }
         Ok(None)
     }
+}
+
+/// When an id was made, in milliseconds since 1970: a list is in the order of that.
+fn made(id: Uuid) -> Result<i64> {
+    let made = id.get_timestamp().filter(|_| id.get_version_num() == 7).context("the id is no UUIDv7")?;
+    Ok(i64::try_from(made.to_unix().0).unwrap_or(i64::MAX).saturating_mul(1000))
 }
 
 /// Of milliseconds since 1970.
@@ -253,6 +258,16 @@ mod tests {
             ("\"updated_at\":\"2026", "\"updated_at\":\"2999", "line 2: a time is yet to come"),
             ("\"last_seen_at\":null", "\"last_seen_at\":\"2999-01-01T00:00:00Z\"", "line 2: a time is yet"),
             ("\"created\":\"2026", "\"created\":\"2999", "line 3: a time is yet to come"),
+            (
+                "01925d50-7a00-7bab-abab-abababababab",
+                "ffffffff-ffff-7bab-abab-abababababab",
+                "line 2: a time is",
+            ),
+            (
+                "01925d50-7a00-7bab-abab-abababababab",
+                "01925d50-7a00-4bab-abab-abababababab",
+                "line 2: the id is no UUIDv7",
+            ),
             (
                 "01925d50-7a00-7bab-abab-abababababac",
                 "ffffffff-ffff-7bab-abab-abababababac",

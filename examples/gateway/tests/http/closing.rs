@@ -65,6 +65,20 @@ fn there_is_an_end_to_patience() {
     drop(slow);
 }
 
+/// Patience is for requests: who has sent none yet, or half of one, ends with the others.
+#[test]
+fn who_has_asked_for_nothing_is_not_waited_for() {
+    let mut gateway = Gateway::with(&["--shutdown-timeout", "8"]);
+    let mut half = Connection::to(gateway.address);
+    half.write(b"GET /healthz HTTP/1.1\r\nHost: gate");
+    let mut second = Connection::to(gateway.address);
+    second.write(&[&Call::get("/healthz").bytes()[..], b"GET /healthz HTT"].concat());
+    assert_eq!(second.answer().status, 200);
+    gateway.signal("TERM");
+    assert_eq!(gateway.end().code(), Some(0));
+    gateway.stdout.with("all requests are finished");
+}
+
 #[test]
 fn a_second_interrupt_ends_it_at_once() {
     let mut gateway = Gateway::with(&["--shutdown-timeout", "60"]);

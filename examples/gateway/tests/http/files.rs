@@ -264,6 +264,12 @@ fn an_export_writes_over_nothing_and_makes_no_folder() {
     let file = folder.path().join(format!("{ACME}.sqlite"));
     let (code, stderr) = export(folder.path(), &file);
     assert!(code == Some(1) && stderr.contains("can't write"), "{stderr}");
+    // Nor what would be taken for a tenant's that has none yet.
+    for name in [format!("{GLOBEX}.sqlite"), format!("{GLOBEX}.sqlite-wal")] {
+        let (code, stderr) = export(folder.path(), &folder.path().join(".").join(&name));
+        assert!(code == Some(1) && stderr.contains("that is a tenant's file"), "{stderr}");
+        assert!(!folder.path().join(name).exists());
+    }
     let mistyped = folder.path().join("mistyped");
     let (code, stderr) = export(&mistyped, &folder.path().join("out"));
     assert!(code == Some(1) && stderr.contains("there is no folder"), "{stderr}");

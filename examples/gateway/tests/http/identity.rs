@@ -5,6 +5,7 @@ use crate::common::store::{Store, on_each_store};
 use crate::common::{ACME, GLOBEX, INITECH, NOBODY, PLATFORM};
 
 on_each_store![
+    a_request_names_one_host,
     who_takes_this_service_for_a_site_gets_nothing,
     who_is_not_known_learns_nothing_of_tenants,
     only_a_token_that_is_known_is_one,
@@ -13,6 +14,18 @@ on_each_store![
     a_member_hears_what_is_wrong_with_the_tenant,
     a_caller_is_told_who_and_for_whom,
 ];
+
+/// Of two, a proxy may have looked at the other.
+fn a_request_names_one_host(store: &Store) {
+    let gateway = store.start();
+    for path in ["/v1/whoami", "/", "/healthz"] {
+        for host in ["localhost", "evil.example", "gateway", ""] {
+            let call = Call::get_of_host(path, "localhost").field("Host", host).by("alice").of(ACME);
+            let refused = call.send(gateway.address);
+            assert_eq!((refused.status, refused.problem()), (400, "gateway:several-hosts".to_owned()));
+        }
+    }
+}
 
 /// A site whose name points to this machine has its visitors' browsers send the demo's tokens.
 fn who_takes_this_service_for_a_site_gets_nothing(store: &Store) {

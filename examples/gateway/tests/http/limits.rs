@@ -44,13 +44,15 @@ fn a_tenant_has_64_requests_in_work_and_no_other_waits(store: &Store) {
 fn a_tenant_over_its_rate_is_refused_and_no_other(store: &Store) {
     let gateway = store.with(&["--rate", "1", "--burst", "3"]);
     let ask = |principal, tenant| Call::get("/v1/notes").by(principal).of(tenant).send(gateway.address);
-    let refused = (0..20).map(|_| ask("alice", ACME)).find(|answer| answer.status != 200);
-    let refused = refused.expect("a limit");
-    assert_eq!((refused.status, refused.problem()), (429, "tenancy:tenant-rate-limited".to_owned()));
-    let wait: u64 = refused.field("retry-after").expect("when to come again").parse().unwrap();
+    let refused = || (0..100).map(|_| ask("alice", ACME)).find(|answer| answer.status != 200);
+    let first = refused().expect("a limit");
+    assert_eq!((first.status, first.problem()), (429, "tenancy:tenant-rate-limited".to_owned()));
+    let wait: u64 = first.field("retry-after").expect("when to come again").parse().unwrap();
     assert_eq!(wait, 1);
+    // There may be a token again meanwhile, but not each time; and a limit of its own would let three pass.
+    let is_refused = (0..3).any(|_| refused().is_some() && ask("operator", ACME).status == 429);
+    assert!(is_refused, "it is the tenant's limit, whoever acts for it");
     assert_eq!(ask("bob", GLOBEX).status, 200);
-    assert_eq!(ask("operator", ACME).status, 429, "it is the tenant's limit, whoever acts for it");
     assert_eq!(Call::get("/healthz").send(gateway.address).status, 200);
     // What is refused earlier takes nothing from the tenant.
     let gateway = store.with(&["--rate", "1", "--burst", "1"]);
@@ -107,20 +109,25 @@ fn a_tenant_has_1000_notes_and_no_other_feels_it(store: &Store) {
 
 /// What one request keeps in memory has a bound, and no note is lost by it.
 fn a_page_has_256_kibibytes(store: &Store) {
-    let gateway = store.start();
+    let gateway = store.with(&["--rate", "0"]);
     let mut connection = Connection::to(gateway.address);
-    let body = format!(r#"{{"text":"{}"}}"#, "\u{1f980}".repeat(4096));
-    for _ in 0..40 {
-        let call = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(&body);
-        assert_eq!(connection.ask(&call).status, 201);
+    // In UTF-8, and as JSON has it.
+    for (principal, tenant, character, expected) in
+        [("alice", ACME, "\u{1f980}", [16, 16, 8]), ("bob", GLOBEX, "\\u0001", [10, 10, 4])]
+    {
+        let body = format!(r#"{{"text":"{}"}}"#, character.repeat(4096));
+        for _ in 0..expected.iter().sum() {
+            let call = Call::new("POST", "/v1/notes").by(principal).of(tenant).json(&body);
+            assert_eq!(connection.ask(&call).status, 201);
+        }
+        let mut path = "/v1/notes?limit=200".to_owned();
+        let mut lengths = Vec::new();
+        loop {
+            let page = connection.ask(&Call::get(&path).by(principal).of(tenant)).json();
+            lengths.push(page["notes"].as_array().unwrap().len());
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/v1/notes?limit=200&after={next}");
+        }
+        assert_eq!(lengths, expected);
     }
-    let mut path = "/v1/notes?limit=200".to_owned();
-    let mut lengths = Vec::new();
-    loop {
-        let page = connection.ask(&Call::get(&path).by("alice").of(ACME)).json();
-        lengths.push(page["notes"].as_array().unwrap().len());
-        let Some(next) = page["next"].as_str() else { break };
-        path = format!("/v1/notes?limit=200&after={next}");
-    }
-    assert_eq!(lengths, [16, 16, 8]);
 }

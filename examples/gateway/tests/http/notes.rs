@@ -15,6 +15,7 @@ on_each_store![
     pages_follow_each_other,
     a_query_that_makes_no_sense_is_refused,
     a_body_that_makes_no_sense_is_refused_and_not_repeated,
+    a_note_meets_no_condition_on_an_entity_tag,
     a_connection_is_of_no_tenant,
     routes_and_methods_that_there_are_not,
 ];
@@ -113,11 +114,36 @@ fn a_body_that_makes_no_sense_is_refused_and_not_repeated(store: &Store) {
     refused(post().json(r#"{"text":"marker"#), 400, "malformed-json");
     refused(post().json(r#"{"marker":1}"#), 422, "wrong-shape");
     refused(post().json(r#"{"text":1}"#), 422, "wrong-shape");
+    refused(post().json(r#"{"text":"a","text":"marker"}"#), 422, "wrong-shape");
+    refused(post().json(r#"["marker"]"#), 422, "wrong-shape");
     refused(post().json(r#"{"text":"a","tenant":"marker"}"#), 422, "wrong-shape");
     refused(post().json(r#"{"text":""}"#), 422, "text-length");
     refused(post().json(r#"{"text":"marker\u0000"}"#), 422, "text-length");
     refused(post().body(r#"{"text":"marker"}"#), 415, "content-type");
     refused(post().field("Content-Type", "text/plain").body(r#"{"text":"marker"}"#), 415, "content-type");
+}
+
+/// It has none: who believes that nobody else has changed it is not to write over what somebody did.
+fn a_note_meets_no_condition_on_an_entity_tag(store: &Store) {
+    let gateway = store.start();
+    let path = format!("/v1/notes/{}", create(&gateway, "alice", ACME, "one"));
+    let send = |method: &str, path: &str, field: (&str, &str)| {
+        let call = Call::new(method, path).by("alice").of(ACME).field(field.0, field.1);
+        call.json(r#"{"text":"two"}"#).send(gateway.address)
+    };
+    for method in ["PUT", "DELETE"] {
+        for field in [("If-Match", "\"1\""), ("If-Match", "W/\"1\""), ("If-None-Match", "*")] {
+            assert_eq!(send(method, &path, field).problem(), "gateway:no-entity-tag", "{method} {field:?}");
+            let absent = send(method, &format!("/v1/notes/{NOBODY}"), field);
+            assert_eq!(absent.problem(), "gateway:no-such-note", "{method} {field:?}");
+        }
+    }
+    let note = Call::get(&path).by("alice").of(ACME).send(gateway.address).json();
+    assert_eq!(note["text"], "one");
+    for field in [("If-Match", "*"), ("If-None-Match", "\"1\"")] {
+        assert_eq!(send("PUT", &path, field).status, 200, "{field:?}");
+    }
+    assert_eq!(send("DELETE", &path, ("If-Match", "*")).status, 204);
 }
 
 fn a_connection_is_of_no_tenant(store: &Store) {

@@ -107,6 +107,7 @@ fn an_id_and_a_slug_are_given_once(store: &Store) {
     assert_eq!(problem(json!({ "slug": "ok", "id": "x" })), malformed);
     assert_eq!(problem(json!({ "slug": "ok", "id": "00000000-0000-0000-0000-000000000000" })), malformed);
     assert_eq!(problem(json!({ "slug": "ok", "status": "active" })).1, "gateway:wrong-shape");
+    assert_eq!(problem(json!(["ok", null])).1, "gateway:wrong-shape");
 }
 
 fn an_unknown_tenant_is_not_found(store: &Store) {

@@ -138,7 +138,8 @@ impl Tab<'_> {
 
     /// Puts a text into a field, as by its keys, once the whole form is there.
     pub(crate) fn type_into(&self, id: &str, text: &str) {
-        let focus = format!("{WHOLE} && (document.getElementById('{id}').focus(), document.activeElement.id)");
+        let focus =
+            format!("{WHOLE} && (document.getElementById('{id}').focus(), document.activeElement.id)");
         let focused = wait_for(|| self.value(&focus).filter(|focused| focused == id));
         assert!(focused.is_some(), "no field {id} in {:?}", self.text());
         self.ask("Input.insertText", &json!({ "text": text }));

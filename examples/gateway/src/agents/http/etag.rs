@@ -15,23 +15,65 @@ pub(super) fn of(agent: &Agent) -> HeaderValue {
     HeaderValue::try_from(format!("\"{}\"", agent.revision)).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
-/// The revision that a change is for, where `If-Match` names some: else, and by `*`, it is for whatever there is.
+/// The revision that a change is for, where the conditions are about some: else, and by `If-Match: *`, it is for
+/// whatever there is.
 ///
-/// Of an agent that has none of them it is [`NO_REVISION`]: the registry says what else is against the change, which may
-/// not be the caller's to make.
+/// Of an agent that does not meet them it is [`NO_REVISION`]: the registry says what else is against the change, which
+/// may not be the caller's to make.
 pub(super) async fn only(app: &App, id: AgentId, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    match Tags::if_match(headers)? {
-        None | Some(Tags::Any) => Ok(None),
-        Some(tags) => {
-            let agent = app.agents.get(id).await?;
-            Ok(Some(if tags.allow(&agent) { agent.revision } else { NO_REVISION }))
-        }
+    let conditions = Conditions::of(headers)?;
+    if conditions.are_met_by_all() {
+        return Ok(None);
+    }
+    let agent = app.agents.get(id).await?;
+    Ok(Some(if conditions.allow_change_of(&agent) { agent.revision } else { NO_REVISION }))
+}
+
+/// What a request names by `If-Match` and by `If-None-Match`.
+pub(super) struct Conditions {
+    only: Option<Tags>,
+    not: Option<Tags>,
+}
+
+impl Conditions {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let only = match headers.contains_key(IF_MATCH) {
+            true => Some(Tags::of_fields(headers, &IF_MATCH).ok_or(Problem::IF_MATCH)?),
+            false => None,
+        };
+        // One that makes no sense is none: it would only spare an answer.
+        Ok(Self { only, not: Tags::of_fields(headers, &IF_NONE_MATCH) })
+    }
+
+    /// Whether the request says from which revision it was made, or that it is for any.
+    pub(super) fn name_a_revision(&self) -> bool {
+        self.only.is_some()
+    }
+
+    /// Whether it is for any.
+    pub(super) fn are_met_by_all(&self) -> bool {
+        matches!(self.only, None | Some(Tags::Any)) && self.not.is_none()
+    }
+
+    /// Whether `If-Match` allows it: by the strong comparison, in which a weak tag is equal to none.
+    pub(super) fn allow(&self, agent: &Agent) -> bool {
+        self.only.as_ref().is_none_or(|tags| tags.name(agent, |is_weak| !is_weak))
+    }
+
+    /// Whether the caller has it already: by the weak comparison.
+    pub(super) fn are_of_who_has(&self, agent: &Agent) -> bool {
+        self.not.as_ref().is_some_and(|tags| tags.name(agent, |_is_weak| true))
+    }
+
+    /// Whether both allow it.
+    pub(super) fn allow_change_of(&self, agent: &Agent) -> bool {
+        self.allow(agent) && !self.are_of_who_has(agent)
     }
 }
 
 /// What a condition names.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Tags {
+enum Tags {
     /// Whatever is there.
     Any,
     /// These, each with whether it is a weak one.
@@ -39,26 +81,7 @@ pub(super) enum Tags {
 }
 
 impl Tags {
-    /// The condition that a change needs.
-    pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
-        if !headers.contains_key(IF_MATCH) {
-            return Ok(None);
-        }
-        Self::of_fields(headers, &IF_MATCH).map(Some).ok_or(Problem::IF_MATCH)
-    }
-
-    /// Whether the caller has it already. A condition that makes no sense is none: it would only spare an answer.
-    pub(super) fn has_already(headers: &HeaderMap, agent: &Agent) -> bool {
-        let tags = Self::of_fields(headers, &IF_NONE_MATCH);
-        tags.is_some_and(|tags| tags.names(agent, |_is_weak| true))
-    }
-
-    /// Whether a change may be made of this agent: by the strong comparison, in which a weak tag is equal to none.
-    pub(super) fn allow(&self, agent: &Agent) -> bool {
-        self.names(agent, |is_weak| !is_weak)
-    }
-
-    fn names(&self, agent: &Agent, counts: impl Fn(bool) -> bool) -> bool {
+    fn name(&self, agent: &Agent, counts: impl Fn(bool) -> bool) -> bool {
         let revision = agent.revision.to_string();
         match self {
             Self::Any => true,
@@ -74,11 +97,14 @@ impl Tags {
     }
 }
 
-/// One tag or more, with commas between.
+/// One tag or more, with commas between, of which there may be too many (RFC 9110, section 5.6.1.2).
 fn these(mut list: &[u8]) -> Option<Vec<(bool, String)>> {
     let mut tags = Vec::new();
     loop {
-        list = list.trim_ascii_start();
+        list = without_commas(list);
+        if list.is_empty() {
+            return Some(tags).filter(|tags| !tags.is_empty());
+        }
         let (is_weak, rest) = list.strip_prefix(b"W/").map_or((false, list), |rest| (true, rest));
         let rest = rest.strip_prefix(b"\"")?;
         let end = rest.iter().position(|byte| *byte == b'"')?;
@@ -88,11 +114,15 @@ fn these(mut list: &[u8]) -> Option<Vec<(bool, String)>> {
         }
         tags.push((is_weak, String::from_utf8_lossy(tag).into_owned()));
         list = rest.get(1..)?.trim_ascii_start();
-        match list.strip_prefix(b",") {
-            Some(rest) => list = rest,
-            None => return list.is_empty().then_some(tags),
+        if !matches!(list, [] | [b',', ..]) {
+            return None;
         }
     }
+}
+
+fn without_commas(list: &[u8]) -> &[u8] {
+    let begin = list.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b',');
+    list.get(begin.unwrap_or(list.len())..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -114,6 +144,9 @@ mod tests {
         assert_eq!(read(" \"1\" "), Some(Tags::These(vec![tag(false, "1")])));
         let all = vec![tag(false, "1"), tag(true, "a,b"), tag(false, "")];
         assert_eq!(read("\"1\" , W/\"a,b\"|\"\""), Some(Tags::These(all)));
+        for empty in [",\"1\"", "\"1\",", " , ,\"1\" ,, ", "|\"1\"|"] {
+            assert_eq!(read(empty), Some(Tags::These(vec![tag(false, "1")])), "{empty}");
+        }
     }
 
     #[test]
@@ -123,8 +156,9 @@ mod tests {
             "1",
             "\"1",
             "\"1\" \"2\"",
-            "\"1\",",
-            ",\"1\"",
+            ",",
+            " ,, ",
+            "\"1\"\"2\"",
             "w/\"1\"",
             "*, \"1\"",
             "\"1 2\"",

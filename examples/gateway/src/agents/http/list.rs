@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::view::{AgentView, StatusView, TierView, VisibilityView};
 use crate::app::App;
-use crate::extract::Page;
+use crate::extract::{Page, json_length};
 use crate::problem::Problem;
 
 /// Which agents are listed.
@@ -169,5 +169,6 @@ async fn page(
 fn size(agent: &Agent) -> usize {
     let content = &agent.content;
     let card = content.card.as_ref().map_or(0, |card| card.as_str().len());
-    512 + content.display_name.as_str().len() + content.description.as_str().len() + card
+    let texts = [content.display_name.as_str(), content.description.as_str(), content.owner.as_str()];
+    512 + texts.into_iter().map(json_length).sum::<usize>() + card
 }

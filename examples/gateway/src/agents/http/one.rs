@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tenancy_agents::{Agent, AgentError, AgentName, Transition};
 
-use super::etag::{self, NO_REVISION, Tags};
+use super::etag::{self, Conditions, NO_REVISION};
 use super::view::{AgentView, Answer};
 use super::{Id, known, patch};
 use crate::app::App;
@@ -28,10 +28,16 @@ const TRIES: usize = 8;
     (status = 200, description = "The agent", body = AgentView, headers(("ETag"))),
     (status = 304, description = "The caller has it already", headers(("ETag"))),
     (status = 404, description = "no-such-agent"),
+    (status = 412, description = "revision"),
 ))]
 pub(super) async fn read(State(app): State<App>, id: Id, headers: HeaderMap) -> Result<Response, Problem> {
-    let agent = app.agents.get(known(id)?).await?;
-    if Tags::has_already(&headers, &agent) {
+    let id = known(id)?;
+    let conditions = Conditions::of(&headers)?;
+    let agent = app.agents.get(id).await?;
+    if !conditions.allow(&agent) {
+        return Err(Problem::REVISION);
+    }
+    if conditions.are_of_who_has(&agent) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag::of(&agent))]).into_response());
     }
     Ok(Answer(agent).into_response())
@@ -85,7 +91,10 @@ pub(super) async fn update(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let id = known(id)?;
-    let tags = Tags::if_match(&headers)?.ok_or(Problem::PRECONDITION)?;
+    let conditions = Conditions::of(&headers)?;
+    if !conditions.name_a_revision() {
+        return Err(Problem::PRECONDITION);
+    }
     if !patch::is_patch(&headers) {
         return Ok(patch::refuse_type());
     }
@@ -93,14 +102,14 @@ pub(super) async fn update(
     let mut tries = TRIES;
     loop {
         let agent = app.agents.get(id).await?;
-        if !tags.allow(&agent) {
+        if !conditions.allow_change_of(&agent) {
             // The registry says what else is against it: it may not be the caller's to change.
             return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?).into_response());
         }
         let content = patch::apply(&agent, patch.clone())?;
         match app.agents.update(id, agent.revision, content).await {
             // Somebody was first, and the patch is for what has come of that as well.
-            Err(AgentError::Revision { .. }) if tags == Tags::Any => tries -= 1,
+            Err(AgentError::Revision { .. }) if conditions.are_met_by_all() => tries -= 1,
             updated => return Ok(Answer(updated?).into_response()),
         }
         if tries == 0 {

@@ -1,10 +1,13 @@
 //! A merge patch (RFC 7396).
 
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use tenancy_agents::{Agent, AgentContent};
 
@@ -24,10 +27,39 @@ pub(super) fn refuse_type() -> Response {
 pub(super) fn read(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, Problem> {
     let body = body.map_err(|rejection| extract::bytes_problem(&rejection))?;
     match serde_json::from_slice(&body) {
-        Ok(Value::Object(patch)) => Ok(patch),
-        // It would take the agent's place.
-        Ok(_) => Err(Problem::PATCH_MEMBER),
+        Ok(Members(patch)) => Ok(patch),
+        // What is no object would take the agent's place.
+        Err(error) if error.is_data() => Err(Problem::PATCH_MEMBER),
         Err(_) => Err(Problem::SYNTAX),
+    }
+}
+
+/// The members of an object, each of which is there once.
+struct Members(Map<String, Value>);
+
+struct MembersVisitor;
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, value)) = map.next_entry()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+        }
+        Ok(Members(members))
     }
 }
 

@@ -81,6 +81,10 @@ fn what_is_larger_is_refused_and_other_routes_take_less(store: &Store) {
     assert_eq!(change(400 * 1024).status, 200);
     let answer = change(400 * 1024 + 1);
     assert_eq!((answer.status, answer.problem()), (413, "gateway:too-large".to_owned()));
+    for (path, body) in [("/v1/agents", r#"["b"]"#), ("/v1/agents/from-card", r#"["b",{}]"#)] {
+        let answer = call(ALICE, "POST", path).json(body).send(gateway.address);
+        assert_eq!(answer.problem(), "gateway:wrong-shape", "{path}");
+    }
     for path in ["/v1/agents", "/v1/agents/from-card"] {
         let answer = call(ALICE, "POST", path).json(&body(400 * 1024 + 1)).send(gateway.address);
         assert_eq!(answer.problem(), "gateway:too-large", "{path}");
@@ -154,4 +158,8 @@ fn a_patch_is_said_to_be_one(store: &Store) {
         assert_eq!(answer.field("accept-patch"), accepted, "{other}");
     }
     assert_eq!(send("application/json", r#"{"owner":"#).problem(), "gateway:malformed-json");
+    for body in [r#"{"owner":"me","owner":"you"}"#, "[]", "null", "7"] {
+        let answer = send("application/json", body);
+        assert_eq!((answer.status, answer.problem()), (422, "gateway:wrong-shape".to_owned()), "{body}");
+    }
 }

@@ -19,6 +19,8 @@ on_each_store![
     of_eight_at_once_with_a_star_none_is_lost,
     with_a_star_no_change_in_between_is_in_the_way,
     what_is_read_only_says_so_whatever_the_condition,
+    a_change_may_name_what_the_agent_must_not_be,
+    a_read_may_name_its_revision,
 ];
 
 fn of_eight_at_once_one_wins_each_revision(store: &Store) {
@@ -51,7 +53,7 @@ fn the_revision_is_a_strong_entity_tag(store: &Store) {
     let id = register(&gateway, ALICE, &json!({ "name": "tagged" }));
     let path = format!("/v1/agents/{id}");
     let read = |tags: &str| call(ALICE, "GET", &path).field("If-None-Match", tags).send(gateway.address);
-    for tags in ["\"1\"", "W/\"1\"", "\"9\", \"1\"", "*"] {
+    for tags in ["\"1\"", "W/\"1\"", "\"9\", \"1\"", "*", "\"1\","] {
         let answer = read(tags);
         assert_eq!((answer.status, answer.field("etag"), &*answer.body), (304, Some("\"1\""), ""), "{tags}");
     }
@@ -236,4 +238,43 @@ fn what_is_read_only_says_so_whatever_the_condition(store: &Store) {
             assert_eq!(ask(&gateway, who, method, path).problem(), "gateway:agent-read-only");
         }
     }
+}
+
+/// RFC 9110, section 13.1.2.
+fn a_change_may_name_what_the_agent_must_not_be(store: &Store) {
+    let gateway = store.start();
+    let id = register(&gateway, ALICE, &json!({ "name": "a" }));
+    let path = format!("/v1/agents/{id}");
+    for tags in ["*", "\"1\"", "W/\"1\"", "\"9\", \"1\""] {
+        for (method, path) in [("PATCH", &path), ("DELETE", &path), ("POST", &format!("{path}/submit"))] {
+            let call = call(ALICE, method, path).field("If-None-Match", tags).field("If-Match", "*");
+            let answer = call.json(r#"{"owner":"me"}"#).send(gateway.address);
+            assert_eq!(
+                (answer.status, answer.problem()),
+                (412, "gateway:revision".to_owned()),
+                "{method} {tags}"
+            );
+        }
+    }
+    assert_eq!(ask(&gateway, ALICE, "GET", &path).json()["revision"], 1);
+    let change = call(ALICE, "PATCH", &path).field("If-None-Match", "\"9\"").field("If-Match", "*");
+    assert_eq!(change.json(r#"{"owner":"me"}"#).send(gateway.address).status, 200);
+    let submit = call(ALICE, "POST", &format!("{path}/submit")).field("If-None-Match", "\"1\"");
+    assert_eq!(submit.send(gateway.address).status, 200);
+}
+
+fn a_read_may_name_its_revision(store: &Store) {
+    let gateway = store.start();
+    let id = register(&gateway, ALICE, &json!({ "name": "a" }));
+    let read = |id: &str, tags: &str| {
+        call(ALICE, "GET", &format!("/v1/agents/{id}")).field("If-Match", tags).send(gateway.address)
+    };
+    for tags in ["\"1\"", "*", "\"9\", \"1\""] {
+        assert_eq!(read(&id, tags).status, 200, "{tags}");
+    }
+    for tags in ["\"2\"", "W/\"1\""] {
+        assert_eq!(read(&id, tags).problem(), "gateway:revision", "{tags}");
+        assert_eq!(read(NOBODY, tags).problem(), "gateway:no-such-agent", "{tags}");
+    }
+    assert_eq!(read(&id, "1").problem(), "gateway:malformed-if-match");
 }
