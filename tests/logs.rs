@@ -86,6 +86,7 @@ fn clear_is_one_debug_event_without_a_tenant() {
 
 #[test]
 fn a_cell_logs_as_the_context_does() {
+    let _alone = alone();
     let cell = TenantCell::new();
     let found = lines(|| {
         cell.set(tenant(3));

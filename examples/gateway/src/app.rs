@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::agents::{self, AgentStore, Agents};
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::events::{self, Events};
 use crate::limit::{RateLimit, limit};
 use crate::notes::{self, CachedNotes, FileNotes, MemoryNotes, Notes, PgNotes};
@@ -190,6 +190,7 @@ impl Gate {
         let has_demo_tokens = principals.has_demo_tokens();
         let tenant = TenantLayer::builder()
             .directory(tenants)
+            .timeout(database::LONGEST)
             .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)))
             .exempt(own::HEALTH)
             .exempt(openapi::PATH)

@@ -91,6 +91,17 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_LOG", value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub log: Level,
 
+    /// Milliseconds that Redis may take for a command: then each instance limits by itself, and caches nothing, until
+    /// it answers again
+    #[arg(
+        long,
+        env = "GATEWAY_REDIS_TIMEOUT",
+        value_name = "MILLISECONDS",
+        default_value = "100",
+        global = true
+    )]
+    pub redis_timeout: NonZeroU32,
+
     /// Seconds that a client has to send a request's head
     #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", value_name = "SECONDS", default_value_t = 10, hide = true)]
     pub head_timeout: u32,
@@ -158,6 +169,11 @@ impl Config {
             write: Duration::from_secs(self.write_timeout.into()),
             shutdown: Duration::from_secs(self.shutdown_timeout.into()),
         }
+    }
+
+    /// How long Redis may take.
+    pub fn redis_timeout(&self) -> Duration {
+        Duration::from_millis(self.redis_timeout.get().into())
     }
 
     /// The database, if one is named.

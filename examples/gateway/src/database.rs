@@ -25,7 +25,7 @@ const START: Duration = Duration::from_secs(30);
 /// How long a question may take, so that it is answered while its caller still waits.
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 /// How long a connection is waited for.
-const WAIT: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(4);
 /// How long a tenant's state may be kept where the listener hears nothing.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;

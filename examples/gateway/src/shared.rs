@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The one connection to the server, which connects anew by itself.
 ///
-/// A command that takes more than 100 ms has failed. After a failure, and until one command in a second is
+/// A command that takes more than 100 ms, or than it is [told](Self::within), has failed. After a failure, and until one command in a second is
 /// answered again, the others fail at once: a server that is down costs requests no time. The log tells when it
 /// begins and when it ends.
 #[derive(Clone)]
@@ -31,9 +31,13 @@ pub struct SharedRedis {
     client: Client,
     connection: Arc<Mutex<ConnectionManager>>,
     health: Arc<Health>,
+    longest: Duration,
 }
 
 impl SharedRedis {
+    /// How long a command may take where nothing else is said.
+    pub const USUAL: Duration = Duration::from_millis(100);
+
     /// Connects.
     ///
     /// # Errors
@@ -48,7 +52,15 @@ impl SharedRedis {
             Err(_) => Err(anyhow!("it did not answer within {} s", START.as_secs())),
         };
         let connection = connection.with_context(|| format!("can't use the Redis at {address}"))?;
-        Ok(Self { client, connection: Arc::new(Mutex::new(connection)), health: Arc::default() })
+        let (connection, health) = (Arc::new(Mutex::new(connection)), Arc::default());
+        Ok(Self { client, connection, health, longest: Self::USUAL })
+    }
+
+    /// Lets a command take as long as this. Where that is more than a second, more than one may ask at once a server that
+    /// is down.
+    #[must_use]
+    pub fn within(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     fn connection(&self) -> ConnectionManager {
@@ -57,7 +69,7 @@ impl SharedRedis {
 
     async fn ask<T>(&self, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let was_down = !self.health.is_up();
-        let reply = self.health.watch(call).await;
+        let reply = self.health.watch(self.longest, call).await;
         if was_down && reply.as_ref().is_err_and(RedisError::is_timeout) {
             self.renew();
         }
@@ -87,6 +99,8 @@ async fn connect(client: &Client) -> RedisResult<ConnectionManager> {
 
 async fn manager(client: Client) -> RedisResult<ConnectionManager> {
     let forever = ConnectionManagerConfig::new().set_number_of_retries(usize::MAX).set_max_delay(PAUSE);
+    // Of a command that takes too long the health is to know.
+    let forever = forever.set_response_timeout(None);
     ConnectionManager::new_with_config(client, forever).await
 }
 

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 use redis::{RedisError, RedisResult};
 use tokio::time::timeout;
 
-/// How long a command may take. It has ended long before the next probe begins, so that it can't be taken for one.
-const LONGEST: Duration = Duration::from_millis(100);
 /// How long it is until a server that failed is asked again.
 const PAUSE_MS: u64 = 1000;
 
@@ -32,12 +30,18 @@ impl Health {
     }
 
     /// The reply to a command, or an error in its stead while the server is down.
-    pub(super) async fn watch<T>(&self, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    ///
+    /// What may take no longer than the pause has ended before the next probe begins: there is one at a time.
+    pub(super) async fn watch<T>(
+        &self,
+        longest: Duration,
+        call: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
         let is_probe = !self.is_up();
         if is_probe && !self.begins_probe() {
             return Err(io::Error::from(io::ErrorKind::NotConnected).into());
         }
-        let reply = timeout(LONGEST, call).await;
+        let reply = timeout(longest, call).await;
         let reply = reply.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         match &reply {
             Err(error) if !is_of_a_key(error) => self.failed(error),
@@ -99,8 +103,14 @@ mod tests {
         Err(redis::make_extension_error(code.to_owned(), None))
     }
 
-    fn later(health: &Health) {
-        health.asks_at.fetch_sub(PAUSE_MS, Relaxed);
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn later(health: &Health, millis: u64) {
+        health.asks_at.fetch_sub(millis, Relaxed);
+    }
+
+    async fn watch<T>(health: &Health, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        health.watch(Duration::from_mins(1), call).await
     }
 
     #[tokio::test]
@@ -109,30 +119,32 @@ mod tests {
             start: Instant::now().checked_sub(Duration::from_secs(10)).unwrap(),
             ..Health::default()
         };
-        assert!(health.watch(ready(broken::<()>())).await.unwrap_err().is_io_error());
+        assert!(watch(&health, ready(broken::<()>())).await.unwrap_err().is_io_error());
+        // However long this takes.
+        health.asks_at.fetch_add(HOUR_MS, Relaxed);
         for _ in 0..3 {
-            let asked: RedisResult<()> = health.watch(async { panic!("it is asked") }).await;
+            let asked: RedisResult<()> = watch(&health, async { panic!("it is asked") }).await;
             assert!(asked.is_err() && !health.is_up());
         }
-        later(&health);
-        assert!(health.watch(ready(broken::<()>())).await.is_err());
-        assert_eq!(health.watch(ready(Ok(1))).await.ok(), None, "the probe has failed");
-        later(&health);
+        later(&health, PAUSE_MS + HOUR_MS);
+        assert!(watch(&health, ready(broken::<()>())).await.is_err());
+        assert_eq!(watch(&health, ready(Ok(1))).await.ok(), None, "the probe has failed");
+        later(&health, PAUSE_MS);
         let (probe, other) = tokio::join!(
-            health.watch(async {
+            watch(&health, async {
                 tokio::task::yield_now().await;
                 Ok(1)
             }),
-            health.watch(ready(Ok(2)))
+            watch(&health, ready(Ok(2)))
         );
         assert_eq!((probe.ok(), other.ok()), (Some(1), None), "one probe at a time");
-        assert_eq!(health.watch(ready(Ok(3))).await.ok(), Some(3));
+        assert_eq!(watch(&health, ready(Ok(3))).await.ok(), Some(3));
     }
 
     #[tokio::test]
     async fn a_server_that_is_too_slow_has_failed() {
         let health = Health::default();
-        let slow = health.watch(pending::<RedisResult<()>>());
+        let slow = health.watch(Duration::from_millis(10), pending::<RedisResult<()>>());
         let error = timeout(Duration::from_secs(20), slow).await.expect("it ends").unwrap_err();
         assert!(error.is_timeout() && !health.is_up());
     }
@@ -141,7 +153,7 @@ mod tests {
     async fn an_error_of_one_key_is_an_answer() {
         let health = Health::default();
         for (code, is_up) in [("WRONGTYPE", true), ("NOSCRIPT", true), ("OOM", false)] {
-            assert!(health.watch(ready(of_server::<()>(code))).await.is_err());
+            assert!(watch(&health, ready(of_server::<()>(code))).await.is_err());
             assert_eq!(health.is_up(), is_up, "{code}");
         }
     }

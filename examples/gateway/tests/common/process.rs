@@ -63,10 +63,14 @@ fn prepared(mut command: Command) -> Command {
         "SHUTDOWN_TIMEOUT",
         "LOG",
         "HEAD_TIMEOUT",
+        "WRITE_TIMEOUT",
+        "MAX_AGENTS",
         "SESSION",
     ] {
         command.env_remove(format!("GATEWAY_{name}"));
     }
+    // A machine that is held up is no outage.
+    command.env("GATEWAY_REDIS_TIMEOUT", "20000");
     // What is kept in files says so.
     command.env("GATEWAY_MEMORY", "1").env_remove("GATEWAY_DATA");
     for name in ["REDIS_URL", "DATABASE_URL", "DATABASE_LISTEN_URL", "DATABASE_ADMIN_URL", "TENANCY_KEY"] {

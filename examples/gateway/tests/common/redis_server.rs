@@ -3,15 +3,24 @@
 #[path = "../../../../tests/common/redis_server.rs"]
 mod shared;
 
+use std::time::Duration;
+
 use gateway::shared::{RedisUrl, SharedRedis};
 use redis::FromRedisValue;
+
+use super::PATIENCE;
 
 pub(crate) use shared::Server;
 
 impl Server {
-    /// As an instance of the service has it.
+    /// As an instance of the service has it, for which a machine that is held up is no outage.
     pub(crate) async fn shared(&self) -> SharedRedis {
-        SharedRedis::connect(&RedisUrl::from(self.url())).await.expect("a connection")
+        self.shared_within(PATIENCE).await
+    }
+
+    /// As an instance has it that soon takes the server for one that fails.
+    pub(crate) async fn shared_within(&self, longest: Duration) -> SharedRedis {
+        SharedRedis::connect(&RedisUrl::from(self.url())).await.expect("a connection").within(longest)
     }
 
     /// What a line of words gives, whose ever the keys are.

@@ -91,7 +91,7 @@ fn drop_by_drop_is_slow_too() {
 
 #[test]
 fn an_idle_connection_is_left_and_a_busy_one_is_not() {
-    let gateway = Gateway::with(&["--head-timeout", "1", "--write-timeout", "1", "--rate", "0"]);
+    let gateway = Gateway::with(&["--head-timeout", "3", "--write-timeout", "3", "--rate", "0"]);
     let mut busy = Connection::to(gateway.address);
     busy.write(&Call::get("/v1/notes/events").by("alice").of(ACME).bytes());
     assert_eq!(busy.answer_head().status, 200);
@@ -106,7 +106,7 @@ fn an_idle_connection_is_left_and_a_busy_one_is_not() {
 /// It answers each PING: without a request that is no reason to keep it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_of_http2_is_left_and_a_busy_one_is_not() {
-    let gateway = Gateway::with(&["--head-timeout", "1", "--write-timeout", "1"]);
+    let gateway = Gateway::with(&["--head-timeout", "3", "--write-timeout", "3"]);
     let mut busy = connect(gateway.address).await;
     let events = busy.send_request(request(("GET", "/v1/notes/events"), ACME, String::new())).await.unwrap();
     let since = Instant::now();
@@ -180,7 +180,7 @@ fn who_sends_far_too_much_reads_why_it_was_refused() {
 /// Nothing of the answer is written, so that no time-out of the socket sees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_opens_no_window_for_an_answer_is_let_go() {
-    let gateway = Gateway::with(&["--write-timeout", "1", "--head-timeout", "600"]);
+    let gateway = Gateway::with(&["--write-timeout", "3", "--head-timeout", "600"]);
     let writer = connect(gateway.address).await;
     for _ in 0..8 {
         let note = format!("{{\"text\":\"{}\"}}", "x".repeat(4096));

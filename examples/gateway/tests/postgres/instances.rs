@@ -212,7 +212,7 @@ fn a_tenant_at_its_limit_is_refused_and_the_others_are_served() {
     const NOISY: usize = 0;
     let folder = tempfile::tempdir().unwrap();
     let census = census(&folder);
-    let arguments = ["--principals", census.to_str().unwrap(), "--rate", "500", "--burst", "500"];
+    let arguments = ["--principals", census.to_str().unwrap(), "--rate", "50", "--burst", "500"];
     let (database, redis) = (Database::migrated(&arguments[..2]), Server::start());
     let start = || {
         let mut command = database.command(&arguments);

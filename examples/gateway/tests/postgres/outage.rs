@@ -1,7 +1,7 @@
 //! The database fails, and comes back.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -36,14 +36,31 @@ struct Written {
     refused: usize,
 }
 
-fn write_until(gateway: &Gateway, principal: &str, tenant: &str, ends: &AtomicBool) -> Written {
+/// What a writer is told, and what it has done so far.
+#[derive(Default)]
+struct Work {
+    ends: AtomicBool,
+    made: AtomicUsize,
+}
+
+impl Work {
+    /// Waits until some more is made.
+    fn go_on(&self) {
+        let wanted = self.made.load(SeqCst) + 5;
+        let made = wait_for(|| (self.made.load(SeqCst) >= wanted).then_some(()));
+        made.expect("its work goes on");
+    }
+}
+
+fn write_until(gateway: &Gateway, (principal, tenant): (&str, &str), work: &Work) -> Written {
     let mut written = Written::default();
-    while !ends.load(SeqCst) {
+    while !work.ends.load(SeqCst) {
         let text = format!("{principal} {}", written.tried.len());
         written.tried.insert(text.clone());
         let answer = post(gateway, principal, tenant, &text);
         if answer.status == 201 {
             written.made.insert(text);
+            work.made.fetch_add(1, SeqCst);
         } else {
             assert_unavailable(&answer);
             written.refused += 1;
@@ -68,23 +85,26 @@ fn texts(gateway: &Gateway, principal: &str, tenant: &str) -> Vec<String> {
 fn what_was_acknowledged_outlives_a_crash_and_nothing_is_anothers() {
     let mut database = Database::on_a_server_of_its_own();
     let gateways = [database.gateway(&LIMIT), database.gateway(&LIMIT)];
-    let ends = AtomicBool::new(false);
-    let writers = [(0, "alice", ACME), (1, "alice", ACME), (0, "bob", GLOBEX), (1, "bob", GLOBEX)];
+    let work: [_; 4] = std::array::from_fn(|_| Work::default());
+    let writers = [(0, ("alice", ACME)), (1, ("alice", ACME)), (0, ("bob", GLOBEX)), (1, ("bob", GLOBEX))];
     let written = thread::scope(|scope| {
-        let threads = writers.map(|(at, principal, tenant)| {
-            let (gateway, ends) = (&gateways[at], &ends);
-            scope.spawn(move || write_until(gateway, principal, tenant, ends))
+        let mut own = work.iter();
+        let threads = writers.map(|(at, who)| {
+            let (gateway, work) = (&gateways[at], own.next().expect("one each"));
+            scope.spawn(move || write_until(gateway, who, work))
         });
         for _ in 0..2 {
-            thread::sleep(Duration::from_millis(500));
+            work.iter().for_each(Work::go_on);
             database.crash_and_restart();
             for (gateway, (principal, tenant)) in gateways.iter().zip([("alice", ACME), ("bob", GLOBEX)]) {
                 let list = Call::get("/v1/notes").by(principal).of(tenant);
                 wait_for(|| (list.send(gateway.address).status == 200).then_some(())).expect("it is back");
             }
         }
-        thread::sleep(Duration::from_millis(500));
-        ends.store(true, SeqCst);
+        work.iter().for_each(Work::go_on);
+        for work in &work {
+            work.ends.store(true, SeqCst);
+        }
         threads.map(|thread| thread.join().expect("it ends"))
     });
     assert!(written.iter().any(|written| written.refused > 0), "the outage was felt");
@@ -112,6 +132,9 @@ fn without_a_database_each_request_is_answered_in_time() {
     let note = post(&gateway, "alice", ACME, "one").json();
     drop(database);
     let path = format!("/v1/notes/{}", note["id"].as_str().unwrap());
+    // What it knows of the tenant is as old as the connection by which it heard of it, of whose end it hears too.
+    let whoami = Call::get("/v1/whoami").by("alice").of(ACME);
+    wait_for(|| (whoami.send(gateway.address).status != 200).then_some(())).expect("it hears of the end");
     for call in ["GET /v1/notes", "GET /v1/whoami", &format!("GET {path}"), &format!("DELETE {path}")] {
         let (method, path) = call.split_once(' ').unwrap();
         assert_unavailable(&Call::new(method, path).by("alice").of(ACME).send(gateway.address));

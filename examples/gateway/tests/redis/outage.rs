@@ -19,6 +19,8 @@ use crate::common::{ACME, GLOBEX, INITECH, PATIENCE, PLATFORM};
 use crate::instance::{ask, ask_each, assert_burst, instance};
 
 const LIMIT: [&str; 4] = ["--rate", "1", "--burst", "10"];
+/// Longer than a machine is held up for, mostly.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Waits until an instance counts by Redis.
 async fn is_shared(server: &Server, service: &impl HttpService) {
@@ -36,8 +38,8 @@ async fn is_shared(server: &Server, service: &impl HttpService) {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn meanwhile_each_instance_limits_by_itself() {
     let mut server = Server::start();
-    let one = instance(Some(server.shared().await), &LIMIT);
-    let other = instance(Some(server.shared().await), &LIMIT);
+    let one = instance(Some(server.shared_within(LONGEST).await), &LIMIT);
+    let other = instance(Some(server.shared_within(LONGEST).await), &LIMIT);
     let start = Instant::now();
     assert_burst(ask_each(&[&one, &other], ACME, 10).await.0, 10, start);
 
@@ -67,7 +69,7 @@ async fn meanwhile_each_instance_limits_by_itself() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_server_that_stands_still_holds_nobody_up() {
     let server = Server::start();
-    let service = instance(Some(server.shared().await), &LIMIT);
+    let service = instance(Some(server.shared_within(LONGEST).await), &LIMIT);
     assert_eq!(ask(&service, ACME, "GET /v1/whoami", "").await.status, 200);
     let () = server.ask("CLIENT PAUSE 60000 ALL");
     let instances = [&service];
@@ -108,9 +110,13 @@ fn way_that_is_lost(server: &Server, is_lost: &Arc<AtomicBool>) -> RedisUrl {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_connection_that_is_lost_without_a_word_is_replaced() {
     let (server, is_lost) = (Server::start(), Arc::new(AtomicBool::new(false)));
-    let redis = SharedRedis::connect(&way_that_is_lost(&server, &is_lost)).await.expect("a connection");
+    let redis = SharedRedis::connect(&way_that_is_lost(&server, &is_lost))
+        .await
+        .expect("a connection")
+        .within(LONGEST);
     let service = instance(Some(redis), &LIMIT);
-    assert_eq!(ask(&service, ACME, "GET /v1/whoami", "").await.status, 200);
+    // So many that they are counted for a while.
+    ask_each(&[&service], GLOBEX, 10).await;
     assert_eq!(server.ask::<usize>("DBSIZE"), 1);
     is_lost.store(true, SeqCst);
     assert_eq!(ask(&service, ACME, "GET /v1/whoami", "").await.status, 200);
@@ -121,7 +127,16 @@ async fn a_connection_that_is_lost_without_a_word_is_replaced() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 fn the_log_tells_when_it_begins_and_when_it_ends() {
     let mut server = Server::with_password("s3cret");
-    let gateway = Gateway::with(&["--redis-url", &server.url(), "--rate", "1000000", "--log", "trace"]);
+    let gateway = Gateway::with(&[
+        "--redis-url",
+        &server.url(),
+        "--redis-timeout",
+        "100",
+        "--rate",
+        "1000000",
+        "--log",
+        "trace",
+    ]);
     let ask = |tenant| Call::get("/v1/whoami").by("operator").of(tenant).send(gateway.address).status;
     assert!(
         gateway.stdout.text().starts_with("Redis counts each tenant's requests"),

@@ -37,12 +37,12 @@ pub(super) struct Conditions {
 
 impl Conditions {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let only = match headers.contains_key(IF_MATCH) {
-            true => Some(Tags::of_fields(headers, &IF_MATCH).ok_or(Problem::IF_MATCH)?),
-            false => None,
-        };
-        // One that makes no sense is none: it would only spare an answer.
-        Ok(Self { only, not: Tags::of_fields(headers, &IF_NONE_MATCH) })
+        let [only, not] = [&IF_MATCH, &IF_NONE_MATCH].map(|name| Tags::of_fields(headers, name));
+        if only.is_none() && headers.contains_key(IF_MATCH) {
+            return Err(Problem::IF_MATCH);
+        }
+        // Of the other one that makes no sense is none: it would only spare an answer.
+        Ok(Self { only, not })
     }
 
     /// Whether the request says from which revision it was made, or that it is for any.
