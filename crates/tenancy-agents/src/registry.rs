@@ -111,7 +111,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                 return Ok(Registered { agent: found, is_new: false });
             }
             let now = self.source.now();
-            let agent = Agent {
+            let mut agent = Agent {
                 id: self.source.new_id(),
                 tenant,
                 name,
@@ -122,19 +122,23 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                 updated_at: now,
                 last_seen_at: None,
             };
-            match self.store.insert(&agent).await {
-                Ok(()) => return Ok(Registered { agent, is_new: true }),
-                // Somebody was first: perhaps with the same.
-                Err(AgentError::NameTaken) => {}
-                Err(error) => return Err(error),
-            }
-            match self.store.get_by_name(&agent.name).await? {
-                Some(found) if found.is_visible_to(tenant) => {
-                    check_same(tenant, &found, &agent.content)?;
-                    Ok(Registered { agent: found, is_new: false })
+            for _ in 0..TRIES {
+                match self.store.insert(&agent).await {
+                    Ok(()) => return Ok(Registered { agent, is_new: true }),
+                    // Somebody was first: perhaps with the same.
+                    Err(AgentError::NameTaken) => {}
+                    Err(error) => return Err(error),
                 }
-                _ => Err(AgentError::NameTaken),
+                if let Some(found) = self.store.get_by_name(&agent.name).await?
+                    && found.is_visible_to(tenant)
+                {
+                    check_same(tenant, &found, &agent.content)?;
+                    return Ok(Registered { agent: found, is_new: false });
+                }
+                // The name is free again, or it was not the name that was taken.
+                agent.id = self.source.new_id();
             }
+            Err(AgentError::NameTaken)
         }
     }
 
@@ -354,7 +358,8 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// Puts an agent back as it was exported, with its id, state and revision. Whether it is new: the same may be
     /// there already, and may have been seen since.
     ///
-    /// It takes an approval, for the state it comes in may be one that the platform gave.
+    /// It takes an approval, for the state it comes in may be one that the platform gave. Its times and its revision are
+    /// taken as they are: of what anybody may have made, look at them before.
     ///
     /// # Errors
     ///

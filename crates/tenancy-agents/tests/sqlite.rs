@@ -150,3 +150,76 @@ async fn a_name_is_not_taken_while_it_is_shared() {
     }
     assert_eq!(shared + taken, 40);
 }
+
+/// One that is lowered is one from then on.
+#[tokio::test]
+async fn a_quota_is_not_passed_by_a_tombstone_for_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
+    for name in ["one", "two", "three", "four", "five"] {
+        register(&registry, A, name).await.expect("there is no quota");
+    }
+    for name in ["one", "two"] {
+        let agent = registry.get_by_name(&AgentName::parse(name).expect("a name")).in_tenant(A).await;
+        registry.deregister(agent.expect("it is there").id).in_tenant(A).await.expect("its own");
+    }
+    let lowered = |quota| AgentRegistry::new(SqliteStore::new(files.clone()).quota(quota), SystemSource);
+    let error = register(&lowered(3), A, "six").await.expect_err("three are living");
+    assert!(matches!(error, AgentError::Quota { limit: 3 }), "{error}");
+    let deleted = Filter { status: Some(AgentStatus::Deleted), ..Filter::default() };
+    let tombstones = registry.count(&deleted).in_tenant(A).await.expect("a count");
+    assert_eq!(tombstones, 2, "none is forgotten in vain");
+    register(&lowered(4), A, "six").await.expect("in the place of both");
+    assert_eq!(registry.count(&deleted).in_tenant(A).await.expect("a count"), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_full_of_tombstones_has_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config::new(folder.path())
+        .migrations(MIGRATIONS)
+        .max_bytes(std::num::NonZero::new(192 * 1024).expect("some"));
+    let files = TenantFiles::open(config).expect("a folder");
+    let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+    let mut kept = 0;
+    // More than the file holds, many times over.
+    for round in 0..2000 {
+        let agent = register(&registry, A, "again").await.expect("tombstones make room");
+        registry.deregister(agent.id).in_tenant(A).await.expect("its own");
+        if round < 5 {
+            register(&registry, A, &format!("kept-{round}")).await.expect("room");
+            kept += 1;
+        }
+    }
+    assert_eq!(names(&registry, A).await.expect("its own").len(), kept);
+    let full = async {
+        for number in 0..10_000 {
+            register(&registry, A, &format!("agent-{number}")).await?;
+        }
+        Ok::<_, AgentError>(())
+    };
+    let error = full.await.expect_err("it is full of what is living");
+    assert!(matches!(error, AgentError::Full), "{error}");
+}
+
+/// The platform is the only one that can do something about it.
+#[tokio::test]
+async fn whose_file_keeps_the_platform_from_sharing_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry = open(folder.path());
+    register(&registry, A, "one").await.expect("its own");
+    drop(registry);
+    let newer = rusqlite::Connection::open(file(folder.path(), A)).expect("a file");
+    newer.pragma_update(None, "user_version", 99).expect("a newer version");
+    drop(newer);
+    let registry = open(folder.path());
+    let name = AgentName::parse("all").expect("a name");
+    let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+    let agent = registry.register(name, content).in_tenant(P).await.expect("the platform's").agent;
+    registry.submit(agent.id).in_tenant(P).await.expect("a draft");
+    let approval = async { Approval::grant(P, agent.id) }.in_tenant(P).await.expect("the platform's");
+    let error = registry.approve(agent.id, &approval).in_tenant(P).await.expect_err("nobody knows");
+    assert!(matches!(error, AgentError::Store(_)), "{error:?}");
+    assert!(error.to_string().contains(&A.to_string()), "{error}");
+}

@@ -137,8 +137,7 @@ impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use rusqlite::Error as E;
         match self.0 {
-            // It names tables and columns alone, or is the text of a trigger.
-            E::SqliteFailure(error, Some(text)) if error.code == ErrorCode::ConstraintViolation => {
+            E::SqliteFailure(error, Some(text)) if names_columns_alone(error) => {
                 write!(f, "sqlite: {text}")
             }
             E::SqliteFailure(error, _) => write!(f, "sqlite: {}", Code(error)),
@@ -164,6 +163,14 @@ impl fmt::Display for Brief<'_> {
             _ => f.write_str("a parameter or a column does not fit the statement"),
         }
     }
+}
+
+/// Whether what SQLite says of it is the names of tables, columns and indexes. A CHECK without a name is its own text, and
+/// a trigger says what it likes, values too.
+fn names_columns_alone(error: &ffi::Error) -> bool {
+    use ffi::{SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    [SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE]
+        .contains(&error.extended_code)
 }
 
 /// What an error code means, in SQLite's words.

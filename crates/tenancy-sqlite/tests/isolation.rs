@@ -282,6 +282,9 @@ fn a_tenant_can_not_fill_the_disk() {
 fn errors_show_no_value_and_no_text_of_a_statement() {
     let place = Place::new();
     place.add(A, "hunter2").unwrap();
+    let tables = "CREATE TABLE checked (x CHECK (x <> 'hunter2')); CREATE TABLE triggered (x); \
+         CREATE TRIGGER t BEFORE INSERT ON triggered BEGIN SELECT RAISE(ABORT, 'not ' || new.x); END;";
+    TenantContext::scope(A, || place.files.write(|file| file.execute_batch(tables))).unwrap();
     let run = |sql: &str| {
         let row = |row: &rusqlite::Row<'_>| row.get::<_, i8>(0);
         TenantContext::scope(A, || place.files.write(|file| file.query(sql, ["hunter2"], row))).unwrap_err()
@@ -295,6 +298,8 @@ fn errors_show_no_value_and_no_text_of_a_statement() {
         "SELECT json_extract('{}', ?1)",
         "SELECT ?1, ?2",
         "SELECT hunter2 FROM notes WHERE body = ?1",
+        "INSERT INTO checked VALUES (?1)",
+        "INSERT INTO triggered VALUES (?1)",
     ] {
         let error = run(sql);
         assert!(matches!(error, Error::Sqlite(_)), "{error:?}");

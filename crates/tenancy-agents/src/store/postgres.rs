@@ -47,9 +47,9 @@ const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(la
 const NUMBER: &str = "SELECT count(*) FROM tenancy_agents.agents WHERE tenant_id = $1";
 
 /// Not the one that room is made for. Of those who make room at once each waits for the one before, and forgets the next.
-const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = \
+const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND id = ANY (ARRAY \
      (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' AND id <> $2 \
-     ORDER BY updated_at, id LIMIT 1 FOR UPDATE)";
+     ORDER BY updated_at, id LIMIT $3 FOR UPDATE))";
 
 /// The agents of a database, which instances of a service share.
 ///
@@ -108,8 +108,13 @@ impl PgStore {
                 tx.execute(INSERT, params).await?;
                 let rows = tx.query_unverified(NUMBER, &[&own]).await?;
                 let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
-                if number > self.quota as u64 && tx.execute(FORGET, &[&own, &id]).await? == 0 {
-                    return Err(Failed::Quota);
+                let too_many = number.saturating_sub(self.quota as u64);
+                if too_many > 0 {
+                    let most = i64::try_from(too_many).unwrap_or(i64::MAX);
+                    let forgotten = tx.execute(FORGET, &[&own, &id, &most]).await?;
+                    if forgotten < too_many {
+                        return Err(Failed::Quota);
+                    }
                 }
                 Ok(())
             })

@@ -65,6 +65,9 @@ pub struct SqliteStore {
     quota: usize,
 }
 
+/// How many tombstones a file that is full forgets at once.
+const AT_ONCE: u64 = 64;
+
 impl SqliteStore {
     /// The agents in files that have [`SCHEMA`]. A program makes one of its files, and clones it: names are looked at
     /// within one alone.
@@ -72,7 +75,8 @@ impl SqliteStore {
         Self { files, names: Arc::default(), quota: usize::MAX }
     }
 
-    /// How many agents a tenant may have, tombstones among them: where there are as many, the oldest of these makes room.
+    /// How many agents a tenant may have, tombstones among them: where there are as many, the oldest of these makes room,
+    /// and also where the tenant's file is full.
     #[must_use]
     pub fn quota(self, quota: usize) -> Self {
         Self { quota, ..self }
@@ -161,7 +165,7 @@ impl SqliteStore {
         if agent.tenant != tenant {
             return Err(AgentError::NotFound);
         }
-        let _names = match self.hold_name(tenant, agent) {
+        let _names = match self.hold_name(tenant, agent, &agent.name) {
             // What the tenant itself has is told first.
             Err(AgentError::NameHeld(_) | AgentError::NameShared)
                 if self.own(|own| is_taken(own, agent))? =>
@@ -170,38 +174,50 @@ impl SqliteStore {
             }
             held => held?,
         };
-        Ok(self.files.write(|tx| {
+        let add = |tx: &TenantTx<'_>| {
             if is_taken(tx, agent)? {
                 return Err(Failed::Answer(AgentError::NameTaken));
             }
             self.make_room(tx)?;
             write(tx, agent)
-        })?)
+        };
+        loop {
+            match self.files.write(add) {
+                // The file may be full before there are too many.
+                Err(Failed::File(Error::Full)) if self.files.write(|tx| forget(tx, AT_ONCE))? > 0 => {}
+                added => return Ok(added?),
+            }
+        }
     }
 
     fn make_room(&self, tx: &TenantTx<'_>) -> Result<(), Failed> {
-        const OLDEST: &str = "DELETE FROM agents WHERE id = \
-             (SELECT id FROM agents WHERE status = 'deleted' ORDER BY updated_at, id LIMIT 1)";
         let limit = self.quota;
         if limit == usize::MAX {
             return Ok(());
         }
         let count: i64 = tx.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))?;
-        if count.unsigned_abs() < limit as u64 || tx.execute(OLDEST, [])? > 0 {
-            return Ok(());
+        let too_many = (count.unsigned_abs() + 1).saturating_sub(limit as u64);
+        if forget(tx, too_many)? < too_many {
+            return Err(Failed::Answer(AgentError::Quota { limit }));
         }
-        Err(Failed::Answer(AgentError::Quota { limit }))
+        Ok(())
     }
 
     fn change(&self, tenant: TenantId, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
         if agent.tenant != tenant {
             return Ok(false);
         }
-        let _names = if agent.is_shared() { Some(self.hold_name(tenant, agent)?) } else { None };
         let Ok(revision) = i64::try_from(revision) else { return Ok(false) };
         if !self.has_file()? {
             return Ok(false);
         }
+        let _names = if agent.is_shared() {
+            // The one that it has, which stays.
+            let Some(name) = self.own(|own| row::name(own, agent.id))? else { return Ok(false) };
+            Some(self.hold_name(tenant, agent, &name)?)
+        } else {
+            None
+        };
         Ok(self.files.write(|tx| row::replace(tx, agent, revision))?)
     }
 
@@ -257,6 +273,16 @@ impl Store for SqliteStore {
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         self.work(move |store, _| store.see(id, at)).await
     }
+}
+
+/// Forgets the oldest tombstones, and gives how many.
+fn forget(tx: &TenantTx<'_>, number: u64) -> Result<u64, Failed> {
+    const OLDEST: &str = "DELETE FROM agents WHERE id IN \
+         (SELECT id FROM agents WHERE status = 'deleted' ORDER BY updated_at, id LIMIT ?1)";
+    if number == 0 {
+        return Ok(0);
+    }
+    Ok(tx.execute(OLDEST, [i64::try_from(number).unwrap_or(i64::MAX)])? as u64)
 }
 
 /// Whether the tenant has one of the id, or where neither is deleted, of the name.

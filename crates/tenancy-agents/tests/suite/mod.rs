@@ -33,6 +33,8 @@ macro_rules! suite {
             names::of_many_who_register_at_once_one_is_new,
             names::what_the_tenant_has_itself_is_told_first,
             names::an_id_is_the_tenants_own,
+            names::an_id_that_is_taken_is_no_name_that_is,
+            names::what_is_shared_is_shared_by_the_name_that_it_has,
             pages::pages_follow_each_other_and_show_each_once,
             pages::filters_are_the_same_for_lists_and_counts,
             pages::finding_shows_what_is_in_use_and_has_the_tag,

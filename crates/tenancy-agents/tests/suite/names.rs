@@ -1,10 +1,12 @@
 //! Whose a name is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
-    Agent, AgentContent, AgentError, AgentStatus, Filter, NameHolders, Store, Transition, Visibility,
+    Agent, AgentContent, AgentError, AgentId, AgentRegistry, AgentStatus, Filter, NameHolders, Source, Store,
+    Transition, UnixMillis, Visibility,
 };
 
 use super::support::{A, B, P, Subject, approval, described, name, names};
@@ -155,4 +157,39 @@ pub(crate) async fn an_id_is_the_tenants_own<S: Store>(subject: &Subject<S>) {
     assert_eq!(subject.get(A, shared.id).await.expect("its own"), own);
     assert_eq!(subject.get(B, shared.id).await.expect("it is shared"), shared);
     assert_eq!(subject.get(P, shared.id).await.expect("its own"), shared);
+}
+
+/// The first ids that it gives are all the same.
+struct Stuck(AtomicU64);
+
+impl Source for Stuck {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1_700_000_000_000)
+    }
+
+    fn new_id(&self) -> AgentId {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        AgentId::v7(UnixMillis(1_700_000_000_000 + number.saturating_sub(3)), [0x5a; 10])
+    }
+}
+
+pub(crate) async fn an_id_that_is_taken_is_no_name_that_is<S: Store>(subject: &Subject<S>) {
+    let registry = AgentRegistry::new(subject.registry.store(), Stuck(AtomicU64::new(0)));
+    for agent in ["one", "two", "three"] {
+        let registered = registry.register(name(agent), described(agent)).in_tenant(A).await;
+        assert!(registered.expect("its name is free").is_new);
+    }
+    let all = subject.all(A, &Filter::default()).await;
+    assert_eq!(names(&all), ["one", "two", "three"]);
+}
+
+/// A replacement keeps the name that is there, whatever name it says.
+pub(crate) async fn what_is_shared_is_shared_by_the_name_that_it_has<S: Store>(subject: &Subject<S>) {
+    subject.register(A, "search").await;
+    let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
+    let agent = subject.register_with(P, "search", content).await;
+    let renamed = Agent { name: name("unused"), status: AgentStatus::Active, revision: 2, ..agent };
+    let replaced = subject.registry.store().replace(&renamed, 1).in_tenant(P).await;
+    assert!(matches!(replaced, Err(AgentError::NameHeld(_))), "{replaced:?}");
+    assert!(matches!(subject.by_name(B, "search").await, Err(AgentError::NotFound)));
 }

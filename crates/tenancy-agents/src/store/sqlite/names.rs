@@ -1,5 +1,6 @@
 //! Whose a name is, across files.
 
+use std::fmt;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use rusqlite::params;
@@ -9,7 +10,7 @@ use tenancy_sqlite::Error;
 use super::sql::SHARED;
 use super::{Failed, SqliteStore};
 use crate::agent::{Agent, AgentName};
-use crate::error::{AgentError, NameHolders};
+use crate::error::{AgentError, NameHolders, StoreError};
 
 /// What is held until the name is written, or it is not.
 pub(super) enum Held<'s> {
@@ -21,19 +22,45 @@ pub(super) enum Held<'s> {
     ByPlatform(RwLockWriteGuard<'s, ()>),
 }
 
+/// What keeps the platform from seeing whether a tenant has a name.
+#[derive(Debug)]
+struct InTheWay {
+    tenant: TenantId,
+    error: Error,
+}
+
+fn in_the_way(tenant: TenantId, error: Error) -> AgentError {
+    let is_busy = matches!(error, Error::Busy);
+    let error = StoreError::new(InTheWay { tenant, error });
+    if is_busy { AgentError::Unavailable(Some(error)) } else { AgentError::Store(error) }
+}
+
+impl fmt::Display for InTheWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file of tenant {}: {}", self.tenant, self.error)
+    }
+}
+
+impl std::error::Error for InTheWay {}
+
 impl SqliteStore {
     /// Sees to it that nobody else takes the name in the way that would be in this one's.
-    pub(super) fn hold_name(&self, tenant: TenantId, agent: &Agent) -> Result<Held<'_>, AgentError> {
+    pub(super) fn hold_name(
+        &self,
+        tenant: TenantId,
+        agent: &Agent,
+        name: &AgentName,
+    ) -> Result<Held<'_>, AgentError> {
         if !agent.is_shared() {
             let held = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            if agent.is_living() && !tenant.is_platform() && self.is_shared_name(&agent.name)? {
+            if agent.is_living() && !tenant.is_platform() && self.is_shared_name(name)? {
                 return Err(AgentError::NameShared);
             }
             return Ok(Held::ByTenant(held));
         }
         let held = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_shared_name(&agent.name)? {
-            self.check_holders(&agent.name)?;
+        if !self.is_shared_name(name)? {
+            self.check_holders(name)?;
         }
         Ok(Held::ByPlatform(held))
     }
@@ -52,6 +79,8 @@ impl SqliteStore {
             let has_name = match TenantContext::scope(tenant, || self.has_name(name)) {
                 // A file that is none serves nobody, its own tenant neither: it is not to hold up the platform.
                 Err(Failed::File(Error::Corrupt(_) | Error::Foreign(_) | Error::NotAFile(_))) => false,
+                // The platform is the one to hear whose file it is.
+                Err(Failed::File(error)) => return Err(in_the_way(tenant, error)),
                 has_name => has_name?,
             };
             if has_name {

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use rusqlite::{Row, params};
 use tenancy::TenantId;
-use tenancy_sqlite::TenantTx;
+use tenancy_sqlite::{TenantReader, TenantTx};
 use uuid::Uuid;
 
 use super::Failed;
@@ -57,6 +57,14 @@ fn read_parts(row: &Row<'_>) -> Result<Agent, Box<dyn core::error::Error + Send 
         updated_at: time(15)?,
         last_seen_at: seen.map(|millis| UnixMillis(millis.unsigned_abs())),
     })
+}
+
+/// The name of an agent, if there is one of the id.
+pub(super) fn name(reader: &TenantReader<'_>, id: AgentId) -> Result<Option<AgentName>, Failed> {
+    const SQL: &str = "SELECT name FROM agents WHERE id = ?1";
+    let names: Vec<String> = reader.query(SQL, [id.as_uuid().as_bytes()], |row| row.get(0))?;
+    let name = names.first().map(|name| AgentName::parse(name)).transpose();
+    name.map_err(|kind| Failed::Answer(StoreError::new(kind).into()))
 }
 
 /// Adds an agent.
