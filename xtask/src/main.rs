@@ -87,6 +87,7 @@ fn run(arguments: &[&str]) -> Result<Option<ExitCode>> {
             postgres::set_up()?;
             let test = ["--test", "postgres", "a_tenant_at_its_limit", "--", "--ignored", "--nocapture"];
             process::cargo(&[&["test", "--release", "--quiet", "-p", "gateway"], &test[..]].concat())
+                .env("NOISY_RATE", "500")
                 .run()?;
             Some(ExitCode::SUCCESS)
         }

@@ -159,6 +159,17 @@ $function$;
 ALTER FUNCTION tenancy_agents.keep_name() OWNER TO tenancy_owner;
 REVOKE ALL ON FUNCTION tenancy_agents.keep_name() FROM PUBLIC, tenancy_app;
 
+-- An operator's: no trigger of a row runs then. Who may not empty these two may not empty that one.
+CREATE OR REPLACE FUNCTION tenancy_agents.forget_all() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+    TRUNCATE tenancy_agents.agent_capabilities, tenancy_agents.names;
+    RETURN NULL;
+END
+$function$;
+ALTER FUNCTION tenancy_agents.forget_all() OWNER TO tenancy_owner;
+REVOKE ALL ON FUNCTION tenancy_agents.forget_all() FROM PUBLIC, tenancy_app;
+
 -- After the row, so that what the tenant itself has already is told by the table's own keys. A heartbeat runs none.
 CREATE OR REPLACE TRIGGER keep_capabilities
     AFTER INSERT OR DELETE OR UPDATE OF tenant_id, id, capabilities ON tenancy_agents.agents
@@ -166,3 +177,6 @@ CREATE OR REPLACE TRIGGER keep_capabilities
 CREATE OR REPLACE TRIGGER keep_name
     AFTER INSERT OR DELETE OR UPDATE OF tenant_id, name, status, visibility ON tenancy_agents.agents
     FOR EACH ROW EXECUTE FUNCTION tenancy_agents.keep_name();
+CREATE OR REPLACE TRIGGER forget_all
+    AFTER TRUNCATE ON tenancy_agents.agents
+    FOR EACH STATEMENT EXECUTE FUNCTION tenancy_agents.forget_all();

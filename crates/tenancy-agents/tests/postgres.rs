@@ -64,6 +64,45 @@ async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
     assert!(get(&store, B, 1).await.is_some());
 }
 
+/// One that is lowered is one from then on.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_quota_is_not_passed_by_a_tombstone_for_each() {
+    let server = Server::start();
+    let store = pg_store(&server).await;
+    for (number, name) in (1..).zip(["one", "two", "three", "four", "five"]) {
+        add(&store, &draft(A, number, name)).await;
+        if number < 3 {
+            let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(A, number, name) };
+            assert!(store.replace(&deleted, 1).in_tenant(A).await.expect("an answer"));
+        }
+    }
+    let refused = store.clone().quota(3).insert(&draft(A, 6, "six")).in_tenant(A).await;
+    assert!(matches!(refused, Err(AgentError::Quota { limit: 3 })), "{refused:?}");
+    assert!(
+        get(&store, A, 1).await.is_some() && get(&store, A, 2).await.is_some(),
+        "none is forgotten in vain"
+    );
+    add(&store.clone().quota(4), &draft(A, 6, "six")).await;
+    assert_eq!((get(&store, A, 1).await, get(&store, A, 2).await), (None, None));
+}
+
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn of_agents_that_an_operator_threw_away_no_name_and_no_tag_is_left() {
+    let server = Server::start();
+    let store = pg_store(&server).await;
+    add(&store, &draft(A, 1, "one")).await;
+    add(&store, &shared(2, "all")).await;
+    let operator = server.superuser().await;
+    operate(&operator, "TRUNCATE tenancy_agents.agents").await;
+    for (number, name) in [(3, "one"), (4, "all")] {
+        add(&store, &draft(A, number, name)).await;
+    }
+    let tags = "SELECT count(*) FROM tenancy_agents.agent_capabilities";
+    assert_eq!(operator.query_one(tags, &[]).await.expect("a row").get::<_, i64>(0), 2);
+}
+
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn the_migration_runs_again_and_the_audit_lets_it_be() {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -155,6 +156,15 @@ fn text(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
         let mut text = String::new();
         stream.read_to_string(&mut text).map(|_| text).expect("UTF-8")
     })
+}
+
+/// Ends what goes on until it is set: also where the test fails before, which would wait for it otherwise.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Asks again until there is an answer, or patience ends.

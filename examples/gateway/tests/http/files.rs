@@ -83,8 +83,10 @@ fn what_was_acknowledged_outlives_kill_9() {
                 write(&written[3], "bob", GLOBEX, "/v1/agents", r#"{"name":"r#"}"#),
             ];
             let all_write = || written.iter().all(|count| count.load(Ordering::Relaxed) >= 5);
-            wait_for(|| all_write().then_some(())).expect("each has written");
+            let all = wait_for(|| all_write().then_some(()));
+            // Whatever came of it: those who write are waited for.
             gateway.signal("KILL");
+            all.expect("each has written");
             for (place, writer) in writers.into_iter().enumerate() {
                 let kept = if place < 2 { &mut notes } else { &mut agents };
                 kept.extend(writer.join().unwrap());

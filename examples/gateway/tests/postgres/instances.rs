@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::common::call::{Answer, Call};
 use crate::common::database::Database;
-use crate::common::process::Gateway;
+use crate::common::process::{Ends, Gateway};
 use crate::common::redis_server::Server;
 
 const TENANTS: usize = 50;
@@ -134,6 +134,7 @@ fn one_of_two_instances_is_killed_and_nothing_is_lost_or_foreign() {
     let known = known["id"].as_str().unwrap();
     let (is_over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let all: Vec<Told> = thread::scope(|scope| {
+        let end = Ends(&is_over);
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
                 let (instances, is_over, rounds) = (&instances, &is_over, &rounds);
@@ -170,7 +171,7 @@ fn one_of_two_instances_is_killed_and_nothing_is_lost_or_foreign() {
         turns(3 * WRITERS);
         one.signal("KILL");
         turns(6 * WRITERS);
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
         // By writer: the tenants that it had.
         writers.into_iter().flat_map(|writer| writer.join().expect("all was as it was told")).collect()
     });
@@ -212,7 +213,10 @@ fn a_tenant_at_its_limit_is_refused_and_the_others_are_served() {
     const NOISY: usize = 0;
     let folder = tempfile::tempdir().unwrap();
     let census = census(&folder);
-    let arguments = ["--principals", census.to_str().unwrap(), "--rate", "50", "--burst", "500"];
+    // So low that whatever machine this is on comes to it; the benchmark has one that takes work.
+    let rate = std::env::var("NOISY_RATE").map_or(10, |rate| rate.parse().expect("a number"));
+    let [rate, burst] = [rate, rate.max(200)].map(|number: u32| number.to_string());
+    let arguments = ["--principals", census.to_str().unwrap(), "--rate", &rate, "--burst", &burst];
     let (database, redis) = (Database::migrated(&arguments[..2]), Server::start());
     let start = || {
         let mut command = database.command(&arguments);
@@ -226,6 +230,7 @@ fn a_tenant_at_its_limit_is_refused_and_the_others_are_served() {
     let alone = quiet(one.address);
     let (is_over, served, refused) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     let beside = thread::scope(|scope| {
+        let _end = Ends(&is_over);
         for instance in [one.address, other.address, one.address, other.address] {
             let (is_over, served, refused) = (&is_over, &served, &refused);
             scope.spawn(move || {
@@ -241,14 +246,12 @@ fn a_tenant_at_its_limit_is_refused_and_the_others_are_served() {
             });
         }
         // It is at its limit by then.
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + Duration::from_mins(2);
         while refused.load(Ordering::Relaxed) < 50 {
             assert!(Instant::now() < end, "it is not refused: {served:?} served");
             thread::sleep(Duration::from_millis(10));
         }
-        let beside = quiet(one.address);
-        is_over.store(true, Ordering::Relaxed);
-        beside
+        quiet(one.address)
     });
     let sum =
         |times: &[[Duration; 2]], place: usize| times.iter().map(|times| times[place]).sum::<Duration>();

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::common::call::{Answer, Call};
 use crate::common::database::Database;
-use crate::common::process::{Gateway, wait_for};
+use crate::common::process::{Ends, Gateway, wait_for};
 use crate::common::{ACME, GLOBEX};
 
 const LIMIT: [&str; 4] = ["--rate", "0", "--max-notes", "1000000"];
@@ -36,31 +36,28 @@ struct Written {
     refused: usize,
 }
 
-/// What a writer is told, and what it has done so far.
-#[derive(Default)]
-struct Work {
-    ends: AtomicBool,
-    made: AtomicUsize,
-}
-
-impl Work {
-    /// Waits until some more is made.
-    fn go_on(&self) {
-        let wanted = self.made.load(SeqCst) + 5;
-        let made = wait_for(|| (self.made.load(SeqCst) >= wanted).then_some(()));
-        made.expect("its work goes on");
+/// Waits until each has made some more.
+fn go_on(made: &[AtomicUsize]) {
+    for made in made {
+        let wanted = made.load(SeqCst) + 5;
+        wait_for(|| (made.load(SeqCst) >= wanted).then_some(())).expect("its work goes on");
     }
 }
 
-fn write_until(gateway: &Gateway, (principal, tenant): (&str, &str), work: &Work) -> Written {
+fn write_until(
+    gateway: &Gateway,
+    (principal, tenant): (&str, &str),
+    ends: &AtomicBool,
+    made: &AtomicUsize,
+) -> Written {
     let mut written = Written::default();
-    while !work.ends.load(SeqCst) {
+    while !ends.load(SeqCst) {
         let text = format!("{principal} {}", written.tried.len());
         written.tried.insert(text.clone());
         let answer = post(gateway, principal, tenant, &text);
         if answer.status == 201 {
             written.made.insert(text);
-            work.made.fetch_add(1, SeqCst);
+            made.fetch_add(1, SeqCst);
         } else {
             assert_unavailable(&answer);
             written.refused += 1;
@@ -85,26 +82,25 @@ fn texts(gateway: &Gateway, principal: &str, tenant: &str) -> Vec<String> {
 fn what_was_acknowledged_outlives_a_crash_and_nothing_is_anothers() {
     let mut database = Database::on_a_server_of_its_own();
     let gateways = [database.gateway(&LIMIT), database.gateway(&LIMIT)];
-    let work: [_; 4] = std::array::from_fn(|_| Work::default());
+    let (ends, made) = (AtomicBool::new(false), [const { AtomicUsize::new(0) }; 4]);
     let writers = [(0, ("alice", ACME)), (1, ("alice", ACME)), (0, ("bob", GLOBEX)), (1, ("bob", GLOBEX))];
     let written = thread::scope(|scope| {
-        let mut own = work.iter();
+        let end = Ends(&ends);
+        let mut own = made.iter();
         let threads = writers.map(|(at, who)| {
-            let (gateway, work) = (&gateways[at], own.next().expect("one each"));
-            scope.spawn(move || write_until(gateway, who, work))
+            let (gateway, ends, made) = (&gateways[at], &ends, own.next().expect("one each"));
+            scope.spawn(move || write_until(gateway, who, ends, made))
         });
         for _ in 0..2 {
-            work.iter().for_each(Work::go_on);
+            go_on(&made);
             database.crash_and_restart();
             for (gateway, (principal, tenant)) in gateways.iter().zip([("alice", ACME), ("bob", GLOBEX)]) {
                 let list = Call::get("/v1/notes").by(principal).of(tenant);
                 wait_for(|| (list.send(gateway.address).status == 200).then_some(())).expect("it is back");
             }
         }
-        work.iter().for_each(Work::go_on);
-        for work in &work {
-            work.ends.store(true, SeqCst);
-        }
+        go_on(&made);
+        drop(end);
         threads.map(|thread| thread.join().expect("it ends"))
     });
     assert!(written.iter().any(|written| written.refused > 0), "the outage was felt");
