@@ -137,7 +137,7 @@ impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use rusqlite::Error as E;
         match self.0 {
-            E::SqliteFailure(error, Some(text)) if names_columns_alone(error) => {
+            E::SqliteFailure(error, Some(text)) if names_columns_alone(*error) => {
                 write!(f, "sqlite: {text}")
             }
             E::SqliteFailure(error, _) => write!(f, "sqlite: {}", Code(error)),
@@ -167,7 +167,7 @@ impl fmt::Display for Brief<'_> {
 
 /// Whether what SQLite says of it is the names of tables, columns and indexes. A CHECK without a name is its own text, and
 /// a trigger says what it likes, values too.
-fn names_columns_alone(error: &ffi::Error) -> bool {
+fn names_columns_alone(error: ffi::Error) -> bool {
     use ffi::{SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
     [SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE]
         .contains(&error.extended_code)
