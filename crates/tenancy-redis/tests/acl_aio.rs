@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{A, B, Server, command};
-use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tenancy::TenantId;
 use tenancy_redis::{TenantAcl, TenantRedis};
@@ -17,7 +17,7 @@ fn acl() -> TenantAcl {
 }
 
 async fn admin(server: &Server, resp: u8) -> RedisResult<MultiplexedConnection> {
-    server.client(resp).get_multiplexed_async_connection().await
+    common::aio::multiplexed(&server.client(resp)).await
 }
 
 async fn provisioned(acl: &TenantAcl, resp: u8) -> RedisResult<Server> {
@@ -53,8 +53,8 @@ async fn multiplexed_and_managed_connections_are_the_users() -> RedisResult<()> 
         let server = provisioned(&acl, resp).await?;
         for tenant in [A, B] {
             let client = acl.client(&server.client(resp), tenant)?;
-            works(client.get_multiplexed_async_connection().await?, tenant).await?;
-            works(ConnectionManager::new(client).await?, tenant).await?;
+            works(common::aio::multiplexed(&client).await?, tenant).await?;
+            works(common::aio::managed(client).await?, tenant).await?;
         }
     }
     Ok(())
@@ -67,7 +67,7 @@ async fn a_managed_connection_comes_back_as_the_user() -> RedisResult<()> {
     let acl = acl();
     for resp in [2, 3] {
         let server = provisioned(&acl, resp).await?;
-        let mut managed = ConnectionManager::new(acl.client(&server.client(resp), A)?).await?;
+        let mut managed = common::aio::managed(acl.client(&server.client(resp), A)?).await?;
         let mut killed = redis::cmd("CLIENT");
         killed.arg("KILL").arg("USER").arg(acl.username(A));
         assert_eq!(killed.query_async::<u8>(&mut admin(&server, resp).await?).await?, 1);

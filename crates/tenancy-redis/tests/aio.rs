@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use common::{A, B, Server, command};
 use futures_util::StreamExt;
-use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, RedisResult};
 use tenancy::TenantId;
 use tenancy_redis::{Refusal, TenantRedis, refusal};
 
 async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
-    server.client(resp).get_multiplexed_async_connection().await.expect("a connection")
+    common::aio::multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn counts_that_would_shift_replies_are_refused() -> RedisResult<()> {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn each_call_gets_its_own_reply() -> RedisResult<()> {
     let server = Server::start();
-    let shared = ConnectionManager::new(server.client(3)).await?;
+    let shared = common::aio::managed(server.client(3)).await?;
     let tasks: Vec<_> = (1..=16_u8)
         .map(|number| {
             let tenant = TenantId::from_bytes([number; 16]).expect("an id");

@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use common::{A, B, Server};
-use redis::aio::{ConnectionLike, ConnectionManager};
+use redis::aio::ConnectionLike;
 use redis::{AsyncCommands, RedisResult, Script};
 use tenancy_redis::{TenantRedis, TrustedScripts};
 use tokio::task::yield_now;
@@ -146,9 +146,9 @@ fn a_call_is_dropped_at_each_poll() {
         let mut made = Vec::new();
         for resp in [2, 3] {
             let client = server.client(resp);
-            let shared = client.get_multiplexed_async_connection().await?;
+            let shared = common::aio::multiplexed(&client).await?;
             made.push(drop_at_each_poll(&server, shared).await?);
-            made.push(drop_at_each_poll(&server, ConnectionManager::new(client).await?).await?);
+            made.push(drop_at_each_poll(&server, common::aio::managed(client).await?).await?);
         }
         RedisResult::Ok(made)
     };

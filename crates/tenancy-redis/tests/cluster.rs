@@ -193,7 +193,7 @@ async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
         let (before, others) = (cluster.dump(PREFIX_A), cluster.dump(PREFIX_B));
         assert!(before.iter().all(|keys| keys.len() > 500), "they are on each master");
 
-        let one = cluster.masters[0].client().get_multiplexed_async_connection().await?;
+        let one = common::aio::multiplexed(&cluster.masters[0].client()).await?;
         let errors = [
             TenantRedis::new(one.clone(), A).flush_tenant().await.unwrap_err(),
             TenantRedis::new(one, A).usage().await.unwrap_err(),

@@ -15,7 +15,7 @@ use redis::{AsyncCommands, Cmd, Connection, ErrorKind, Pipeline, RedisFuture, Re
 use tenancy_redis::{RedisPolicy, Refusal, TenantRedis, refusal};
 
 async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
-    server.client(resp).get_multiplexed_async_connection().await.expect("a connection")
+    common::aio::multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
 /// Makes as many keys of the prefix, of all types.

@@ -444,7 +444,7 @@ async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut sync = TenantRedis::new(server.client(resp).get_connection()?, A);
-        let shared = server.client(resp).get_multiplexed_async_connection().await?;
+        let shared = common::aio::multiplexed(&server.client(resp)).await?;
         let mut aio = TenantRedis::new(shared, A).namespace("jobs");
         let _: Value = ask(&mut TenantRedis::new(server.raw(), A).namespace("jobs"), "XADD x * f v");
         let _: Value = ask(&mut sync, "XADD x * f v");

@@ -159,7 +159,7 @@ async fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_shared_connection_does_not_subscribe() -> RedisResult<()> {
     let server = Server::start();
-    let mut shared = server.client(3).get_multiplexed_async_connection().await?;
+    let mut shared = common::aio::multiplexed(&server.client(3)).await?;
     for name in ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"] {
         for mut redis in [
             tenancy_redis::TenantRedis::new(shared.clone(), A),

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use redis::Value;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_redis::TenantCache;
 use tenancy_redis::cache::{CacheError, Codec, Lookup};
 
 use crate::Source;
+use crate::common::aio::{managed, multiplexed};
 use crate::common::{A, B, PREFIX_A, PREFIX_B, Server, ask};
 use crate::memory::within;
 
@@ -24,7 +25,7 @@ fn user(name: &str) -> User {
 }
 
 async fn connection(server: &Server, resp: u8) -> MultiplexedConnection {
-    server.client(resp).get_multiplexed_async_connection().await.expect("a connection")
+    multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
 async fn load<K: Codec>(
@@ -186,7 +187,7 @@ async fn without_redis_it_goes_on() {
     let server = Server::start();
     let (cache, source) = (TenantCache::new(connection(&server, 3).await), Source::new());
     // One that connects anew makes its callers wait.
-    let reconnects = ConnectionManager::new(server.client(3)).await.expect("a connection");
+    let reconnects = managed(server.client(3)).await.expect("a connection");
     let patient = TenantCache::new(reconnects).timeout(Duration::from_millis(100));
     assert_eq!(load(&cache, A, &source, Some(user("a"))).await, Some(user("a")));
     drop(server);

@@ -10,6 +10,7 @@ use std::{env, fs, process, thread};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::{Client, Connection, ProtocolVersion};
 
+use super::aio::PATIENCE;
 use super::{ask, dump_all};
 
 /// Masters, which end with the test.
@@ -86,7 +87,8 @@ impl Cluster {
     pub(crate) fn client(&self, resp: u8) -> ClusterClient {
         let addresses = self.masters[..1].iter().map(|master| format!("redis://127.0.0.1:{}", master.port));
         let protocol = if resp == 2 { ProtocolVersion::RESP2 } else { ProtocolVersion::RESP3 };
-        ClusterClientBuilder::new(addresses).use_protocol(protocol).build().expect("a client")
+        let builder = ClusterClientBuilder::new(addresses).use_protocol(protocol);
+        builder.connection_timeout(PATIENCE).build().expect("a client")
     }
 
     /// The keys of each master that begin with `prefix`, with their values.

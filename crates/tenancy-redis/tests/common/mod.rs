@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod aio;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod liar;
