@@ -30,7 +30,7 @@ type Cache = TenantCache<Memory>;
 
 fn cache() -> (Memory, Cache) {
     let memory = Memory::default();
-    (memory.clone(), TenantCache::new(memory))
+    (memory.clone(), TenantCache::new(memory).timeout(common::aio::PATIENCE))
 }
 
 /// A loader that counts, and can be held back.

@@ -10,7 +10,7 @@ use tenancy_redis::TenantCache;
 use tenancy_redis::cache::{CacheError, Codec, Lookup};
 
 use crate::Source;
-use crate::common::aio::{managed, multiplexed};
+use crate::common::aio::{PATIENCE, managed, multiplexed};
 use crate::common::{A, B, PREFIX_A, PREFIX_B, Server, ask};
 use crate::memory::within;
 
@@ -24,8 +24,9 @@ fn user(name: &str) -> User {
     User { name: name.into(), logins: vec![1, u64::MAX] }
 }
 
-async fn connection(server: &Server, resp: u8) -> MultiplexedConnection {
-    multiplexed(&server.client(resp)).await.expect("a connection")
+async fn cache(server: &Server, resp: u8) -> TenantCache<MultiplexedConnection> {
+    let connection = multiplexed(&server.client(resp)).await.expect("a connection");
+    TenantCache::new(connection).timeout(PATIENCE)
 }
 
 async fn load<K: Codec>(
@@ -66,7 +67,7 @@ async fn values<K: Codec>(server: &Server, cache: impl AsyncFn() -> TenantCache<
 async fn values_of_two_tenants_in_two_processes() {
     for resp in [2, 3] {
         let server = Server::start();
-        values(&server, async || TenantCache::new(connection(&server, resp).await)).await;
+        values(&server, async || cache(&server, resp).await).await;
     }
 }
 
@@ -77,14 +78,15 @@ async fn the_same_as_postcard() {
     use tenancy_redis::cache::Postcard;
 
     let server = Server::start();
-    values(&server, async || TenantCache::new(connection(&server, 3).await).codec(Postcard)).await;
+    values(&server, async || cache(&server, 3).await.codec(Postcard)).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn times_to_live_are_within_the_jitter() {
     let server = Server::start();
-    let cache = TenantCache::new(connection(&server, 3).await)
+    let cache = cache(&server, 3)
+        .await
         .ttl(Duration::from_secs(1000))
         .negative_ttl(Duration::from_secs(100))
         .jitter(0.1);
@@ -108,7 +110,7 @@ async fn times_to_live_are_within_the_jitter() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn two_hundred_ask_and_one_loads() {
     let server = Server::start();
-    let (cache, source) = (TenantCache::new(connection(&server, 3).await), Source::held_back());
+    let (cache, source) = (cache(&server, 3).await, Source::held_back());
     let tasks: Vec<_> = (0..200)
         .map(|_| {
             let (cache, source) = (cache.clone(), source.clone());
@@ -127,7 +129,7 @@ async fn two_hundred_ask_and_one_loads() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn what_is_removed_while_it_is_loaded_does_not_come_back() {
     let server = Server::start();
-    let (cache, source) = (TenantCache::new(connection(&server, 3).await), Source::held_back());
+    let (cache, source) = (cache(&server, 3).await, Source::held_back());
     let before = {
         let (cache, source) = (cache.clone(), source.clone());
         tokio::spawn(async move { load(&cache, A, &source, Some(user("old"))).await })
@@ -144,7 +146,7 @@ async fn what_is_removed_while_it_is_loaded_does_not_come_back() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn no_removal_is_undone() {
     let server = Server::start();
-    let cache = TenantCache::new(connection(&server, 3).await);
+    let cache = cache(&server, 3).await;
     for round in 0..500_u64 {
         let loads = {
             let cache = cache.clone();
@@ -169,7 +171,7 @@ async fn no_removal_is_undone() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn what_is_of_an_older_type_is_loaded_anew() {
     let server = Server::start();
-    let (cache, source) = (TenantCache::new(connection(&server, 3).await), Source::new());
+    let (cache, source) = (cache(&server, 3).await, Source::new());
     let key = format!("{PREFIX_A}cache:k");
     TenantContext::scope(A, || cache.set("k", &("a", 1))).await.expect("set");
     assert_eq!(load(&cache, A, &source, Some(user("a"))).await, Some(user("a")));
@@ -185,7 +187,7 @@ async fn what_is_of_an_older_type_is_loaded_anew() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn without_redis_it_goes_on() {
     let server = Server::start();
-    let (cache, source) = (TenantCache::new(connection(&server, 3).await), Source::new());
+    let (cache, source) = (cache(&server, 3).await, Source::new());
     // One that connects anew makes its callers wait.
     let reconnects = managed(server.client(3)).await.expect("a connection");
     let patient = TenantCache::new(reconnects).timeout(Duration::from_millis(100));
