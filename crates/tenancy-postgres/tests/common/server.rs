@@ -36,8 +36,8 @@ impl Server {
             .arg(&data));
         assert!(made, "initdb: `cargo xtask test postgres` installs Postgres");
         let child = Self::spawn(&folder);
-        let server = Self { child, folder };
-        server.wait();
+        let mut server = Self { child, folder };
+        assert!(server.answers(), "postgres ended");
         server
     }
 
@@ -55,7 +55,8 @@ impl Server {
             .expect("postgres is installed")
     }
 
-    fn wait(&self) {
+    /// Waits until it does, or ends by itself.
+    fn answers(&mut self) -> bool {
         let end = Instant::now() + Duration::from_mins(1);
         loop {
             let ready = run(as_postgres("psql")
@@ -63,7 +64,10 @@ impl Server {
                 .arg(&self.folder)
                 .args(["-U", "postgres", "-c", "SELECT 1"]));
             if ready {
-                return;
+                return true;
+            }
+            if self.child.try_wait().expect("a state").is_some() {
+                return false;
             }
             assert!(Instant::now() < end, "postgres did not answer within 60 s");
             thread::sleep(Duration::from_millis(50));
@@ -95,36 +99,39 @@ impl Server {
     pub(crate) fn crash_and_restart(&mut self) {
         self.signal("KILL");
         let _ = self.child.wait();
-        // The backends notice that their parent is gone, each in its time.
-        let end = Instant::now() + Duration::from_secs(30);
         let pid_file = self.folder.join("data/postmaster.pid");
         let _ = fs::remove_file(pid_file);
-        self.child = loop {
-            let mut child = Self::spawn(&self.folder);
-            thread::sleep(Duration::from_millis(300));
-            if child.try_wait().expect("a state").is_none() {
-                break child;
+        // The backends notice that their parent is gone, each in its time; a server that finds one of them ends.
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            self.child = Self::spawn(&self.folder);
+            if self.answers() {
+                return;
             }
-            assert!(Instant::now() < end, "postgres did not start again within 30 s");
-        };
-        self.wait();
+            assert!(Instant::now() < end, "postgres did not start again within 60 s");
+        }
     }
 
-    fn signal(&self, signal: &str) {
-        run(Command::new("kill").arg(format!("-{signal}")).arg(self.postmaster()));
+    /// Whether there is someone to send it to.
+    fn signal(&self, signal: &str) -> bool {
+        let Some(pid) = self.postmaster() else { return false };
+        run(Command::new("kill").arg(format!("-{signal}")).arg(pid))
     }
 
-    /// The server itself, which `runuser` is not.
-    fn postmaster(&self) -> String {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
-        file.lines().next().unwrap_or("0").to_owned()
+    /// The server itself, which `runuser` is not. It is none before it has begun, and once it has ended.
+    fn postmaster(&self) -> Option<String> {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        file.lines().next().map(str::to_owned)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // Immediate shutdown: nothing of value is in it.
-        self.signal("QUIT");
+        if !self.signal("QUIT") {
+            // It has ended, or hardly begun: then it ends without its folder.
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
