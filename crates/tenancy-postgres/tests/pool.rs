@@ -142,9 +142,9 @@ async fn pids(superuser: &Client) -> Vec<i32> {
 async fn a_pool_without_a_free_connection_says_so_in_time() -> Result<(), Error> {
     let server = Server::start();
     set_up(&server).await;
-    let db = TenantDb::connect(config(&server).pool_size(2).wait(Duration::from_secs(1))).await?;
+    let db = TenantDb::connect(config(&server).pool_size(2).wait(Duration::from_secs(5))).await?;
     let held = (db.begin_in(A).await?, db.begin_in(A).await?);
-    let waited = timeout(Duration::from_secs(10), db.begin_in(B)).await.expect("in time");
+    let waited = timeout(Duration::from_mins(1), db.begin_in(B)).await.expect("in time");
     assert!(matches!(waited, Err(Error::PoolTimeout)), "{waited:?}");
     drop(held);
     insert(&db, B, "b").await;
