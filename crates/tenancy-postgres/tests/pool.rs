@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::Server;
@@ -213,8 +214,15 @@ async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(
     Ok(())
 }
 
+/// What the tasks have kept together, and whether they are to end.
+#[derive(Default)]
+struct Writing {
+    kept: AtomicUsize,
+    is_over: AtomicBool,
+}
+
 /// Each tenant's rows that were acknowledged, and those of which nobody knows.
-async fn write_until_it_fails(db: TenantDb, number: u8) -> (u8, i64, i64) {
+async fn write_until_it_fails(db: TenantDb, number: u8, writing: Arc<Writing>) -> (u8, i64, i64) {
     let (mut kept, mut unknown) = (0, 0);
     let insert = "INSERT INTO notes (title) VALUES ('kept')";
     for round in 0.. {
@@ -224,11 +232,15 @@ async fn write_until_it_fails(db: TenantDb, number: u8) -> (u8, i64, i64) {
             db.tx_in(tenant(number), async |tx| tx.execute(insert, &[]).await).await
         };
         match wrote {
-            Ok(_) => kept += 1,
+            Ok(_) => {
+                kept += 1;
+                writing.kept.fetch_add(1, Ordering::Relaxed);
+            }
             Err(Error::CommitUnknown(_)) => unknown += 1,
             Err(_) => break,
         }
-        if unknown > 0 {
+        // Who was idle for the whole of the crash has met no failure.
+        if unknown > 0 || writing.is_over.load(Ordering::Relaxed) {
             break;
         }
     }
@@ -252,18 +264,25 @@ async fn a_crash_loses_nothing_that_was_acknowledged() -> Result<(), Error> {
         .await;
         let open = db.begin_in(A).await?;
         open.execute("INSERT INTO notes (title) VALUES ('lost')", &[]).await?;
-        let tasks: Vec<_> =
-            (0..8).map(|number| tokio::spawn(write_until_it_fails(db.clone(), number))).collect();
-        sleep(Duration::from_millis(300)).await;
-        let restarting = tokio::task::spawn_blocking(move || {
+        let writing = Arc::new(Writing::default());
+        let write = |number| tokio::spawn(write_until_it_fails(db.clone(), number, Arc::clone(&writing)));
+        let tasks: Vec<_> = (0..8).map(write).collect();
+        let written = async {
+            while writing.kept.load(Ordering::Relaxed) < 80 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_mins(1), written).await.expect("rows are kept");
+        let restarting = move || {
             server.crash_and_restart();
             server
-        });
+        };
+        server = tokio::task::spawn_blocking(restarting).await.expect("no panic");
+        writing.is_over.store(true, Ordering::Relaxed);
         let mut ends = Vec::new();
         for task in tasks {
             ends.push(timeout(Duration::from_mins(1), task).await.expect("in time").expect("no panic"));
         }
-        server = restarting.await.expect("no panic");
         let next = open.execute("SELECT 1", &[]).await;
         assert!(next.is_err() && open.commit().await.is_err(), "round {round}");
         recover(&db).await;
