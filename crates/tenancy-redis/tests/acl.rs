@@ -160,7 +160,7 @@ fn a_user_hears_its_own_channels() -> RedisResult<()> {
     for resp in [2, 3] {
         let mut listener = connect(&server, &acl, A, resp)?;
         let mut channels = listener.as_pubsub();
-        channels.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
+        channels.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
         channels.subscribe(format!("{PREFIX_A}c"))?;
         channels.psubscribe(format!("{PREFIX_A}*"))?;
         // `PubSub` takes the server's refusal for a reply like any other: who is heard tells.

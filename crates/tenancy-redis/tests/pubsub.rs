@@ -11,7 +11,7 @@ use tenancy_redis::{Refusal, TenantMsg, TenantPubSub, TenantRedis, refusal};
 
 fn subscriber(server: &Server, resp: u8) -> Connection {
     let connection = server.client(resp).get_connection().expect("a connection");
-    connection.set_read_timeout(Some(Duration::from_secs(10))).expect("a time");
+    connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time");
     connection
 }
 
@@ -224,7 +224,7 @@ fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()> {
         for bytes in hostile {
             let proper = liar::message(resp, &["message", &own, "own"]);
             let mut connection = liar::after_subscribe(resp, [bytes, proper].concat()).get_connection()?;
-            connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+            connection.set_read_timeout(Some(Duration::from_secs(30)))?;
             let mut a = TenantPubSub::new(connection.as_pubsub(), A);
             a.subscribe("news")?;
             let error = a.get_message().unwrap_err();
@@ -249,7 +249,7 @@ fn debug_shows_whose_it_is_and_nothing_else() -> RedisResult<()> {
     assert_eq!(a.tenant(), A);
     let expected = "TenantPubSub { tenant: TenantId('0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a'), .. }";
     assert_eq!(format!("{a:?}"), expected);
-    a.set_read_timeout(Some(Duration::from_secs(10)))?;
+    a.set_read_timeout(Some(Duration::from_secs(30)))?;
     a.subscribe("secret")?;
     assert_eq!(format!("{:?}", a.get_message()?), "TenantMsg { .. }");
     Ok(())

@@ -20,7 +20,7 @@ async fn pubsub(client: redis::Client) -> redis::aio::PubSub {
 }
 
 async fn within_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("in time")
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("in time")
 }
 
 async fn next(messages: impl Stream<Item = RedisResult<TenantMsg>>) -> RedisResult<TenantMsg> {
