@@ -1,5 +1,7 @@
 //! A database with tenants in it.
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tenancy::{TenantFutureExt, TenantId, tenant_id};
@@ -48,7 +50,8 @@ pub(crate) async fn set_up(server: &Server) -> Client {
 }
 
 pub(crate) fn config(server: &Server) -> Config {
-    Config::new(server.config("service", "postgres"), key())
+    // By itself it would give up after 5 s, with a connection that is slow to be made too.
+    Config::new(server.config("service", "postgres"), key()).wait(Duration::from_secs(30))
 }
 
 pub(crate) async fn connect(server: &Server, pool_size: usize) -> TenantDb {

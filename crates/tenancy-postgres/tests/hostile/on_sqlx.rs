@@ -16,7 +16,7 @@ async fn connect(server: &Server) -> SqlxTenantDb {
     };
     let options =
         PgConnectOptions::new_without_pgpass().socket(folder).username("service").database("postgres");
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(10));
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30));
     SqlxTenantDb::connect(pool, options, key()).await.expect("a database")
 }
 

@@ -489,7 +489,7 @@ async fn began(tx: &TenantTx<'_>) -> Option<String> {
 async fn attack(db: TenantDb, tenant: TenantId, mut dice: Dice) -> Result<[usize; 3], String> {
     let [mut sent, mut answered, mut escaped] = [0; 3];
     while sent < STATEMENTS {
-        let tx = match timeout(Duration::from_secs(20), db.begin_in(tenant)).await {
+        let tx = match timeout(Duration::from_mins(1), db.begin_in(tenant)).await {
             Ok(Ok(tx)) => tx,
             other => return Err(format!("no transaction: {other:?}")),
         };
@@ -505,7 +505,7 @@ async fn attack(db: TenantDb, tenant: TenantId, mut dice: Dice) -> Result<[usize
                     _ => tx.query_unverified(&sql, &[]).await,
                 }
             };
-            match timeout(Duration::from_secs(20), ran).await {
+            match timeout(Duration::from_mins(1), ran).await {
                 Err(_) => return Err(format!("{sql}: it hangs")),
                 Ok(Ok(rows)) if shows(&rows) => return Err(format!("{sql}: B's row")),
                 Ok(Ok(_)) => {
@@ -537,7 +537,7 @@ async fn attack(db: TenantDb, tenant: TenantId, mut dice: Dice) -> Result<[usize
                 _ => tx.commit().await,
             }
         };
-        match timeout(Duration::from_secs(20), ended).await {
+        match timeout(Duration::from_mins(1), ended).await {
             Err(_) => return Err("an end hangs".to_owned()),
             Ok(Err(error)) if tells(&error) => return Err(format!("{error:?}")),
             Ok(_) => {}
@@ -552,7 +552,7 @@ async fn attack(db: TenantDb, tenant: TenantId, mut dice: Dice) -> Result<[usize
                     db.execute(&sql, &[]).await.map(|_| Vec::new())
                 }
             };
-            match timeout(Duration::from_secs(20), alone.in_tenant(tenant)).await {
+            match timeout(Duration::from_mins(1), alone.in_tenant(tenant)).await {
                 Err(_) => return Err(format!("{sql}: it hangs")),
                 Ok(Ok(rows)) if shows(&rows) => return Err(format!("{sql}: B's row")),
                 Ok(Err(error)) if tells(&error) => return Err(format!("{sql}: {error:?}")),
@@ -608,7 +608,7 @@ async fn check(superuser: &Client, rows: &[String], is_over: bool) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(20), ends).await.expect("no open transaction");
+    timeout(Duration::from_mins(1), ends).await.expect("no open transaction");
 }
 
 fn seed() -> u64 {
@@ -644,7 +644,7 @@ async fn hostile_statements_at_random_reach_nothing_of_anothers() {
             })
             .collect();
         while attacks.iter().any(|attack| !attack.is_finished()) {
-            let worked = timeout(Duration::from_secs(30), work(&db, &mut rows)).await.expect("B hangs");
+            let worked = timeout(Duration::from_mins(1), work(&db, &mut rows)).await.expect("B hangs");
             worked.unwrap_or_else(|error| panic!("seed {seed}, batch {batch}: B failed: {error}, {error:?}"));
         }
         for attack in attacks {
