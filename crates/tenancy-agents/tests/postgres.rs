@@ -29,6 +29,12 @@ async fn add(store: &PgStore, agent: &Agent) {
     store.insert(agent).in_tenant(agent.tenant).await.expect("an agent");
 }
 
+/// Makes a tombstone of a draft that is there.
+async fn bury(store: &PgStore, draft: Agent) {
+    let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft };
+    assert!(store.replace(&deleted, 1).in_tenant(deleted.tenant).await.expect("an answer"));
+}
+
 async fn get(store: &PgStore, tenant: TenantId, number: u64) -> Option<Agent> {
     store.get(id(number)).in_tenant(tenant).await.expect("an answer")
 }
@@ -55,8 +61,7 @@ async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
     let full = store.insert(&draft(A, 3, "three")).in_tenant(A).await;
     assert!(matches!(full, Err(AgentError::Quota { limit: 2 })), "{full:?}");
     add(&store, &draft(B, 1, "one")).await;
-    let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(A, 1, "one") };
-    assert!(store.replace(&deleted, 1).in_tenant(A).await.expect("an answer"));
+    bury(&store, draft(A, 1, "one")).await;
     add(&store, &draft(A, 3, "three")).await;
     assert_eq!(get(&store, A, 1).await, None);
     let names: Vec<_> = all(&store, A).await.into_iter().map(|agent| agent.name.to_string()).collect();
@@ -73,8 +78,7 @@ async fn a_quota_is_not_passed_by_a_tombstone_for_each() {
     for (number, name) in (1..).zip(["one", "two", "three", "four", "five"]) {
         add(&store, &draft(A, number, name)).await;
         if number < 3 {
-            let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(A, number, name) };
-            assert!(store.replace(&deleted, 1).in_tenant(A).await.expect("an answer"));
+            bury(&store, draft(A, number, name)).await;
         }
     }
     let refused = store.clone().quota(3).insert(&draft(A, 6, "six")).in_tenant(A).await;
@@ -390,8 +394,7 @@ async fn names_are_kept_across_tenants() {
 
     // A tombstone holds no name.
     for (tenant, number) in [(A, 2), (B, 3)] {
-        let deleted = Agent { status: AgentStatus::Deleted, revision: 2, ..draft(tenant, number, "x") };
-        assert!(store.replace(&deleted, 1).in_tenant(tenant).await.expect("an answer"));
+        bury(&store, draft(tenant, number, "x")).await;
     }
     let held = store.replace(&sharing, 1).in_tenant(PLATFORM).await;
     let holders = NameHolders { first: C, others: 0 };

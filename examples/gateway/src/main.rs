@@ -93,7 +93,7 @@ async fn connect(config: &Config) -> Result<Outside> {
         None => None,
     };
     let redis = match &config.redis_url {
-        Some(url) => Some(SharedRedis::connect(url).await?.within(config.redis_timeout())),
+        Some(url) => Some(SharedRedis::connect(url, config.redis_timeout()).await?),
         None => None,
     };
     let files = config.files().map(files::open).transpose()?;

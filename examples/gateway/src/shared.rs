@@ -23,9 +23,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The one connection to the server, which connects anew by itself.
 ///
-/// A command that takes more than 100 ms, or than it is [told](Self::within), has failed. After a failure, and until one command in a second is
-/// answered again, the others fail at once: a server that is down costs requests no time. The log tells when it
-/// begins and when it ends.
+/// A command that takes longer than it may has failed. After a failure, and until one command in a second is answered
+/// again, the others fail at once: a server that is down costs requests no time. The log tells when it begins and when it
+/// ends.
 #[derive(Clone)]
 pub struct SharedRedis {
     client: Client,
@@ -35,16 +35,14 @@ pub struct SharedRedis {
 }
 
 impl SharedRedis {
-    /// How long a command may take where nothing else is said.
-    pub const USUAL: Duration = Duration::from_millis(100);
-
-    /// Connects.
+    /// Connects. A command may take as long as `longest`: where that is more than a second, more than one may ask at once
+    /// a server that is down.
     ///
     /// # Errors
     ///
     /// Where the URL makes no sense, or the server does not answer within 5 s. Of the URL no more than the host and
     /// the port are in the error.
-    pub async fn connect(url: &RedisUrl) -> Result<Self> {
+    pub async fn connect(url: &RedisUrl, longest: Duration) -> Result<Self> {
         let client = url.client()?;
         let address = client.get_connection_info().addr().to_string();
         let connection = match timeout(START, connect(&client)).await {
@@ -53,14 +51,7 @@ impl SharedRedis {
         };
         let connection = connection.with_context(|| format!("can't use the Redis at {address}"))?;
         let (connection, health) = (Arc::new(Mutex::new(connection)), Arc::default());
-        Ok(Self { client, connection, health, longest: Self::USUAL })
-    }
-
-    /// Lets a command take as long as this. Where that is more than a second, more than one may ask at once a server that
-    /// is down.
-    #[must_use]
-    pub fn within(self, longest: Duration) -> Self {
-        Self { longest, ..self }
+        Ok(Self { client, connection, health, longest })
     }
 
     fn connection(&self) -> ConnectionManager {

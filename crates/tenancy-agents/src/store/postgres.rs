@@ -109,14 +109,12 @@ impl PgStore {
                 let rows = tx.query_unverified(NUMBER, &[&own]).await?;
                 let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
                 let too_many = number.saturating_sub(self.quota as u64);
-                if too_many > 0 {
-                    let most = i64::try_from(too_many).unwrap_or(i64::MAX);
-                    let forgotten = tx.execute(FORGET, &[&own, &id, &most]).await?;
-                    if forgotten < too_many {
-                        return Err(Failed::Quota);
-                    }
+                if too_many == 0 {
+                    return Ok(());
                 }
-                Ok(())
+                let most = i64::try_from(too_many).unwrap_or(i64::MAX);
+                let forgotten = tx.execute(FORGET, &[&own, &id, &most]).await?;
+                if forgotten < too_many { Err(Failed::Quota) } else { Ok(()) }
             })
             .await
     }

@@ -14,15 +14,12 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// A stream that whoever has it can't close: it is given back.
 #[derive(Debug)]
-pub(super) struct Lent {
-    stream: Option<TcpStream>,
-    back: Option<oneshot::Sender<TcpStream>>,
-}
+pub(super) struct Lent(Option<(TcpStream, oneshot::Sender<TcpStream>)>);
 
 /// Lends a stream, and says where it comes back.
 pub(super) fn lend(stream: TcpStream) -> (Lent, oneshot::Receiver<TcpStream>) {
     let (back, returned) = oneshot::channel();
-    (Lent { stream: Some(stream), back: Some(back) }, returned)
+    (Lent(Some((stream, back))), returned)
 }
 
 /// Reads what a client still sends, until it has read the last answer and leaves, or for a time: where a stream is closed
@@ -37,13 +34,14 @@ pub(super) async fn linger(mut stream: TcpStream) {
 impl Lent {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut TcpStream>> {
         // It is there until this is dropped.
-        self.get_mut().stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        let stream = self.get_mut().0.as_mut().map(|(stream, _)| Pin::new(stream));
+        stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
+        if let Some((stream, back)) = self.0.take() {
             // Where nobody waits for it, it is closed.
             let _ = back.send(stream);
         }
@@ -74,7 +72,7 @@ impl AsyncWrite for Lent {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.as_ref().is_some_and(TcpStream::is_write_vectored)
+        self.0.as_ref().is_some_and(|(stream, _)| stream.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -136,10 +136,8 @@ impl File {
                 ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
                 ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
                 let times = [Some(agent.created_at), Some(agent.updated_at), agent.last_seen_at];
-                let mut times =
-                    times.into_iter().flatten().map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
-                let is_made = is_past(made(agent.id.as_uuid())?);
-                ensure!(is_made && times.all(is_past), "a time is yet to come");
+                let times = times.into_iter().flatten().map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
+                ensure!(times.chain([made(agent.id.as_uuid())?]).all(is_past), "a time is yet to come");
                 ensure!(!agent.is_living() || names.insert(agent.name.clone()), "another agent has the name");
                 self.agents.push(*agent);
             }

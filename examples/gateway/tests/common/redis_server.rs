@@ -20,7 +20,7 @@ impl Server {
 
     /// As an instance has it that soon takes the server for one that fails.
     pub(crate) async fn shared_within(&self, longest: Duration) -> SharedRedis {
-        SharedRedis::connect(&RedisUrl::from(self.url())).await.expect("a connection").within(longest)
+        SharedRedis::connect(&RedisUrl::from(self.url()), longest).await.expect("a connection")
     }
 
     /// What a line of words gives, whose ever the keys are.

@@ -93,6 +93,16 @@ async fn create(notes: &impl Notes, tenant: TenantId, text: &str) -> Uuid {
     TenantContext::scope(tenant, || notes.create(text.to_owned())).await.expect("a note").id
 }
 
+/// Waits until a note has a text.
+async fn becomes(notes: &impl Notes, tenant: TenantId, id: Uuid, expected: &str) {
+    let changed = async {
+        while text(notes, tenant, id).await.as_deref() != Some(expected) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, changed).await.expect("the change is seen");
+}
+
 async fn update(notes: &impl Notes, tenant: TenantId, id: Uuid, text: &str) -> Option<Note> {
     TenantContext::scope(tenant, || notes.update(id, text.to_owned())).await.expect("an answer")
 }
@@ -280,22 +290,12 @@ async fn a_caller_who_goes_away_leaves_no_old_note_behind() {
     let notes = CachedNotes::new(store.clone(), server.shared().await);
     let id = create(&notes, A, "one").await;
     assert_eq!(text(&notes, A, id).await.as_deref(), Some("one"));
-    let changed = async {
-        while text(&store, A, id).await.as_deref() != Some("two") {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
     tokio::select! {
         _ = update(&notes, A, id, "two") => panic!("the store does not answer yet"),
-        changed = timeout(PATIENCE, changed) => changed.expect("the store has been asked"),
+        () = becomes(&store, A, id, "two") => {}
     }
     store.0.changes.add_permits(1);
-    let seen = async {
-        while text(&notes, A, id).await.as_deref() != Some("two") {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, seen).await.expect("the change is seen");
+    becomes(&notes, A, id, "two").await;
 }
 
 /// A connection on which nothing can be removed.

@@ -110,10 +110,8 @@ fn way_that_is_lost(server: &Server, is_lost: &Arc<AtomicBool>) -> RedisUrl {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_connection_that_is_lost_without_a_word_is_replaced() {
     let (server, is_lost) = (Server::start(), Arc::new(AtomicBool::new(false)));
-    let redis = SharedRedis::connect(&way_that_is_lost(&server, &is_lost))
-        .await
-        .expect("a connection")
-        .within(LONGEST);
+    let way = way_that_is_lost(&server, &is_lost);
+    let redis = SharedRedis::connect(&way, LONGEST).await.expect("a connection");
     let service = instance(Some(redis), &LIMIT);
     // So many that they are counted for a while.
     ask_each(&[&service], GLOBEX, 10).await;
