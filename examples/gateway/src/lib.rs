@@ -30,3 +30,10 @@ pub mod shared;
 pub mod signal;
 pub mod tenants;
 pub mod transfer;
+
+/// Compiles the examples of the guides.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/migrating-from-python.md")]
+    struct MigratingFromPython;
+}
