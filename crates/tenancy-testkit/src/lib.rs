@@ -1,2 +1,26 @@
-//! Real servers, two-tenant fixtures and leak checks for tests of multi-tenant programs.
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod allocations;
+mod error;
+pub mod header_cases;
+#[cfg(feature = "postgres")]
+mod postgres;
+pub mod process;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod programs;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "tenants")]
+mod tenants;
+
+pub use error::Error;
+#[cfg(feature = "postgres")]
+pub use postgres::{PgOptions, PgServer, pgbouncer::PgBouncer};
+#[cfg(feature = "redis")]
+pub use redis::{
+    RedisOptions, RedisServer,
+    cluster::{ClusterNode, RedisCluster},
+};
+#[cfg(feature = "tenants")]
+pub use tenants::{TestTenant, TwoTenants, census};
