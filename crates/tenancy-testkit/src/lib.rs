@@ -1,4 +1,11 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    all(feature = "postgres", feature = "redis", feature = "tenants"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "redis", feature = "tenants")),
+    doc = "Test support for multi-tenant programs. The features `postgres`, `redis` and `tenants` add servers and fixtures."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod allocations;

@@ -80,6 +80,7 @@ impl TestTenant {
 /// let tenants: Vec<_> = census(1000).collect();
 /// assert_eq!(tenants[..10], census(10).collect::<Vec<_>>());
 /// ```
+#[allow(clippy::missing_panics_doc, reason = "the version of an id is never 0")]
 pub fn census(count: usize) -> impl Iterator<Item = TenantId> {
     (1..=count as u128).map(|number| {
         // An odd factor, so that different numbers give different ids, which look random.

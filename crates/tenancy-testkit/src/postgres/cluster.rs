@@ -1,7 +1,9 @@
 //! One server: its files, its process, and its end.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -166,13 +168,12 @@ fn copy(from: &Path, to: &Path, user: User) -> io::Result<()> {
 
 /// Returns a URL whose host is the folder of a unix socket.
 pub(crate) fn socket_url(folder: &Path, user: &str, database: &str) -> String {
-    let host: String = folder
-        .to_string_lossy()
-        .bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect();
-    format!("postgresql://{user}@{host}:{}/{database}", PORT)
+    let mut host = String::new();
+    for byte in folder.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => host.push(char::from(*byte)),
+            _ => write!(host, "%{byte:02X}").expect("a string grows"),
+        }
+    }
+    format!("postgresql://{user}@{host}:{PORT}/{database}")
 }

@@ -51,7 +51,7 @@ impl PgBouncer {
         let folder = folder.map_err(Error::io("create a temporary folder"))?;
         let path = folder.path();
         let config = config(path, server.folder(), settings);
-        let users: String = users.iter().map(|user| format!("\"{user}\" \"\"\n")).collect();
+        let users = users.iter().fold(String::new(), |lines, user| lines + "\"" + user + "\" \"\"\n");
         let log = fs::write(path.join("config"), config)
             .and_then(|()| fs::write(path.join("users"), users))
             .and_then(|()| user.own(path))

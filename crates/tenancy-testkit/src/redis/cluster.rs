@@ -71,7 +71,7 @@ impl RedisCluster {
     pub fn add_node_with_slot(&mut self, slot: u16) -> Result<(), Error> {
         self.add()?;
         let count = self.nodes.len();
-        self.wait("introduce the new node", || {
+        wait("introduce the new node", || {
             self.nodes.iter().all(|node| node.reports("cluster_known_nodes", count))
         })?;
         // The new node first: the others' claim to the slot then never wins over its own.
@@ -98,14 +98,14 @@ impl RedisCluster {
 
     fn wait_for_agreement(&self) -> Result<(), Error> {
         let count = self.nodes.len();
-        self.wait("form a cluster", || {
+        wait("form a cluster", || {
             self.nodes.iter().all(|node| node.is_ok() && node.reports("cluster_size", count))
         })
     }
+}
 
-    fn wait(&self, action: &str, condition: impl FnMut() -> bool) -> Result<(), Error> {
-        wait_until(AGREEMENT, condition).then_some(()).ok_or_else(|| Error::timed_out(action, AGREEMENT))
-    }
+fn wait(action: &str, condition: impl FnMut() -> bool) -> Result<(), Error> {
+    wait_until(AGREEMENT, condition).then_some(()).ok_or_else(|| Error::timed_out(action, AGREEMENT))
 }
 
 impl ClusterNode {
