@@ -1,20 +1,8 @@
-//! Places the linker scripts.
-
-use std::{env, fs, path::PathBuf};
+//! Selects the memory map and the linker scripts.
 
 fn main() {
-    let memory = if env::var("TARGET").is_ok_and(|target| target.starts_with("thumbv6m")) {
-        // microbit
-        "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K  RAM : ORIGIN = 0x20000000, LENGTH = 16K }"
-    } else {
-        // lm3s6965evb
-        "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K  RAM : ORIGIN = 0x20000000, LENGTH = 64K }"
-    };
-    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(out.join("memory.x"), memory).expect("OUT_DIR can be written");
-    println!("cargo::rustc-link-search={}", out.display());
-    println!("cargo::rerun-if-changed=build.rs");
-    for script in ["link.x", "defmt.x"] {
-        println!("cargo::rustc-link-arg-bins=-T{script}");
-    }
+    let target = std::env::var("TARGET").expect("cargo sets TARGET for build scripts");
+    let memory =
+        if target.starts_with("thumbv6m") { firmware_linker::MICROBIT } else { firmware_linker::LM3S6965EVB };
+    firmware_linker::configure(memory, &["link.x", "defmt.x"]);
 }

@@ -1,4 +1,4 @@
-//! The second core of an mps2-an521, and a critical section over both.
+//! The second core of an mps2-an521, and a critical section that covers both cores.
 
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -6,14 +6,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use cortex_m::register::primask;
 
-// Arm AN521, section 3: the CPU identity block and the system control block.
+// The registers of the CPU identity block and the system control block (Arm application note AN521, section 3).
 const CORE_ID: *const u32 = 0x5001_F000 as *const u32;
 const VECTORS_OF_CORE_1: *mut u32 = 0x5002_1114 as *mut u32;
 const CPU_WAIT: *mut u32 = 0x5002_1118 as *mut u32;
 
-/// The number of the running core.
+/// Returns the number of the running core.
 pub(crate) fn core() -> usize {
-    // SAFETY: a read-only register that both cores have at this address.
+    // SAFETY: both cores have this read-only register at this address.
     usize::from(unsafe { CORE_ID.read_volatile() } != 0)
 }
 
@@ -22,16 +22,16 @@ const STACK: usize = 4096;
 #[repr(C, align(8))]
 struct Stack(UnsafeCell<[u8; STACK]>);
 
-// SAFETY: the second core alone uses it.
+// SAFETY: only the second core uses the stack.
 unsafe impl Sync for Stack {}
 
 static SECOND_STACK: Stack = Stack(UnsafeCell::new([0; STACK]));
 
-/// A vector table with a stack and an entry: the second core takes no interrupts.
+/// The vector table of the second core: its stack and its start address. The core enables no interrupts.
 #[repr(C, align(1024))]
 struct Vectors(UnsafeCell<[usize; 16]>);
 
-// SAFETY: written before the second core starts, read by that core.
+// SAFETY: the table is written before the second core starts, and only that core reads it.
 unsafe impl Sync for Vectors {}
 
 static SECOND_VECTORS: Vectors = Vectors(UnsafeCell::new([0; 16]));
@@ -40,7 +40,7 @@ static SECOND_VECTORS: Vectors = Vectors(UnsafeCell::new([0; 16]));
 pub(crate) fn start_second(entry: extern "C" fn() -> !) {
     let mut vectors = [entry as usize; 16];
     vectors[0] = SECOND_STACK.0.get() as usize + STACK;
-    // SAFETY: the second core still waits, so nothing reads the table; the registers are this board's.
+    // SAFETY: the second core still waits, so nothing reads the table. The registers exist on this board.
     unsafe {
         SECOND_VECTORS.0.get().write(vectors);
         cortex_m::asm::dsb();
@@ -49,7 +49,8 @@ pub(crate) fn start_second(entry: extern "C" fn() -> !) {
     }
 }
 
-/// Interrupts off on this core, and a lock between the two. A core that holds it may take it again.
+/// A critical section that disables interrupts on the running core and holds a lock between the two cores. A core that
+/// holds the lock can enter it again.
 struct BothCores;
 
 critical_section::set_impl!(BothCores);
@@ -61,7 +62,7 @@ const NESTED: u8 = 0;
 const OUTERMOST: u8 = 1;
 const OUTERMOST_INTERRUPTS_ON: u8 = 2;
 
-// SAFETY: the holder is one core, with its interrupts off, from the outermost `acquire` to its `release`.
+// SAFETY: from the outermost `acquire` to its `release`, one core holds the lock and has its interrupts disabled.
 unsafe impl critical_section::Impl for BothCores {
     unsafe fn acquire() -> u8 {
         let interrupts_on = primask::read().is_active();
@@ -79,7 +80,7 @@ unsafe impl critical_section::Impl for BothCores {
             HOLDER.store(FREE, Ordering::Release);
         }
         if before == OUTERMOST_INTERRUPTS_ON {
-            // SAFETY: they were on before the section.
+            // SAFETY: interrupts were enabled before the section.
             unsafe { cortex_m::interrupt::enable() };
         }
     }

@@ -1,5 +1,6 @@
-//! The program, SysTick, and a PendSV that preempts SysTick, each in a tenant of its own: nobody sees another's,
-//! everybody gets their own back.
+//! The main program, SysTick, and a PendSV that preempts SysTick each set a tenant of their own.
+//!
+//! None of the three may see the tenant of another, and each must find its own again after it was preempted.
 
 #![no_std]
 #![no_main]
@@ -22,21 +23,23 @@ const PREEMPTIONS: u32 = 2_000;
 
 static TICKS: AtomicU32 = AtomicU32::new(0);
 static PENDS: AtomicU32 = AtomicU32::new(0);
-/// Reads of a tenant that the reader had not set.
+/// The number of reads that returned a tenant set by another owner.
 static FOREIGN: AtomicU32 = AtomicU32::new(0);
-/// Reads that missed the reader's own tenant.
+/// The number of reads that did not return the reader's own tenant.
 static LOST: AtomicU32 = AtomicU32::new(0);
 
+/// Compares the current tenant with the expected one and counts a difference.
 fn expect(tenant: Option<TenantId>) {
     let seen = TenantContext::get_optional();
     if seen != tenant {
-        let wrong = if seen.is_some() { &FOREIGN } else { &LOST };
-        add(wrong);
+        increment(if seen.is_some() { &FOREIGN } else { &LOST });
     }
 }
 
-/// A load and a store: a Cortex-M0 has no more, and a count lost to a preemption leaves others.
-fn add(counter: &AtomicU32) {
+/// Increments a counter by a load and a store, since a Cortex-M0 has no atomic addition.
+///
+/// A preemption in between can lose a count. The result is still not zero, so the program still fails.
+fn increment(counter: &AtomicU32) {
     counter.store(counter.load(Relaxed) + 1, Relaxed);
 }
 
@@ -45,7 +48,7 @@ fn SysTick() {
     expect(None);
     let first = TICKS.load(Relaxed) == 0;
     if first {
-        // Refused, for nothing could tell the next activation from this one; and logged as an error.
+        // Rejected: a tenant set without a scope would still be set in the next activation of the handler.
         TenantContext::set(TICK);
         expect(None);
         core::mem::forget(TenantContext::enter(TICK));
@@ -57,12 +60,12 @@ fn SysTick() {
         expect(Some(TICK));
         TenantContext::clear();
         expect(None);
-        // Forgotten on purpose: the scope's end takes it away, and the next activation starts unset.
+        // The guard is leaked on purpose: the end of the scope must clear the tenant in spite of it.
         core::mem::forget(TenantContext::enter(TICK));
         expect(Some(TICK));
     });
     expect(None);
-    add(&TICKS);
+    increment(&TICKS);
 }
 
 #[exception]
@@ -74,13 +77,13 @@ fn PendSV() {
         expect(Some(PEND));
     });
     expect(None);
-    add(&PENDS);
+    increment(&PENDS);
 }
 
 #[entry]
 fn main() -> ! {
     let Some(mut core) = Peripherals::take() else { firmware_kit::exit(1) };
-    // SAFETY: no critical section depends on these priorities: it masks all interrupts.
+    // SAFETY: critical sections mask all interrupts and do not depend on these priorities.
     unsafe {
         core.SCB.set_priority(SystemHandler::SysTick, 0x80);
         core.SCB.set_priority(SystemHandler::PendSV, 0x40);
@@ -93,7 +96,7 @@ fn main() -> ! {
 
     let mut rounds = 0_u32;
     while TICKS.load(Relaxed) < PREEMPTIONS {
-        // Another period each round, so that each instruction below is met by some tick.
+        // The period changes each round, so that every instruction below is interrupted at some point.
         core.SYST.set_reload(3_000 + rounds % 4_001);
         rounds = rounds.wrapping_add(1);
         expect(None);

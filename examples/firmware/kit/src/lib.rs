@@ -1,4 +1,4 @@
-//! What every program here needs: a way out, by an exit code that the host can trust.
+//! The parts that every program shares: the log output, the panic handler and the exit code.
 
 #![no_std]
 
@@ -6,12 +6,12 @@ use core::panic::PanicInfo;
 
 use defmt_semihosting as _;
 
-/// Ends the program: 0 where nothing went wrong.
-pub fn exit(wrong: u32) -> ! {
-    if wrong > 0 {
-        defmt::error!("{=u32} things went wrong", wrong);
+/// Ends the program. The exit code is 0 without failures, and 1 otherwise.
+pub fn exit(failures: u32) -> ! {
+    if failures > 0 {
+        defmt::error!("{=u32} checks failed", failures);
     }
-    semihosting::process::exit(i32::from(wrong > 0))
+    semihosting::process::exit(i32::from(failures > 0))
 }
 
 #[panic_handler]

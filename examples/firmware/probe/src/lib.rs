@@ -1,4 +1,4 @@
-//! What the size probes share: they must not tell of anything but the code under the probe.
+//! The panic handler of the size probes. It adds as little as possible to the sizes that are measured.
 
 #![no_std]
 
@@ -6,7 +6,7 @@ use core::panic::PanicInfo;
 
 use cortex_m as _;
 
-/// Formats nothing, so that no formatting comes in by the probe itself.
+/// Does not print the message: that would link the formatting code into every probe.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}

@@ -1,4 +1,4 @@
-//! The core on a device: parse, set, get, scope, clear; and keys for a store that several tenants share.
+//! The basic operations on a device: parse an id; set, get, scope and clear the context; build keys for shared stores.
 
 #![no_std]
 #![no_main]
@@ -41,14 +41,14 @@ fn main() -> ! {
     {
         match TenantId::parse(text) {
             Ok(_) => wrong += 1,
-            Err(error) => defmt::info!("refused: {}", error),
+            Err(error) => defmt::info!("rejected: {}", error),
         }
     }
     wrong += TenantContext::scope(ACME, keys);
     firmware_kit::exit(wrong)
 }
 
-/// For a store in flash, and for a broker.
+/// Builds a key for a store in flash and a topic for a message broker. Returns the number of wrong results.
 fn keys() -> u32 {
     let mut wrong = 0;
     match TenantKey::<48>::current(b"boot-count") {
@@ -65,6 +65,6 @@ fn keys() -> u32 {
         Ok(topic) => defmt::info!("topic: {=[u8]:a}", topic.as_bytes()),
         Err(_) => wrong += 1,
     }
-    defmt::info!("48 bytes: {}", TenantKey::<48>::current(b"calibration-of-axis-2").err());
+    defmt::info!("longer than 48 bytes: {}", TenantKey::<48>::current(b"calibration-of-axis-2").err());
     wrong
 }

@@ -1,4 +1,5 @@
-//! Two tenants' tasks and a bystander take turns on one executor.
+//! Four async tasks alternate on one executor: two in a tenant each, one that sets its tenant itself, and one without a
+//! tenant.
 
 #![no_std]
 #![no_main]
@@ -18,15 +19,15 @@ const BOLT: TenantId = tenant_id!("bbbbbbbb-0000-4000-8000-000000000002");
 const ROUNDS: u32 = 100;
 
 static WRONG: AtomicU32 = AtomicU32::new(0);
-static TURNS: AtomicU32 = AtomicU32::new(0);
+static CHECKS: AtomicU32 = AtomicU32::new(0);
 static DONE: AtomicU32 = AtomicU32::new(0);
 
 fn add(counter: &AtomicU32, amount: u32) {
     counter.store(counter.load(Relaxed) + amount, Relaxed);
 }
 
-/// Lets the other tasks run once.
-async fn turn() {
+/// Lets each of the other tasks run once.
+async fn yield_now() {
     let mut waited = false;
     poll_fn(|context| {
         if waited {
@@ -39,22 +40,24 @@ async fn turn() {
     .await;
 }
 
+/// Compares the current tenant with the expected one, again and again while the other tasks run in between.
 async fn watch(expected: Option<TenantId>) {
     for _ in 0..ROUNDS {
         add(&WRONG, u32::from(TenantContext::get_optional() != expected));
-        add(&TURNS, 1);
-        turn().await;
+        add(&CHECKS, 1);
+        yield_now().await;
     }
 }
 
+/// Waits for the other tasks, then ends the program with the result.
 async fn finish(name: &str) {
     defmt::info!("{=str}: {}", name, TenantContext::get_optional());
     add(&DONE, 1);
     while DONE.load(Relaxed) < 4 {
-        turn().await;
+        yield_now().await;
     }
     let wrong = WRONG.load(Relaxed);
-    defmt::info!("{=u32} turns, {=u32} wrong", TURNS.load(Relaxed), wrong);
+    defmt::info!("{=u32} checks, {=u32} wrong", CHECKS.load(Relaxed), wrong);
     firmware_kit::exit(wrong);
 }
 
@@ -78,39 +81,40 @@ async fn bolt() {
     .await;
 }
 
-/// Sets a tenant by itself, in a context of its own.
+/// Has a context of its own and sets its tenant itself.
 #[task]
-async fn loner() {
+async fn own_context() {
     async {
         watch(None).await;
         TenantContext::set(TenantId::PLATFORM);
         watch(Some(TenantId::PLATFORM)).await;
-        finish("loner").await;
+        finish("own context").await;
     }
     .in_own_context()
     .await;
 }
 
-/// Does nothing about tenants, and sees none.
+/// Does not set a tenant and must not see one.
 #[task]
 async fn bystander() {
     watch(None).await;
     finish("bystander").await;
 }
 
-static mut EXECUTOR: Option<Executor> = None;
-
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    // SAFETY: `main` runs once, and nothing else names the static.
-    let executor = unsafe { (*(&raw mut EXECUTOR)).insert(Executor::new()) };
+    static mut EXECUTOR: Option<Executor> = None;
+
+    let executor = EXECUTOR.insert(Executor::new());
     executor.run(|spawner| {
-        let (Ok(acme), Ok(bolt), Ok(loner), Ok(bystander)) = (acme(), bolt(), loner(), bystander()) else {
+        let (Ok(acme), Ok(bolt), Ok(own_context), Ok(bystander)) =
+            (acme(), bolt(), own_context(), bystander())
+        else {
             firmware_kit::exit(1)
         };
         spawner.spawn(acme);
         spawner.spawn(bolt);
-        spawner.spawn(loner);
+        spawner.spawn(own_context);
         spawner.spawn(bystander);
     })
 }

@@ -1,4 +1,4 @@
-//! Context, parser and text in one program.
+//! Context, parser and formatter in one program.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The context: set, get, scope, clear.
+//! The context: `set`, `get`, `scope` and `clear`.
 
 #![no_std]
 #![no_main]

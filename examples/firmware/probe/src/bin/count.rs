@@ -1,4 +1,4 @@
-//! Counts instructions, exactly: under QEMU's `-icount shift=0` each takes one nanosecond of SysTick's time.
+//! Counts instructions. With `-icount shift=0`, QEMU takes exactly one nanosecond of SysTick's time for each.
 
 #![no_std]
 #![no_main]
@@ -13,23 +13,24 @@ use semihosting::println;
 use tenancy::{TenantContext, TenantId};
 
 const TEXT: &[u8; 36] = b"550e8400-e29b-41d4-a716-446655440000";
-/// SysTick ticks at 12 MHz, so this many repetitions of one instruction are 12,000 ticks.
+/// The number of runs that a result is averaged over: one tick of SysTick, at 12 MHz, is about 83 instructions.
 const REPETITIONS: u32 = 1_000;
 
-/// Ticks of all repetitions.
+/// Returns the ticks that all repetitions of `body` took.
 fn ticks(clock: &mut SYST, mut body: impl FnMut()) -> u32 {
     clock.clear_current();
     let before = SYST::get_current();
-    for at in 0..REPETITIONS {
-        black_box(at);
+    for round in 0..REPETITIONS {
+        black_box(round);
         body();
     }
     before.wrapping_sub(SYST::get_current()) & 0x00ff_ffff
 }
 
+/// Prints the instructions of one run of `body`; `empty` is the cost of the loop itself, in ticks.
 fn report(clock: &mut SYST, empty: u32, name: &str, body: impl FnMut()) {
     let spent = ticks(clock, body) - empty;
-    // Nanoseconds are instructions: 1,000 of them are 12 ticks.
+    // 12 ticks are 1,000 nanoseconds, which are 1,000 instructions.
     println!("{name} {}", (spent * 1_000 / 12 + REPETITIONS / 2) / REPETITIONS);
 }
 

@@ -1,4 +1,4 @@
-//! The program that every other one is compared with.
+//! An empty program: the baseline that is subtracted from the sizes of the others.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The text of an id.
+//! Formats a tenant id.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The parser, of all four forms.
+//! Parses a tenant id in any of its four text forms.
 
 #![no_std]
 #![no_main]

@@ -1,46 +1,43 @@
-//! The agents of the current tenant: what `/v1/agents` does.
+//! The operations of `/v1/agents` on the agents of the current tenant.
 
-mod form;
+mod device;
+mod registry;
 mod seed;
-mod source;
 
-use tenancy_agents::{AgentError, AgentId, AgentRegistry, FixedStore, Query, immediate};
+use core::fmt::Write;
 
-use crate::answer::{Body, Served};
-use crate::refusal::Refusal;
-use form::Page;
-use source::Device;
+use firmware_agent_json::{Page, write_agent};
+use tenancy_agents::{AgentError, AgentId, Query, immediate};
 
-pub(crate) use seed::plant;
+use crate::rejection::Rejection;
+use crate::response::{Body, Outcome};
+use registry::REGISTRY;
 
-/// Of a tenant there are no more than 4. An agent has 1.7 KiB: this is what the other statics and the stack leave.
-static AGENTS: FixedStore<8> = FixedStore::with_quota(4);
+pub(crate) use seed::register_all;
 
-static REGISTRY: AgentRegistry<&FixedStore<8>, Device> = AgentRegistry::new(&AGENTS, Device);
+const TOO_LARGE: Rejection = Rejection::internal("the agent does not fit into a response");
 
-const TOO_LARGE: Refusal = Refusal::internal("the agent does not fit into an answer");
-
-// None of these three is a part of its caller: an agent, which they have on the stack, is not there for the others.
+// The functions are not inlined: otherwise the agents that each of them has on the stack would add up in their caller.
 
 #[inline(never)]
-pub(crate) fn list(query: &Query, body: &mut Body) -> Result<Served, Refusal> {
+pub(crate) fn list(query: &Query, body: &mut Body) -> Result<Outcome, Rejection> {
     let mut page = Page::begin(body);
     let next = immediate(REGISTRY.list(query, |agent| page.push(&agent)))?;
     page.end(next).map_err(|_| TOO_LARGE)?;
-    Ok(Served::Json)
+    Ok(Outcome::Json)
 }
 
 #[inline(never)]
-pub(crate) fn read(id: Option<AgentId>, body: &mut Body) -> Result<Served, Refusal> {
+pub(crate) fn read(id: Option<AgentId>, body: &mut Body) -> Result<Outcome, Rejection> {
     match immediate(REGISTRY.get(id.ok_or(AgentError::NotFound)?)) {
-        Ok(agent) => form::write_one(&agent, body).map_err(|_| TOO_LARGE)?,
+        Ok(agent) => write_agent(&agent, body).and_then(|()| body.write_char('\n')).map_err(|_| TOO_LARGE)?,
         Err(error) => return Err(error.into()),
     }
-    Ok(Served::Json)
+    Ok(Outcome::Json)
 }
 
 #[inline(never)]
-pub(crate) fn heartbeat(id: Option<AgentId>) -> Result<Served, Refusal> {
+pub(crate) fn heartbeat(id: Option<AgentId>) -> Result<Outcome, Rejection> {
     immediate(REGISTRY.heartbeat(id.ok_or(AgentError::NotFound)?))?;
-    Ok(Served::Silently)
+    Ok(Outcome::NoContent)
 }

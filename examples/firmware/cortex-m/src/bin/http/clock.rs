@@ -1,4 +1,4 @@
-//! The time since the start.
+//! The time since the reset.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -8,21 +8,21 @@ use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use smoltcp::time::Instant;
 
-/// Five seconds before the end of the number: each run passes it, so that no device is the first to, after
-/// 49 days.
+/// The counter starts five seconds before it overflows. So every test run covers the overflow, which a device would
+/// otherwise reach after 49 days.
 const START: u32 = u32::MAX - 5_000;
 
 static MILLISECONDS: AtomicU32 = AtomicU32::new(START);
 
-/// What was added up at the last reading, for who has no `Clock` at hand.
-static SINCE_START: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
+/// The result of the last call of [`Clock::now`], for code that has no `Clock`.
+static UPTIME: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 
 #[exception]
 fn SysTick() {
     MILLISECONDS.store(MILLISECONDS.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
-/// Adds up what the interrupt counted. It has to be read once in 49 days.
+/// Extends the 32-bit counter of the interrupt. It has to be read at least once in 49 days.
 pub(crate) struct Clock {
     last: u32,
     milliseconds: i64,
@@ -31,7 +31,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn start(mut timer: SYST) -> Self {
         timer.set_clock_source(SystClkSource::Core);
-        // 12 MHz.
+        // One millisecond at 12 MHz.
         timer.set_reload(12_000 - 1);
         timer.clear_current();
         timer.enable_interrupt();
@@ -43,12 +43,12 @@ impl Clock {
         let read = MILLISECONDS.load(Relaxed);
         self.milliseconds += i64::from(read.wrapping_sub(self.last));
         self.last = read;
-        interrupt::free(|section| SINCE_START.borrow(section).set(self.milliseconds.unsigned_abs()));
+        interrupt::free(|section| UPTIME.borrow(section).set(self.milliseconds.unsigned_abs()));
         Instant::from_millis(self.milliseconds)
     }
 }
 
-/// Milliseconds from the start to the last time that the clock was read.
-pub(crate) fn since_start() -> u64 {
-    interrupt::free(|section| SINCE_START.borrow(section).get())
+/// Returns the milliseconds from the reset to the last call of [`Clock::now`].
+pub(crate) fn uptime_millis() -> u64 {
+    interrupt::free(|section| UPTIME.borrow(section).get())
 }

@@ -1,37 +1,39 @@
-//! One connection at a time on each socket: a head, an answer, a close. Each step has a deadline, so that no
-//! client, slow or gone, keeps a socket from the next.
+//! A TCP socket and its current connection.
+//!
+//! A connection carries one request and one response. Each step has a deadline, so that a slow or vanished client
+//! cannot occupy a socket.
 
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 
-use crate::answer::{self, Answer};
 use crate::request::{self, HEAD};
+use crate::response::{self, Response};
 use crate::tenants::Tenants;
 
 pub(crate) const CONNECTIONS: usize = 6;
 
 const PORT: u16 = 80;
-const HEAD_TIME: Duration = Duration::from_secs(3);
-const CLOSE_TIME: Duration = Duration::from_secs(1);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Buffers {
     receive: [u8; HEAD],
-    transmit: [u8; answer::MOST],
+    transmit: [u8; response::MAX_LEN],
     head: [u8; HEAD],
 }
 
 impl Buffers {
     pub(crate) const fn new() -> Self {
-        Self { receive: [0; HEAD], transmit: [0; answer::MOST], head: [0; HEAD] }
+        Self { receive: [0; HEAD], transmit: [0; response::MAX_LEN], head: [0; HEAD] }
     }
 }
 
 enum Stage {
     Listening,
-    /// Until then the head must be complete.
+    /// The request head must be complete before the deadline.
     Reading(Instant),
-    /// Until then the client must have closed as well.
+    /// The client must close the connection before the deadline.
     Closing(Instant),
 }
 
@@ -51,28 +53,28 @@ impl<'b> Connection<'b> {
         Self { socket: sockets.add(socket), head: &mut buffers.head, filled: 0, stage: Stage::Listening }
     }
 
-    /// Takes the connection as far as it goes now.
+    /// Performs all steps that are possible without waiting.
     pub(crate) fn serve(
         &mut self,
         sockets: &mut SocketSet<'_>,
         tenants: &mut Tenants,
-        answer: &mut Answer,
+        response: &mut Response,
         now: Instant,
     ) {
         let socket = sockets.get_mut::<Socket<'_>>(self.socket);
         match self.stage {
             Stage::Listening if !socket.is_open() => {
-                // Fails for port 0 or an open socket, and it is neither.
+                // The call cannot fail: the port is not 0 and the socket is not open.
                 let _ = socket.listen(PORT);
             }
             Stage::Listening if socket.is_active() => {
                 self.filled = 0;
-                self.stage = Stage::Reading(now + HEAD_TIME);
+                self.stage = Stage::Reading(now + HEAD_TIMEOUT);
             }
             Stage::Listening => {}
-            Stage::Reading(deadline) => self.read(socket, tenants, answer, deadline, now),
+            Stage::Reading(deadline) => self.read(socket, tenants, response, deadline, now),
             Stage::Closing(deadline) => {
-                // What still comes is read and dropped, or the client would see a reset before the answer.
+                // Unread bytes would cause a reset, which the client could see before the response.
                 let _ = socket.recv(|rest| (rest.len(), ()));
                 if !socket.is_open() || now > deadline {
                     socket.abort();
@@ -86,17 +88,18 @@ impl<'b> Connection<'b> {
         &mut self,
         socket: &mut Socket<'_>,
         tenants: &mut Tenants,
-        answer: &mut Answer,
+        response: &mut Response,
         deadline: Instant,
         now: Instant,
     ) {
-        let room = &mut self.head[self.filled..];
-        if let Ok(more) = socket.recv_slice(room) {
-            self.filled += more;
-            if more > 0 && request::answer(&self.head[..self.filled], tenants, since_start(now), answer) {
-                // All of it fits into the buffer.
-                let _ = socket.send_slice(answer.head.as_bytes());
-                let _ = socket.send_slice(answer.body.as_bytes());
+        let free = &mut self.head[self.filled..];
+        if let Ok(received) = socket.recv_slice(free) {
+            self.filled += received;
+            let head = &self.head[..self.filled];
+            if received > 0 && request::respond(head, tenants, uptime(now), response) {
+                // The transmit buffer has room for the longest response.
+                let _ = socket.send_slice(response.head.as_bytes());
+                let _ = socket.send_slice(response.body.as_bytes());
                 self.close(socket, now);
                 return;
             }
@@ -109,10 +112,10 @@ impl<'b> Connection<'b> {
 
     fn close(&mut self, socket: &mut Socket<'_>, now: Instant) {
         socket.close();
-        self.stage = Stage::Closing(now + CLOSE_TIME);
+        self.stage = Stage::Closing(now + CLOSE_TIMEOUT);
     }
 }
 
-fn since_start(now: Instant) -> core::time::Duration {
+fn uptime(now: Instant) -> core::time::Duration {
     (now - Instant::ZERO).into()
 }

@@ -1,7 +1,10 @@
-//! The Ethernet controller of the LM3S6965 (data sheet, section 16), as a device of smoltcp.
+//! A smoltcp driver for the Ethernet controller of the LM3S6965 (data sheet, section 16).
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
+
+/// The MAC address of this board.
+pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
 const BASE: usize = 0x4004_8000;
 const RECEIVE_CONTROL: usize = BASE + 0x08;
@@ -13,7 +16,7 @@ const PACKETS: usize = BASE + 0x34;
 const TRANSMIT_REQUEST: usize = BASE + 0x38;
 
 const FRAME: usize = 1514;
-/// Each received frame has its length before it and its checksum after it.
+/// The controller adds the length before a received frame and its checksum after it.
 const LENGTH_AND_CHECKSUM: usize = 2 + 4;
 const HEADER: usize = 14;
 
@@ -22,12 +25,12 @@ pub(crate) struct Ethernet {
 }
 
 fn read(register: usize) -> u32 {
-    // SAFETY: a register of this board's controller, named above; reads change its own state alone.
+    // SAFETY: only called with the registers above. Reading them changes the state of the controller only.
     unsafe { (register as *const u32).read_volatile() }
 }
 
 fn write(register: usize, value: u32) {
-    // SAFETY: as in `read`; the controller has no DMA, so it can't write to memory.
+    // SAFETY: only called with the registers above. The controller has no DMA, so it cannot write to memory.
     unsafe { (register as *mut u32).write_volatile(value) }
 }
 
@@ -35,14 +38,14 @@ impl Ethernet {
     pub(crate) fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
         write(ADDRESS_LOW, u32::from_le_bytes([a, b, c, d]));
         write(ADDRESS_HIGH, u32::from_le_bytes([e, f, 0, 0]));
-        // Checksum, padding and full duplex; then a fresh FIFO, multicast, and the receiver on.
+        // Enable checksums, padding and full duplex; reset the receive FIFO; enable multicast and the receiver.
         write(TRANSMIT_CONTROL, 0b1_0111);
         write(RECEIVE_CONTROL, 0b1_0000);
         write(RECEIVE_CONTROL, 0b0_0011);
         Self { received: [0; FRAME] }
     }
 
-    /// Reads one frame out of the FIFO and gives its length; one that is too long is read and dropped.
+    /// Reads one frame from the FIFO and returns its length. A frame that is too long is read and dropped.
     fn take_frame(&mut self) -> Option<usize> {
         if read(PACKETS) & 0x3f == 0 {
             return None;
@@ -51,8 +54,8 @@ impl Ethernet {
         let total = usize::from(u16::from_le_bytes([first[0], first[1]]));
         let length = total.checked_sub(LENGTH_AND_CHECKSUM)?;
         let mut put = |at: usize, byte: u8| {
-            if let Some(place) = self.received.get_mut(at) {
-                *place = byte;
+            if let Some(slot) = self.received.get_mut(at) {
+                *slot = byte;
             }
         };
         put(0, first[2]);
@@ -100,7 +103,7 @@ pub(crate) struct Transmit;
 
 impl TxToken for Transmit {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        // The length of what follows the header stands first; then the frame, in whole words.
+        // The controller expects the length of the payload, then the frame, in whole words.
         let mut words = [0; 2 + FRAME + 2];
         let length = length.min(FRAME);
         let [low, high] = (length.saturating_sub(HEADER) as u16).to_le_bytes();

@@ -1,18 +1,17 @@
-//! An HTTP server that answers each request in the tenant that its `X-Tenant-ID` names: how often the tenant came, and
-//! at `/v1/agents` the tenant's agents.
+//! An HTTP server that serves each request in the context of the tenant named by its `X-Tenant-ID` header.
+//!
+//! `/v1/agents` serves the tenant's agents. Every other path returns the number of the tenant's requests.
 
 #![no_std]
 #![no_main]
 
 mod agents;
-mod answer;
 mod clock;
 mod connection;
 mod ethernet;
-mod json;
-mod refusal;
+mod rejection;
 mod request;
-mod rfc3339;
+mod response;
 mod route;
 mod stack;
 mod tenants;
@@ -23,36 +22,35 @@ use firmware_kit as _;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
-use answer::Answer;
 use clock::Clock;
 use connection::{Buffers, CONNECTIONS, Connection};
-use ethernet::Ethernet;
-use stack::Stack;
+use ethernet::{Ethernet, MAC};
+use response::Response;
+use stack::StackMonitor;
 use tenants::Tenants;
 
-// QEMU's user network: this machine is .15, the host behind .2.
+// The addresses of the device and of its gateway in QEMU's user network.
 const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
-pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
 #[entry]
 fn main() -> ! {
     static mut BUFFERS: [Buffers; CONNECTIONS] = [const { Buffers::new() }; CONNECTIONS];
-    static mut ANSWER: Answer = Answer::new();
+    static mut RESPONSE: Response = Response::new();
 
     let Some(core) = Peripherals::take() else { firmware_kit::exit(1) };
     let clock = Clock::start(core.SYST);
-    if !agents::plant() {
+    if !agents::register_all() {
         firmware_kit::exit(1);
     }
-    let mut stack = Stack::new();
+    let mut stack = StackMonitor::new();
     stack.measure(smoltcp::time::Instant::ZERO);
-    serve(clock, BUFFERS, ANSWER)
+    serve(clock, BUFFERS, RESPONSE)
 }
 
-/// Not a part of `main`: what it has on the stack is not there yet while agents are registered.
+/// Runs the server. The function is not inlined, so that its variables are not on the stack while agents are registered.
 #[inline(never)]
-fn serve(mut clock: Clock, buffers: &'static mut [Buffers; CONNECTIONS], answer: &mut Answer) -> ! {
+fn serve(mut clock: Clock, buffers: &'static mut [Buffers; CONNECTIONS], response: &mut Response) -> ! {
     let mut ethernet = Ethernet::new(MAC);
     let config = Config::new(EthernetAddress(MAC).into());
     let mut interface = Interface::new(config, &mut ethernet, clock.now());
@@ -66,13 +64,13 @@ fn serve(mut clock: Clock, buffers: &'static mut [Buffers; CONNECTIONS], answer:
     let mut sockets = SocketSet::new(&mut entries[..]);
     let mut connections = buffers.each_mut().map(|buffers| Connection::new(buffers, &mut sockets));
     let mut tenants = Tenants::new();
-    let mut stack = Stack::new();
+    let mut stack = StackMonitor::new();
 
     defmt::info!("listening on 10.0.2.15:80");
     loop {
         interface.poll(clock.now(), &mut ethernet, &mut sockets);
         for connection in &mut connections {
-            connection.serve(&mut sockets, &mut tenants, answer, clock.now());
+            connection.serve(&mut sockets, &mut tenants, response, clock.now());
         }
         stack.measure(clock.now());
     }

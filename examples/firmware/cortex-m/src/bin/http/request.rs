@@ -1,4 +1,4 @@
-//! From a request's head to its answer.
+//! Requests: from the received bytes to a response.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -7,72 +7,76 @@ use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantContext, TenantId};
 
 use crate::agents;
-use crate::answer::{Answer, Body, Served};
-use crate::refusal::{Extra, Refusal};
+use crate::rejection::Rejection;
+use crate::response::{Body, Outcome, Response};
 use crate::route::Route;
 use crate::tenants::Tenants;
 
-/// The most bytes that a head may have, and the most header fields.
+/// The size of the longest request head.
 pub(crate) const HEAD: usize = 1024;
+/// The largest number of header fields.
 const FIELDS: usize = 24;
 
-/// Answers what has come so far; false while the head is not complete.
-pub(crate) fn answer(received: &[u8], tenants: &mut Tenants, now: Duration, answer: &mut Answer) -> bool {
+/// Writes the response to a request. Returns false if the request head is not complete yet.
+pub(crate) fn respond(
+    received: &[u8],
+    tenants: &mut Tenants,
+    now: Duration,
+    response: &mut Response,
+) -> bool {
     let mut fields = [EMPTY_HEADER; FIELDS];
     let mut request = Request::new(&mut fields);
-    // The answer before is another tenant's, perhaps.
-    answer.body.clear();
+    // The previous response may have been for another tenant.
+    response.body.clear();
     let outcome = match request.parse(received) {
         Ok(Status::Partial) if received.len() < HEAD => return false,
-        Ok(Status::Partial) | Err(Error::TooManyHeaders) => {
-            Err(Refusal(431, "Request Header Fields Too Large", "the head is too large", Extra::None))
-        }
-        Ok(Status::Complete(_)) => serve(&request, tenants, now, &mut answer.body),
-        Err(_) => Err(Refusal(400, "Bad Request", "not an HTTP request", Extra::None)),
+        Ok(Status::Partial) | Err(Error::TooManyHeaders) => Err(Rejection::HEAD_TOO_LARGE),
+        Ok(Status::Complete(_)) => serve(&request, tenants, now, &mut response.body),
+        Err(_) => Err(Rejection::INVALID_REQUEST),
     };
     match outcome {
-        Ok(served) => answer.serve(served),
-        Err(refusal) => answer.refuse(&refusal),
+        Ok(outcome) => response.complete(outcome),
+        Err(rejection) => response.reject(&rejection),
     }
     if request.method == Some("HEAD") {
-        answer.body.clear();
+        response.body.clear();
     }
     true
 }
 
-/// What it is about first, then for whom; and in the tenant's context what it asks for.
+/// Finds the route and the tenant, then performs the operation in the tenant's context.
 fn serve(
     request: &Request<'_, '_>,
     tenants: &mut Tenants,
     now: Duration,
     body: &mut Body,
-) -> Result<Served, Refusal> {
-    let route = Route::of(request.method, request.path)?;
-    let tenant = tenants.verify(claimed(request.headers)?)?;
+) -> Result<Outcome, Rejection> {
+    let route = Route::find(request.method, request.path)?;
+    let tenant = tenants.verify(claimed_tenant(request.headers)?)?;
     tenants.limit(&tenant, now)?;
-    let served = TenantContext::scope(tenant.id(), || {
+    let outcome = TenantContext::scope(tenant.id(), || {
         match TenantContext::get() {
             Ok(tenant) => defmt::info!("context set: {}", tenant),
             Err(error) => defmt::error!("{}", error),
         }
-        in_context(&route, tenants, body)
+        perform(&route, tenants, body)
     });
     match TenantContext::get_optional() {
         None => defmt::info!("context cleared"),
-        Some(left) => defmt::error!("context left behind: {}", left),
+        Some(tenant) => defmt::error!("context not cleared: {}", tenant),
     }
-    served
+    outcome
 }
 
-/// The tenant is not among the arguments.
-fn in_context(route: &Route, tenants: &mut Tenants, body: &mut Body) -> Result<Served, Refusal> {
+/// Performs the operation for the current tenant, which is not among the arguments.
+fn perform(route: &Route, tenants: &mut Tenants, body: &mut Body) -> Result<Outcome, Rejection> {
     let requests = tenants.count_request()?;
     match route {
         Route::Counter => {
             let tenant = TenantContext::get().map_err(tenancy::TenantError::from)?;
-            // It fits: two numbers.
+            // The write cannot fail: an id and a number fit.
             let _ = writeln!(body, "{{\"tenant\":\"{tenant}\",\"requests\":{requests}}}");
-            Ok(Served::Json)
+            Ok(Outcome::Json)
         }
         Route::Agents(query) => agents::list(query, body),
         Route::Agent(id) => agents::read(*id, body),
@@ -80,8 +84,8 @@ fn in_context(route: &Route, tenants: &mut Tenants, body: &mut Body) -> Result<S
     }
 }
 
-/// The tenant that the one `X-Tenant-ID` names.
-fn claimed(fields: &[Header<'_>]) -> Result<TenantId, ResolveTenantError> {
+/// Returns the tenant named by the request, which must have exactly one `X-Tenant-ID`.
+fn claimed_tenant(fields: &[Header<'_>]) -> Result<TenantId, ResolveTenantError> {
     let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(TENANT_HEADER));
     let mut claims = TenantClaims::new();
     claims.header(named.map(|field| field.value))?;

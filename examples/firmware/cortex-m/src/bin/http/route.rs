@@ -1,15 +1,15 @@
-//! From a request's line to what it is about.
+//! Routes: from the request line to the requested operation.
 
 use tenancy_agents::{AgentId, AgentStatus, Filter, Query};
 
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 
-/// As many on a page as fit into an answer, and no more than this.
+/// The largest number of agents on a page. A page has fewer if they do not fit into a response.
 const PAGE: usize = 50;
 
-/// What a request is about. What is no id is no agent's: its answer is that of an id that nobody has.
+/// The requested operation. An invalid agent id is `None` and is treated like the id of an unknown agent.
 pub(crate) enum Route {
-    /// Any path but those below: how often the tenant came.
+    /// Any path except those below: the number of the tenant's requests.
     Counter,
     Agents(Query),
     Agent(Option<AgentId>),
@@ -17,41 +17,41 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) fn of(method: Option<&str>, target: Option<&str>) -> Result<Self, Refusal> {
+    pub(crate) fn find(method: Option<&str>, target: Option<&str>) -> Result<Self, Rejection> {
         let target = target.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (allowed, route) = match path.strip_prefix("/v1/agents") {
-            Some("") => ("GET, HEAD", Self::Agents(page(query)?)),
+            Some("") => ("GET, HEAD", Self::Agents(parse_query(query)?)),
             Some(rest) if rest.starts_with('/') => match rest[1..].split_once('/') {
                 None => ("GET, HEAD", Self::Agent(rest[1..].parse().ok())),
                 Some((id, "heartbeat")) => ("POST", Self::Heartbeat(id.parse().ok())),
-                Some(_) => return Err(Refusal::NO_PATH),
+                Some(_) => return Err(Rejection::UNKNOWN_PATH),
             },
             _ => ("GET, HEAD", Self::Counter),
         };
         if allowed.split(", ").any(|allowed| method == Some(allowed)) {
             Ok(route)
         } else {
-            Err(Refusal::method(allowed))
+            Err(Rejection::method(allowed))
         }
     }
 }
 
-/// `after=ID` and `status=NAME`, each once.
-fn page(query: &str) -> Result<Query, Refusal> {
+/// Parses the parameters `after=ID` and `status=NAME`; each of them may occur once.
+fn parse_query(query: &str) -> Result<Query, Rejection> {
     let mut page = Query::first(Filter::default(), PAGE);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or(Refusal::QUERY)?;
-        let is_wrong = match name {
-            "after" => page.after.replace(value.parse().map_err(|_| Refusal::QUERY)?).is_some(),
+        let (name, value) = pair.split_once('=').ok_or(Rejection::INVALID_QUERY)?;
+        let is_invalid = match name {
+            "after" => page.after.replace(value.parse().map_err(|_| Rejection::INVALID_QUERY)?).is_some(),
             "status" => {
-                let status = AgentStatus::from_name(value).ok_or(Refusal::QUERY)?;
+                let status = AgentStatus::from_name(value).ok_or(Rejection::INVALID_QUERY)?;
                 page.filter.status.replace(status).is_some()
             }
             _ => true,
         };
-        if is_wrong {
-            return Err(Refusal::QUERY);
+        if is_invalid {
+            return Err(Rejection::INVALID_QUERY);
         }
     }
     Ok(page)

@@ -1,48 +1,52 @@
-//! How much of the stack was used: the start code painted it, and use scrapes the paint off.
+//! Measures the stack use: the start-up code paints the stack, and use overwrites the paint.
 //!
-//! It lies below the statics, at the start of RAM (see the build script): a stack that overflows leaves RAM, and the
-//! device stops, where it would overwrite statics else. The check reads here how near it came to that.
+//! The stack is below the static variables, at the start of RAM (`linker/memory/lm3s6965evb-stack-first.x`). If it
+//! overflows, the program stops with a fault and does not overwrite static variables. The test of this program reads
+//! from the log how close the stack came to its limit.
 
 use cortex_m_rt::STACK_PAINT_VALUE;
 use smoltcp::time::{Duration, Instant};
 
 unsafe extern "C" {
-    /// Of the linker script: where the stack may go, and where it begins.
+    /// The lowest address of the stack, from the linker script.
     static _stack_end: u32;
+    /// The address where the stack begins, from the linker script.
     static _stack_start: u32;
 }
 
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
-pub(crate) struct Stack {
-    most: usize,
+/// Logs the largest stack use so far.
+pub(crate) struct StackMonitor {
+    high_water_mark: usize,
     next: Instant,
 }
 
-impl Stack {
+impl StackMonitor {
     pub(crate) const fn new() -> Self {
-        Self { most: 0, next: Instant::ZERO }
+        Self { high_water_mark: 0, next: Instant::ZERO }
     }
 
-    /// Looks once a second, and logs it where it is more than it was.
+    /// Measures once a second, and logs the stack use if it has grown.
     pub(crate) fn measure(&mut self, now: Instant) {
         if now < self.next {
             return;
         }
-        self.next = now + EVERY;
+        self.next = now + INTERVAL;
         let (used, size) = used();
-        if used > self.most {
-            self.most = used;
-            defmt::info!("stack: {=usize} of {=usize} bytes were used", used, size);
+        if used > self.high_water_mark {
+            self.high_water_mark = used;
+            defmt::info!("stack: {=usize} of {=usize} bytes used", used, size);
         }
     }
 }
 
-/// How many bytes were used at most, of how many.
+/// Returns the largest stack use so far and the size of the stack, in bytes.
 fn used() -> (usize, usize) {
     let (end, start) = (&raw const _stack_end, &raw const _stack_start);
     let size = start as usize - end as usize;
-    // SAFETY: all words between the symbols are RAM and aligned; the deepest of them belong to nobody now.
+    // SAFETY: all words between the symbols are aligned RAM. The painted ones are below the stack pointer and belong to
+    // no variable.
     let is_painted = |word: &usize| unsafe { end.add(*word).read_volatile() == STACK_PAINT_VALUE };
     let unused = (0..size / 4).take_while(is_painted).count();
     (size - unused * 4, size)

@@ -1,4 +1,4 @@
-//! The tenants that this device serves, in fixed memory: who they are, how often they came, how often they may.
+//! The tenants of this device in fixed memory: the directory, the request counters and the rate limits.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -8,8 +8,8 @@ use tenancy::{
     TenantNotFoundError, TenantRecord, TenantSlug, TenantStatus, tenant_id,
 };
 
-/// One more than there are tenants: a search for an unknown one ends at a free place.
-const PLACES: usize = TENANTS.len() + 1;
+/// The size of the tables. One entry stays free, so that the search for an unknown tenant ends there.
+const CAPACITY: usize = TENANTS.len() + 1;
 
 pub(crate) const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
 pub(crate) const GLOBEX: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
@@ -23,19 +23,19 @@ const TENANTS: [TenantRecord; 3] = [
 const fn record(id: TenantId, slug: &str, status: TenantStatus) -> TenantRecord {
     match TenantSlug::parse(slug) {
         Ok(slug) => TenantRecord::new(id, slug, status),
-        // When it is compiled, never on the device.
-        Err(_) => panic!("not a slug"),
+        // The panic is a compile error, since the function is only called for constants.
+        Err(_) => panic!("invalid slug"),
     }
 }
 
-/// 10 requests a second, and 60 at once.
+/// 10 requests per second, in bursts of up to 60.
 const QUOTA: Quota =
     Quota::per_second(NonZeroU32::new(10).expect("not zero")).burst(NonZeroU32::new(60).expect("not zero"));
 
 pub(crate) struct Tenants {
-    directory: FixedDirectory<PLACES>,
-    requests: TenantMap<u32, PLACES>,
-    limiter: TenantLimiter<PLACES>,
+    directory: FixedDirectory<CAPACITY>,
+    requests: TenantMap<u32, CAPACITY>,
+    limiter: TenantLimiter<CAPACITY>,
 }
 
 impl Tenants {
@@ -46,24 +46,24 @@ impl Tenants {
             limiter: TenantLimiter::new(QUOTA),
         };
         for tenant in TENANTS {
-            // There is a place for each.
+            // The insertions cannot fail: the tables have room for all tenants.
             let _ = tenants.directory.insert(tenant);
             let _ = tenants.requests.insert(tenant.id(), 0);
         }
         tenants
     }
 
-    /// The tenant, if it is known and active.
+    /// Returns the tenant if it is known and active.
     pub(crate) fn verify(&self, id: TenantId) -> Result<TenantRecord, TenantError> {
         self.directory.verify(id)
     }
 
-    /// Takes one of the requests that the tenant may make.
+    /// Counts a request against the tenant's rate limit.
     pub(crate) fn limit(&mut self, tenant: &TenantRecord, now: Duration) -> Result<(), RateLimitedError> {
         self.limiter.take(tenant.id(), now)
     }
 
-    /// Counts a request of the current tenant, and gives its number: the tenant is not among the arguments.
+    /// Counts a request of the current tenant and returns the new count.
     pub(crate) fn count_request(&mut self) -> Result<u32, TenantError> {
         let id = TenantContext::get()?;
         let requests = self.requests.get_mut(id).ok_or(TenantNotFoundError::new(id))?;

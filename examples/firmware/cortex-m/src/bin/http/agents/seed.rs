@@ -1,4 +1,4 @@
-//! The agents that are there at the start.
+//! The agents that exist after a reset.
 
 use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
@@ -6,7 +6,7 @@ use tenancy_agents::{
     immediate,
 };
 
-use super::REGISTRY;
+use super::registry::REGISTRY;
 use crate::tenants::{ACME, GLOBEX};
 
 struct Seed {
@@ -25,14 +25,14 @@ const SEEDS: [Seed; 7] = [
         tenant: TenantId::PLATFORM,
         name: "translator",
         display_name: "Translator",
-        description: "For every tenant to read and to run.",
+        description: "Can be read and run by every tenant.",
         tier: Tier::Premium,
         visibility: Visibility::Shared,
         capabilities: &["translate"],
         status: AgentStatus::Active,
     },
-    seed(TenantId::PLATFORM, "auditor", "Auditor", "The platform's own.", AgentStatus::Active),
-    seed(ACME, "support", "Support", "Answers those who ask.", AgentStatus::Active),
+    seed(TenantId::PLATFORM, "auditor", "Auditor", "Visible to the platform only.", AgentStatus::Active),
+    seed(ACME, "support", "Support", "Answers questions of customers.", AgentStatus::Active),
     seed(
         ACME,
         "triage",
@@ -40,9 +40,9 @@ const SEEDS: [Seed; 7] = [
         "Sorts tickets:\n\t\"urgent\" first, from C:\\tickets; auch Störungen, 日本語 and 🦀.",
         AgentStatus::Draft,
     ),
-    seed(ACME, "retired", "Retired", "Was here once.", AgentStatus::Deleted),
-    seed(GLOBEX, "support", "Support", "Has the name that another tenant's has.", AgentStatus::Active),
-    seed(GLOBEX, "dispatch", "Dispatch", "Waits for the platform's word.", AgentStatus::PendingApproval),
+    seed(ACME, "retired", "Retired", "Deleted, but can be listed by its tenant.", AgentStatus::Deleted),
+    seed(GLOBEX, "support", "Support", "Has the same name as another tenant's agent.", AgentStatus::Active),
+    seed(GLOBEX, "dispatch", "Dispatch", "Waits for approval by the platform.", AgentStatus::PendingApproval),
 ];
 
 const fn seed(
@@ -65,24 +65,25 @@ const fn seed(
     }
 }
 
-/// Registers them, and takes each as far as it goes. Whether all are there.
-pub(crate) fn plant() -> bool {
+/// Registers all agents and brings each to its status. Returns whether all of them succeeded.
+pub(crate) fn register_all() -> bool {
     SEEDS.iter().all(|seed| {
-        let is_planted = TenantContext::scope(seed.tenant, || seed.plant()).is_some();
-        if !is_planted {
-            defmt::error!("no place for the agent {=str}", seed.name);
+        let is_ready = TenantContext::scope(seed.tenant, || seed.create()).is_some();
+        if !is_ready {
+            defmt::error!("agent not registered: {=str}", seed.name);
         }
-        is_planted
+        is_ready
     })
 }
 
 impl Seed {
-    fn plant(&self) -> Option<()> {
+    fn create(&self) -> Option<()> {
         let id = self.register()?;
         self.advance(id)
     }
 
-    /// Not a part of its caller: what it has on the stack is gone when the agent takes its steps.
+    // Neither of these functions is inlined, so that the agents that both have on the stack do not add up.
+
     #[inline(never)]
     fn register(&self) -> Option<AgentId> {
         let name = AgentName::parse(self.name).ok()?;
