@@ -1,9 +1,10 @@
-//! The HTTP rows of the README: `cargo xtask bench http`.
+//! The figures `tower/…` and `directory/…`: `cargo xtask bench tower directory`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::pin;
+use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::response::Response;
-use bench_harness::{Contender, Table, contender, subject};
+use bench_harness::{Table, Timed, peer, subject};
 use bench_http::{hand_written, layer, request, router, tenant, tenants, validate};
 use heapless::index_map::FnvIndexMap;
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
@@ -27,14 +28,14 @@ const TENANTS: usize = 1_000;
 fn main() {
     let table = Table::from_args();
     requests(&table);
-    refusals(&table);
+    rejections(&table);
     fixed(&table);
-    for count in [1_000, 10_000, 100_000, 1_000_000] {
-        directories(&table, count);
+    for (name, count) in [("1k", 1_000), ("10k", 10_000), ("100k", 100_000), ("1m", 1_000_000)] {
+        directories(&table, &format!("directory/{name}"), count);
     }
 }
 
-/// From the call to the last frame of the body; the handler is ready at once, and all around it.
+/// Serves a request until the last frame of the response's body. The handler and its layers are ready at once.
 fn serve<S, B>(service: &mut S, request: Request)
 where
     S: Service<Request, Response = Response<B>, Error = Infallible>,
@@ -46,7 +47,7 @@ where
     loop {
         if let Poll::Ready(Ok(response)) = call.as_mut().poll(&mut context) {
             let mut body = pin!(response.into_body());
-            // As hyper does: it asks for no frame behind the last one.
+            // hyper also polls no further once the body says that it has ended.
             while !body.is_end_stream() {
                 _ = black_box(body.as_mut().poll_frame(&mut context));
             }
@@ -55,98 +56,88 @@ where
     }
 }
 
-/// Requests of many tenants, one after the other.
-fn served<'a, S, B>(name: &'static str, mut service: S, values: &'a [String]) -> Contender<'a>
+/// A service that receives requests with these header values in turn.
+fn served<'a, S, B>(name: &'static str, mut service: S, values: &'a [String]) -> Timed<'a>
 where
     S: Service<Request, Response = Response<B>, Error = Infallible> + 'a,
     B: HttpBody,
 {
-    contender(name, move |at| serve(&mut service, request(&values[at % values.len()])))
+    peer(name, move |at| serve(&mut service, request(&values[at % values.len()])))
 }
 
 fn requests(table: &Table) {
     let values: Vec<_> = (0..TENANTS).map(|number| tenant(number).to_string()).collect();
     let values = &values[..];
+    let bare = || served("bare router", router(), values);
     let ours = || served("", layer(TENANTS).layer(router()), values);
-    table.row(
-        "a request around a router",
-        ours(),
-        [
-            served("bare router", router(), values).target(1.15),
-            served("hand-written middleware", hand_written(TENANTS), values),
-            served(
-                "ValidateRequestHeader",
-                around(ValidateRequestHeaderLayer::custom(validate(TENANTS))),
-                values,
-            ),
-            served("SetRequestId", around(SetRequestIdLayer::x_request_id(MakeRequestUuid)), values),
-        ],
-    );
-    let peers = || {
-        [
-            served("hand-written middleware", hand_written(TENANTS), values).target(0.15),
-            served(
-                "ValidateRequestHeader",
-                around(ValidateRequestHeaderLayer::custom(validate(TENANTS))),
-                values,
-            ),
-            served("SetRequestId", around(SetRequestIdLayer::x_request_id(MakeRequestUuid)), values),
-        ]
+    let hand_written = || served("hand-written middleware", hand_written(TENANTS), values);
+    let validate = || {
+        let layer = ValidateRequestHeaderLayer::custom(validate(TENANTS));
+        served("`ValidateRequestHeader`", layer.layer(router()), values)
     };
-    table.added_row("a request, added", served("", router(), values), ours(), peers());
+    let request_id = || {
+        let layer = SetRequestIdLayer::x_request_id(MakeRequestUuid);
+        served("`SetRequestId`", layer.layer(router()), values)
+    };
+    table.row("tower/whole", ours(), [bare().target(1.12), hand_written(), validate(), request_id()]);
+    table.added_row("tower/added", bare(), ours(), [hand_written().target(0.15), validate(), request_id()]);
     table.added_row(
-        "a request by Router::layer, added",
-        served("", router(), values),
+        "tower/added/router-layer",
+        bare(),
         served("", router().layer(layer(TENANTS)), values),
-        peers().map(Contender::without_target),
+        [hand_written(), validate(), request_id()],
     );
 }
 
-/// A layer around the router, as ours is.
-fn around<L: Layer<axum::Router>>(layer: L) -> L::Service {
-    layer.layer(router())
-}
-
-fn refusals(table: &Table) {
-    for (name, value) in [("malformed", "acme".to_owned()), ("unknown", tenant(TENANTS).to_string())] {
-        let values = &[value][..];
+/// A rejection is compared with a served request: it should not cost more.
+fn rejections(table: &Table) {
+    let values = ["acme".to_owned(), tenant(TENANTS).to_string()];
+    let [malformed, unknown] = &values;
+    for (name, values) in [
+        ("tower/rejection", &values[..]),
+        ("tower/rejection/malformed", slice::from_ref(malformed)),
+        ("tower/rejection/unknown", slice::from_ref(unknown)),
+    ] {
         table.row(
-            &format!("a refusal, {name}"),
+            name,
             served("", layer(TENANTS).layer(router()), values),
             [
-                served("a request to a bare router", router(), values).target(1.0),
+                served("request to a bare router", router(), values).target(1.0),
                 served("hand-written middleware", hand_written(TENANTS), values),
             ],
         );
     }
 }
 
-const PLACES: usize = 1_024;
+const CAPACITY: usize = 1_024;
 
-/// Known and unknown ids in turn, at half of the capacity.
+/// Looks up known and unknown ids in turn. Half of the capacity is used.
 fn fixed(table: &Table) {
     let slug = TenantSlug::parse("acme").expect("a slug");
-    let mut ours = Box::new(FixedDirectory::<PLACES>::new());
-    let mut fnv = Box::new(FnvIndexMap::<TenantId, TenantRecord, PLACES>::new());
-    let ids: Vec<_> = (0..PLACES).map(tenant).collect();
-    for id in &ids[..PLACES / 2] {
+    let mut ours = Box::new(FixedDirectory::<CAPACITY>::new());
+    let mut fnv = Box::new(FnvIndexMap::<TenantId, TenantRecord, CAPACITY>::new());
+    let ids: Vec<_> = (0..CAPACITY).map(tenant).collect();
+    for id in &ids[..CAPACITY / 2] {
         let record = TenantRecord::new(*id, slug, TenantStatus::Active);
         ours.insert(record).expect("room");
         fnv.insert(*id, record).expect("room");
     }
     table.row(
-        "fixed directory, 512 of 1,024",
-        subject(|at| _ = black_box(ours.get(ids[at * 7 % PLACES]))),
-        [contender("heapless FnvIndexMap", |at| _ = black_box(fnv.get(&ids[at * 7 % PLACES]))).target(0.5)],
+        "directory/fixed",
+        subject(|at| _ = black_box(ours.get(ids[at * 7 % CAPACITY]))),
+        [peer("heapless `FnvIndexMap`", |at| _ = black_box(fnv.get(&ids[at * 7 % CAPACITY]))).target(0.5)],
     );
 }
 
-/// A lookup by each of two threads: the second one does what the first one does, all the time.
+/// Lookups by two threads at the same time: the second one always does what the first one does.
 struct Lookups<'a>(Vec<(&'static str, Lookup<'a>)>);
 
 type Lookup<'a> = Box<dyn Fn(TenantId) + Sync + 'a>;
 
-fn directories(table: &Table, count: usize) {
+fn directories(table: &Table, name: &str, count: usize) {
+    if !table.wants_any(name) {
+        return;
+    }
     let snapshot: Snapshot = tenants(count).collect();
     let map: HashMap<_, _> = tenants(count).collect();
     let locked = RwLock::new(map.clone());
@@ -161,28 +152,28 @@ fn directories(table: &Table, count: usize) {
         _ = black_box(pin!(warm.status(id)).poll(&mut context));
     }
     let lookups = Lookups(vec![
-        ("snapshot", Box::new(|id| _ = black_box(snapshot.get(id)))),
-        ("std HashMap, no lock", Box::new(|id| _ = black_box(map.get(&id)))),
+        ("", Box::new(|id| _ = black_box(snapshot.get(id)))),
+        ("std `HashMap`, no lock", Box::new(|id| _ = black_box(map.get(&id)))),
         (
-            "RwLock of HashMap",
+            "`RwLock` of a `HashMap`",
             Box::new(|id| {
                 _ = black_box(locked.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied());
             }),
         ),
-        ("our Cached", Box::new(|id| _ = black_box(warm.status_now(id)))),
+        ("`Cached`, warm", Box::new(|id| _ = black_box(warm.status_now(id)))),
         ("moka", Box::new(|id| _ = black_box(moka.get(&id)))),
     ]);
-    lookups.compare(table, &format!("directory of {count}, 2 threads"), count);
+    lookups.compare(table, name, count);
 }
 
 impl Lookups<'_> {
     fn compare(&self, table: &Table, name: &str, count: usize) {
         let ids: Vec<_> = (0..count.min(1 << 16)).map(|at| tenant(at * 15 % count)).collect();
-        let (ids, turn, ended) = (&ids[..], &AtomicUsize::new(0), &AtomicBool::new(false));
+        let (ids, turn, stop) = (&ids[..], &AtomicUsize::new(0), &AtomicBool::new(false));
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut at = 0;
-                while !ended.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let lookup = &self.0[turn.load(Ordering::Relaxed)].1;
                     for _ in 0..64 {
                         at += 1;
@@ -190,18 +181,17 @@ impl Lookups<'_> {
                     }
                 }
             });
-            let contender = |which: usize| {
+            let timed = |which: usize| {
                 let (name, lookup) = &self.0[which];
-                contender(name, move |at| {
+                peer(name, move |at| {
                     if at == 0 {
                         turn.store(which, Ordering::Relaxed);
                     }
                     lookup(ids[at * 7 % ids.len()]);
                 })
             };
-            let peers = [contender(1).target(1.0), contender(2), contender(3), contender(4)];
-            table.row(name, contender(0), peers);
-            ended.store(true, Ordering::Relaxed);
+            table.row(name, timed(0), [timed(1).target(1.0), timed(2), timed(3), timed(4)]);
+            stop.store(true, Ordering::Relaxed);
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The middleware that is measured, ours and its peers'.
+//! The middleware that is measured: the tenant layer and its peers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,49 +14,51 @@ use tenancy::{TENANT_HEADER, TenantId, TenantStatus};
 use tenancy_tower::{Snapshot, TenantLayer, TrustHeader};
 use uuid::Uuid;
 
-/// A router with one handler that does next to nothing.
+/// A router with one handler, which returns a constant.
 pub fn router() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-/// Different numbers, different tenants, as random as the operator's would be.
+/// A tenant per number. The ids look as random as those of a real service.
 pub fn tenant(number: usize) -> TenantId {
     let mixed = (number as u128 + 1).wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645);
     TenantId::from_bytes((mixed ^ mixed >> 64).to_be_bytes()).unwrap_or(TenantId::PLATFORM)
 }
 
-/// Tenants of the numbers below `count`.
+/// The active tenants of the numbers below `count`.
 pub fn tenants(count: usize) -> impl Iterator<Item = (TenantId, TenantStatus)> {
     (0..count).map(|number| (tenant(number), TenantStatus::Active))
 }
 
-/// The layer, over all tenants in memory.
+/// The tenant layer. Its directory holds `count` tenants in memory.
 pub fn layer(count: usize) -> TenantLayer<Snapshot, TrustHeader> {
     TenantLayer::builder().directory(tenants(count).collect::<Snapshot>()).trust_header().build()
 }
 
-/// A GET of a tenant, or of what is none.
+/// A GET request with this tenant header.
 ///
 /// # Panics
 ///
-/// If the value can't stand in a header.
+/// If the value is not a valid header value.
 pub fn request(value: &str) -> Request {
     Request::get("/").header(TENANT_HEADER, value).body(Body::empty()).expect("a request")
 }
 
 tokio::task_local! {
-    /// What hand-written middleware carries the tenant in.
+    /// The current tenant of the hand-written middleware.
     pub static CURRENT: Uuid;
 }
 
-/// The tenant, for an extractor.
+/// The tenant in a request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Tenant(pub Uuid);
 
 type Directory = Arc<RwLock<HashMap<Uuid, bool>>>;
 
-/// Middleware as it is usually written by hand: parse the header, look the tenant up under a lock, put it into
-/// the extensions, and run the rest with it in a task-local.
+/// A router with middleware as it is usually written by hand.
+///
+/// It parses the header, looks up the tenant under a lock, stores it in the extensions, and runs the handler with the
+/// tenant in a task-local.
 pub fn hand_written(count: usize) -> Router {
     let directory: Directory =
         Arc::new(RwLock::new(tenants(count).map(|(tenant, _)| (Uuid::from(tenant), true)).collect()));
@@ -78,13 +80,14 @@ async fn by_hand(State(directory): State<Directory>, mut request: Request, next:
     CURRENT.scope(tenant, next.run(request)).await
 }
 
-/// Checks by `tower_http` that the header names a known tenant, which is about half of what a layer has to do:
-/// the rest has no context.
+/// A check for `tower_http` that the header names a known tenant.
+///
+/// This is about half of a tenant layer's work: the handler has no context.
 pub fn validate(
     count: usize,
 ) -> impl Fn(&mut Request) -> Result<(), Response> + Clone + Send + Sync + 'static {
     let known: Arc<HashSet<Uuid>> = Arc::new(tenants(count).map(|(tenant, _)| tenant.into()).collect());
-    #[allow(clippy::result_large_err, reason = "`tower_http` asks for it")]
+    #[allow(clippy::result_large_err, reason = "`tower_http` requires this type")]
     move |request: &mut Request| {
         let value = request.headers().get(TENANT_HEADER).and_then(|value| value.to_str().ok());
         let tenant = value.and_then(|value| Uuid::parse_str(value).ok());

@@ -1,1 +1,1 @@
-//! Peers of the core, in one table: see `benches/table.rs`.
+//! The core's benchmarks are in `benches/core.rs`. This library is empty: cargo wants one beside a benchmark.

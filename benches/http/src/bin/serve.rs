@@ -1,5 +1,5 @@
-//! A server for a load generator: a router `bare`, with the `layer` around it, or `hand`-written middleware in it.
-//! It prints its address, and serves until it is ended.
+//! A server for a load generator: a `bare` router, one with the tenant `layer` around it, or one with `hand`-written
+//! middleware. It prints its address and a tenant, and serves until it is killed.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -15,7 +15,7 @@ use tower::{Service, ServiceBuilder};
 
 const TENANTS: usize = 1_000;
 
-// One worker, so that the other core is the load generator's.
+// One worker: the load generator needs the other core.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
