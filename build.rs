@@ -1,4 +1,4 @@
-//! Names what no stable cfg tells: that the target is an Arm M-profile core.
+//! Sets `cfg(arm_mclass)` for Arm M-profile targets. No stable cfg identifies them.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
