@@ -9,6 +9,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod allocations;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod error;
 pub mod header_cases;
 #[cfg(feature = "postgres")]
@@ -21,6 +22,7 @@ mod redis;
 #[cfg(feature = "tenants")]
 mod tenants;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub use error::Error;
 #[cfg(feature = "postgres")]
 pub use postgres::{PgOptions, PgServer, pgbouncer::PgBouncer};

@@ -20,7 +20,7 @@ use crate::process::{ChildGroup, Signal, wait_for};
 pub(crate) const PORT: u16 = 5432;
 
 /// How long a server may take to start, on a busy machine too.
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_secs(60);
 
 /// A running server and its folder, which ends with this value.
 #[derive(Debug)]

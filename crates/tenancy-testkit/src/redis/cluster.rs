@@ -10,7 +10,7 @@ use crate::Error;
 use crate::process::{ChildGroup, unused_ports, wait_until};
 
 /// How long the nodes may take to agree on their slots.
-const AGREEMENT: Duration = Duration::from_mins(1);
+const AGREEMENT: Duration = Duration::from_secs(60);
 
 /// The slots of a cluster, in three equal parts.
 const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];

@@ -6,7 +6,7 @@ use postgres::{Client, NoTls};
 use tenancy_testkit::process::{ChildGroup, wait_until};
 use tenancy_testkit::{PgBouncer, PgServer};
 
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn ask(url: &str, sql: &str) -> String {
     Client::connect(url, NoTls).unwrap().query_one(sql, &[]).unwrap().get(0)
