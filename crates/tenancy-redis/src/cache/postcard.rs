@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::codec::{Codec, sealed::Sealed};
 use super::error::EncodeError;
 
-/// Values as [postcard](https://docs.rs/postcard): smaller and faster than JSON.
+/// Encodes values with postcard, which is smaller and faster than JSON.
 ///
 /// The bytes don't name their fields, so those of an older type may be read as another value. Where the type
 /// changes, change the [namespace](super::TenantCache::namespace).
