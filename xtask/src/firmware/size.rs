@@ -1,4 +1,4 @@
-//! `cargo xtask size`: what the core costs on a Cortex-M3, held against its limits.
+//! `cargo xtask size`: flash, memory and instructions of the core on a Cortex-M3, compared with their limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,48 +7,49 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
+use tenancy_testkit::process::ChildGroup;
 
-use crate::cross::Cross;
-use crate::device::Program;
-use crate::owned::Owned;
-use crate::process::root;
-use crate::{qemu, thumb};
+use super::cross::Cross;
+use super::program::Program;
+use super::{qemu, thumb};
+use crate::packages::need;
+use crate::process::{exit_code, root};
 
 const TARGET: &str = "thumbv7m-none-eabi";
 
-/// One figure: its name, its unit, what it is, what the design aims at, and what it may never be more than.
+/// A figure: its name, unit and value, and the target and limit of the design.
 struct Row(String, &'static str, u64, Aim);
 
 #[derive(Clone, Copy)]
 enum Aim {
-    /// Printed, for comparison.
+    /// Printed for comparison.
     Figure,
-    /// Met, and a failure if it is missed.
+    /// A target that is met; missing it is a failure.
     Limit(u64),
-    /// Aimed at and missed so far; a failure above the second.
+    /// A target that is not met yet, and a limit whose excess is a failure.
     Missed(u64, u64),
 }
 
-/// Prints the table; whether every figure is within its limit.
+/// Prints the table, and returns whether every figure is within its limit.
 pub(crate) fn report(cross: Cross) -> Result<bool> {
-    crate::packages::need("qemu-system-arm", &["qemu-system-arm"], "it counts instructions")?;
+    need("qemu-system-arm", &["qemu-system-arm"], "it counts instructions")?;
     println!("==> building the probes for {TARGET}");
     let mut rows = Vec::new();
     flash(cross, &mut rows)?;
     instructions(cross, &mut rows)?;
 
-    println!("\n| what | is | target | |\n| --- | --- | --- | --- |");
+    println!("\n| figure | value | target | |\n| --- | --- | --- | --- |");
     let mut met = true;
     for Row(name, unit, figure, aim) in rows {
         let (target, verdict) = match aim {
             Aim::Figure => (String::new(), ""),
             Aim::Limit(limit) if figure <= limit => (format!("{limit} {unit}"), "ok"),
             Aim::Missed(target, limit) if figure <= limit => {
-                (format!("{target} {unit}"), if figure <= target { "ok" } else { "missed" })
+                (format!("{target} {unit}"), if figure <= target { "ok" } else { "target not met" })
             }
             Aim::Limit(limit) | Aim::Missed(_, limit) => {
                 met = false;
-                (format!("{limit} {unit}"), "TOO MUCH")
+                (format!("{limit} {unit}"), "OVER THE LIMIT")
             }
         };
         println!("| {name} | {figure} {unit} | {target} | {verdict} |");
@@ -88,7 +89,7 @@ fn flash(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
         }
         if name == "context" {
             rows.push(Row(
-                "longest way with interrupts off".into(),
+                "longest path with interrupts off".into(),
                 "instructions",
                 image.interrupts_off,
                 Aim::Limit(10),
@@ -98,7 +99,7 @@ fn flash(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-/// What the linker made.
+/// A linked program.
 struct Image {
     flash: u64,
     ram: u64,
@@ -123,7 +124,7 @@ impl Image {
         }
         for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
             let name = symbol.name()?;
-            // The probe's own handler is there to be linked where something can panic.
+            // The linker includes the probe's panic handler if something can panic, and the panic itself is counted.
             let own_handler = name.contains("rust_begin_unwind");
             if (name.contains("panic") || name.contains("core3fmt")) && !own_handler {
                 image.panics.push(name.to_owned());
@@ -136,30 +137,33 @@ impl Image {
 
 fn longest<'d>(file: &object::File<'d>, symbol: &impl ObjectSymbol<'d>) -> Result<u64> {
     let name = symbol.name()?;
-    // Not the core's: the functions that other code calls for a critical section are nothing but its halves.
+    // Functions that enter or leave a critical section for other code contain only half of it.
     if name.starts_with("_critical_section") || name.starts_with("__") {
         return Ok(0);
     }
     let Some(section) = symbol.section_index() else { return Ok(0) };
-    // The lowest bit of an address says that it is Thumb code.
+    // The lowest bit of an address marks Thumb code.
     let address = symbol.address() & !1;
     let section = file.section_by_index(section)?;
     let Some(code) = section.data_range(address, symbol.size())? else { return Ok(0) };
-    let ways = thumb::interrupts_off(code).with_context(|| format!("in {name}"))?;
-    Ok(ways.into_iter().max().unwrap_or(0) as u64)
+    let paths = thumb::interrupts_off(code).with_context(|| format!("in {name}"))?;
+    Ok(paths.into_iter().max().unwrap_or(0) as u64)
 }
 
-/// The counts that the `count` probe prints under `-icount`, where an instruction is a nanosecond.
+/// Adds the counts that the `count` probe prints under `-icount`, which makes an instruction take one nanosecond.
 fn instructions(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
     let elf = build(cross, "count")?;
-    let program = Program::find("quickstart").context("its machine is the probe's")?;
+    let program = Program::find("quickstart").context("the probe runs on the machine of quickstart")?;
     let mut command = qemu::qemu(&program, &elf, &["-icount", "shift=0"]);
-    let mut child = Owned::start(command.stdout(Stdio::piped()))?;
-    let code = child.wait(Duration::from_mins(1))?;
+    let mut child = ChildGroup::spawn(command.stdout(Stdio::piped()))?;
+    let code = exit_code(&mut child, Duration::from_mins(1))?;
     let mut printed = String::new();
-    std::io::Read::read_to_string(&mut child.take_output()?, &mut printed)?;
+    std::io::Read::read_to_string(
+        &mut child.take_stdout().context("standard output is piped")?,
+        &mut printed,
+    )?;
     if code != Some(0) {
-        bail!("the count probe ended with {code:?}: {printed}");
+        bail!("the count probe ended with status {code:?}: {printed}");
     }
     let limits = [
         ("critical-section", Aim::Figure),

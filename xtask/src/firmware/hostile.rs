@@ -1,18 +1,18 @@
-//! Requests that no server should have to see, a new one for each number.
+//! Malformed requests, a different one for each number.
 
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{connect, hear, say, say_and_close};
-use crate::firmware::ACTIVE;
+use super::client::{connect, receive, send, send_and_close};
+use super::fixtures::ACTIVE;
 
-/// A generator that is the same each time (xorshift64*, Vigna 2014).
-pub(crate) struct Random(u64);
+/// A reproducible random generator (xorshift64*, Vigna 2014).
+struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -33,8 +33,8 @@ impl Random {
     }
 }
 
-/// Sends the broken request of this number, and gives what came back before the close.
-pub(crate) fn send(port: u16, number: u64) -> io::Result<Vec<u8>> {
+/// Sends the malformed request of this number, and returns the bytes that came back until the connection closed.
+pub(crate) fn attack(port: u16, number: u64) -> io::Result<Vec<u8>> {
     let random = &mut Random::new(number);
     let tenant = ACTIVE[0];
     let head = |fields: &str| format!("GET / HTTP/1.1\r\nHost: device\r\n{fields}\r\n").into_bytes();
@@ -52,14 +52,14 @@ pub(crate) fn send(port: u16, number: u64) -> io::Result<Vec<u8>> {
         7 => head(&format!("X-Tenant-ID : {tenant}\r\n")),
         8 => head(&format!("X-Tenant-ID:\r\n {tenant}\r\n")),
         9 => head(&"A: b\r\n".repeat(25 + random.below(200))),
-        // A good request behind one without a tenant: it must not lend it its own.
+        // A valid request follows one without a tenant, which must not get the tenant of its successor.
         10 if number % 32 == 10 => [head(""), head(&format!("X-Tenant-ID: {tenant}\r\n"))].concat(),
         10 => format!("GET / HTTP/1.1 X-Tenant-ID: {tenant}").into_bytes(),
         11 => head("X-Tenant-ID: 00000000-0000-0000-0000-000000000000\r\n"),
         12 => [&b"\x16\x03\x01\x02\x00\x01"[..], &random.bytes(500)].concat(),
         13 => {
             let mut whole = head(&format!("X-Tenant-ID: {tenant}\r\n"));
-            // Within the id, where every byte counts.
+            // A byte of the id.
             let at = whole.len() - 10 - random.below(20);
             whole[at] = b"\xff\x00gG/:@`{ "[random.below(10)];
             whole
@@ -67,23 +67,23 @@ pub(crate) fn send(port: u16, number: u64) -> io::Result<Vec<u8>> {
         14 => return abandon(port, random),
         _ => return trickle(port, number, random),
     };
-    if wants_answer(number) { say(port, &bytes) } else { say_and_close(port, &bytes) }
+    if wants_response(number) { send(port, &bytes) } else { send_and_close(port, &bytes) }
 }
 
-/// Whether the broken request of this number comes to an end or to a fault, and before the head is too large:
-/// who sends on may see the close before the answer.
-pub(crate) fn wants_answer(number: u64) -> bool {
+/// Returns whether the malformed request of this number must get a response: it is complete or has an error, and its
+/// head is not too large. A client that is still sending may see the connection close before it sees a response.
+pub(crate) fn wants_response(number: u64) -> bool {
     !matches!(number % 16, 0 | 2 | 3 | 9 | 14 | 15)
 }
 
-/// Half a head, and gone.
+/// Sends half a head, then closes the connection.
 fn abandon(port: u16, random: &mut Random) -> io::Result<Vec<u8>> {
     let mut stream = connect(port)?;
     stream.write_all(&b"GET / HTTP/1.1\r\nX-Tenant-ID: 550e8400"[..random.below(38)])?;
     Ok(Vec::new())
 }
 
-/// Byte after byte; now and then too slowly, and never to an end.
+/// Sends a head byte by byte, sometimes too slowly, and never completes it.
 fn trickle(port: u16, number: u64, random: &mut Random) -> io::Result<Vec<u8>> {
     let is_slow = number % 1_600 == 15;
     let mut stream = connect(port)?;
@@ -97,10 +97,10 @@ fn trickle(port: u16, number: u64, random: &mut Random) -> io::Result<Vec<u8>> {
         }
     }
     if is_slow {
-        // The device's patience has to end, for this client's never does.
-        return hear(&mut stream);
+        // The device has to close the connection after its timeout, because this client does not.
+        return receive(&mut stream);
     }
-    // Fails where the device has closed already.
+    // Fails if the device has closed the connection.
     let _ = stream.shutdown(Shutdown::Write);
-    hear(&mut stream)
+    receive(&mut stream)
 }

@@ -2,14 +2,14 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::cost::installing;
 use crate::packages;
-use crate::process::{self, Step, is_installed};
+use crate::process::{Step, cargo, is_installed};
 
-/// The targets of the check: Cortex-M0, M3, M4F, M33 and RISC-V; the last has no atomics at all.
+/// The targets of the check: Cortex-M0, M3, M4F and M33, and two of RISC-V. The last one has no atomic instructions.
 pub(crate) const TARGETS: [&str; 6] = [
     "thumbv6m-none-eabi",
     "thumbv7m-none-eabi",
@@ -21,40 +21,40 @@ pub(crate) const TARGETS: [&str; 6] = [
 
 const DEBIAN: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
-/// Rust 1.88 has what the programs are written in: edition 2024, and `let` in conditions.
+/// The programs use edition 2024 and `let` in conditions, which Rust 1.88 introduced.
 const OLDEST: u32 = 88;
 
-/// What those packages bring, and a build uses.
+/// The files of those packages that a build uses.
 const DEBIAN_FILES: [&str; 4] =
     ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/bin/rust-lld", "/usr/lib/rustlib/src/rust/library/core"];
 
-/// Where the compiler and its core library come from.
+/// The source of the compiler and of its core library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cross {
-    /// The cargo at hand, with targets that rustup installed.
+    /// The current cargo, with targets installed by rustup.
     Rustup,
     /// Debian's compiler, which builds the core library from source.
     Debian,
 }
 
 impl Cross {
-    /// Uses what is there, or installs it.
+    /// Chooses a toolchain, and installs it if it is missing.
     pub(crate) fn set_up() -> Result<Self> {
         let wanted = env::var("XTASK_CROSS").unwrap_or_default();
         if !matches!(wanted.as_str(), "" | "rustup" | "debian") {
-            bail!("XTASK_CROSS is `{wanted}`, and may be `rustup` or `debian`");
+            bail!("invalid XTASK_CROSS `{wanted}`: must be `rustup` or `debian`");
         }
         if wanted != "debian" && Self::by_rustup() {
             return Ok(Self::Rustup);
         }
         if wanted == "rustup" {
-            bail!("rustup could not add the targets {}", TARGETS.join(" "));
+            bail!("rustup cannot add the targets {}", TARGETS.join(" "));
         }
-        // Plain Debian's compiler may be there, and is too old for the programs.
+        // The compiler of the package rustc may be installed, but it is too old for the programs.
         if !DEBIAN_FILES.iter().all(|file| Path::new(file).exists()) || !is_new_enough("/usr/bin/rustc") {
-            packages::install(&DEBIAN, "the compiler and the core library's source for the devices")?;
+            packages::install(&DEBIAN, "the compiler and the source of the core library for the firmware")?;
         }
-        println!("==> cross toolchain: Debian's, with the core library built from source");
+        println!("==> cross toolchain: Debian, with the core library built from source");
         Ok(Self::Debian)
     }
 
@@ -68,24 +68,25 @@ impl Cross {
         if missing.is_empty() {
             return true;
         }
-        println!("==> asking rustup for {}", missing.join(" "));
-        let added = rustup(&[&["target", "add"], &missing[..]].concat()).run();
+        let added = installing(&format!("targets {}", missing.join(" ")), || {
+            rustup(&[&["target", "add"], &missing[..]].concat()).run()
+        });
         if let Err(error) = &added {
             println!("    {error:#}");
         }
         added.is_ok()
     }
 
-    /// A release build of a package for a device, in a workspace; the folder of the target's results.
+    /// Builds a package of a workspace in release mode for a device, and returns the folder of the results.
     pub(crate) fn build(self, workspace: &Path, target: &str, arguments: &[&str]) -> Result<PathBuf> {
         let folder = workspace.join("target").join(self.folder());
         let mut command = match self {
-            Self::Rustup => process::cargo(&[]).0,
-            Self::Debian => Command::new("/usr/bin/cargo"),
+            Self::Rustup => cargo(&[]),
+            Self::Debian => Step::new("/usr/bin/cargo"),
         };
-        command.current_dir(workspace).args(["build", "--quiet", "--release", "--target", target]);
-        command.arg("--target-dir").arg(&folder).args(arguments);
-        // They would override the workspace's own configuration, or send the build elsewhere.
+        command = command.current_dir(workspace).args(&["build", "--quiet", "--release", "--target", target]);
+        command = command.arg("--target-dir").arg(&folder).args(arguments);
+        // These variables override the configuration of the workspace, or the folder of the results.
         for name in [
             "RUSTFLAGS",
             "CARGO_ENCODED_RUSTFLAGS",
@@ -93,15 +94,18 @@ impl Cross {
             "RUSTC_WRAPPER",
             "RUSTC_WORKSPACE_WRAPPER",
         ] {
-            command.env_remove(name);
+            command = command.env_remove(name);
         }
         if self == Self::Debian {
             for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTDOC", "RUSTDOCFLAGS", "RUSTUP_HOME"] {
-                command.env_remove(name);
+                command = command.env_remove(name);
             }
-            command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").args(["-Z", "build-std=core"]);
+            command = command
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .args(&["-Z", "build-std=core"]);
         }
-        Step(command).run()?;
+        command.run()?;
         Ok(folder.join(target).join("release"))
     }
 
@@ -114,20 +118,17 @@ impl Cross {
 }
 
 fn is_new_enough(compiler: &str) -> bool {
-    let mut command = Command::new(compiler);
-    command.arg("--version");
-    Step(command).output().is_ok_and(|version| minor(&version).is_some_and(|minor| minor >= OLDEST))
+    let version = Step::new(compiler).arg("--version").output();
+    version.is_ok_and(|version| minor(&version).is_some_and(|minor| minor >= OLDEST))
 }
 
-/// The second number of `rustc 1.96.0 (…)`.
+/// Reads the minor version of `rustc 1.96.0 (…)`.
 fn minor(version: &str) -> Option<u32> {
     version.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
 }
 
 fn rustup(arguments: &[&str]) -> Step {
-    let mut command = Command::new("rustup");
-    command.args(arguments);
-    Step(command)
+    Step::new("rustup").args(arguments)
 }
 
 #[cfg(test)]

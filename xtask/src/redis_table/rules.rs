@@ -1,21 +1,21 @@
-//! What a server does not say of its commands: which of them may be used, and what their replies hold.
+//! The facts about commands that a server does not report: which of them are allowed, and what their replies contain.
 
-use super::table::Entry;
+use super::entry::Entry;
 
-/// The rules that are written by hand, by the name of the command or, after a `|`, the subcommand.
+/// Rules written by hand, by the name of the command, or `command|subcommand`.
 pub(super) const BY_NAME: [(&str, &str); 39] = [
-    // Nothing but the connection's other end.
+    // These commands do not read or write data.
     ("echo", "Rule::Keys(&[])"),
     ("ping", "Rule::Keys(&[])"),
     ("time", "Rule::Keys(&[])"),
-    // A channel is a name like a key.
+    // A channel is a name, like a key.
     ("publish", FIRST),
     ("spublish", FIRST),
-    // Their replies name keys.
+    // Their replies contain keys.
     ("keys", "Rule::List(&[Span::Range { first: 1, last: 0, step: 1 }])"),
     ("lmpop", POP_OF_COUNTED),
     ("zmpop", POP_OF_COUNTED),
-    // Their options name keys, another database, or how long to wait.
+    // Their options contain keys, another database, or a time to wait.
     ("copy", "Rule::Options(&grammar::COPY)"),
     ("georadius", "Rule::Options(&grammar::GEORADIUS)"),
     ("georadiusbymember", "Rule::Options(&grammar::GEORADIUSBYMEMBER)"),
@@ -24,7 +24,7 @@ pub(super) const BY_NAME: [(&str, &str); 39] = [
     ("sort_ro", "Rule::Options(&grammar::SORT_RO)"),
     ("xread", "Rule::Options(&grammar::XREAD)"),
     ("xreadgroup", "Rule::Options(&grammar::XREADGROUP)"),
-    // For a connection that nobody shares: the reply of some begins with the key.
+    // They are allowed on a dedicated connection only. The replies of some begin with the key.
     ("blpop", BLOCKING_POP),
     ("brpop", BLOCKING_POP),
     ("bzpopmax", BLOCKING_POP),
@@ -38,18 +38,18 @@ pub(super) const BY_NAME: [(&str, &str); 39] = [
         "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
     ),
     ("unwatch", "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[]))"),
-    // The program vouches for some scripts.
+    // The program can declare scripts as trusted.
     ("eval", BY_TEXT),
     ("eval_ro", BY_TEXT),
     ("evalsha", BY_HASH),
     ("evalsha_ro", BY_HASH),
     ("script|load", "Rule::LoadScript"),
-    // They leave the database, or trust a payload.
+    // They use another database or server, or load a serialized value.
     ("migrate", ADMIN),
     ("move", ADMIN),
     ("restore", ADMIN),
     ("restore-asking", ADMIN),
-    // It waits for all that the connection wrote.
+    // They wait for the replication of all writes of the connection.
     ("wait", BLOCKING),
     ("waitaof", BLOCKING),
     ("command", ADMIN),
@@ -71,7 +71,7 @@ const BLOCKING: &str = "Rule::Refuse(Refusal::Blocking)";
 const STATE: &str = "Rule::Refuse(Refusal::ConnectionState)";
 const SCRIPT: &str = "Rule::Refuse(Refusal::UntrustedScript)";
 
-/// Why a command of these flags and categories is refused.
+/// Returns the rule that refuses a command because of its flags and categories.
 pub(super) fn refused(entry: &Entry) -> Option<&'static str> {
     let is = |what: &str| entry.flags.iter().any(|flag| flag == what);
     if is("admin") || is("@admin") {
@@ -89,11 +89,12 @@ pub(super) fn refused(entry: &Entry) -> Option<&'static str> {
     }
 }
 
-/// What stands for a command whose keys the server does not tell whole.
+/// The rule of a command whose keys the server does not report completely.
 pub(super) const UNCLEAR: &str = ADMIN;
 
-/// Whether a command can make a key that lives for ever: where the server needs memory for it, and where it moves an
-/// element to a key of its own. A copy lives as long as its model, and the others change what is there.
+/// Returns whether a command can create a key without a time to live: the server needs memory for it, or it moves an
+/// element to another key. A copy has the time to live of its source, and the other exceptions only change existing
+/// keys.
 pub(super) fn creates(entry: &Entry) -> bool {
     let needs_memory = entry.flags.iter().any(|flag| flag == "denyoom");
     let changes = ["copy", "linsert", "lpushx", "lset", "rpushx", "xsetid"];

@@ -1,51 +1,51 @@
-//! `cargo xtask redis-table`: where a server's commands have their keys, as a file of Rust.
+//! `cargo xtask redis-table`: the positions of keys in the commands of a Redis server, as Rust source.
+
+mod entry;
+mod rules;
 
 use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use tenancy_testkit::RedisServer;
 
-use super::{Server, rules};
-use crate::process::root;
+use crate::process::{Step, root};
+use crate::servers::need_redis;
+use entry::Entry;
 
 const FILE: &str = "crates/tenancy-redis/src/table/commands.rs";
 
-/// The most spans that the crate keeps of one command.
+/// The largest number of spans that the crate stores for a command.
 const SPANS: usize = 2;
 
-/// Most commands have their only key there.
+/// The position of the only key of most commands.
 const FIRST: &str = "Span::Range { first: 1, last: 0, step: 1 }";
 
-/// A command or subcommand, as the server tells it.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// Of a subcommand, with the command's and a `|`.
-    pub(super) name: String,
-    arity: i64,
-    /// Flags, and categories with their `@`.
-    pub(super) flags: Vec<String>,
-    pub(super) specs: Vec<Value>,
-    pub(super) subcommands: Vec<Entry>,
-}
-
-/// Writes the table anew.
+/// Generates the table.
 pub(crate) fn write() -> Result<()> {
-    super::set_up()?;
-    let server = Server::start()?;
+    need_redis()?;
+    let server = RedisServer::start()?;
     let table = render(&commands(&server)?, &version(&server)?)?;
     fs::write(root().join(FILE), table)?;
     println!("    {FILE} is written");
     Ok(())
 }
 
-fn version(server: &Server) -> Result<String> {
-    let hello = server.ask(&["HELLO", "3"])?;
-    Ok(hello["version"].as_str().context("HELLO tells no version")?.to_owned())
+fn version(server: &RedisServer) -> Result<String> {
+    let hello = ask(server, &["HELLO", "3"])?;
+    Ok(hello["version"].as_str().context("the reply to HELLO contains no version")?.to_owned())
 }
 
-fn commands(server: &Server) -> Result<Vec<Entry>> {
-    let reply = server.ask(&["COMMAND"])?;
+/// Sends a command with redis-cli, and returns the reply in the form of JSON.
+fn ask(server: &RedisServer, arguments: &[&str]) -> Result<Value> {
+    let reply =
+        Step::new("redis-cli").arg("-s").arg(server.socket()).arg("--json").args(arguments).output()?;
+    Ok(serde_json::from_str(&reply)?)
+}
+
+fn commands(server: &RedisServer) -> Result<Vec<Entry>> {
+    let reply = ask(server, &["COMMAND"])?;
     let mut entries = read_all(&reply)?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
@@ -55,7 +55,7 @@ fn read_all(list: &Value) -> Result<Vec<Entry>> {
     list.as_array().context("a list of commands")?.iter().map(read).collect()
 }
 
-/// The ten fields of <https://redis.io/docs/latest/commands/command/>.
+/// Reads the ten fields of <https://redis.io/docs/latest/commands/command/>.
 fn read(fields: &Value) -> Result<Entry> {
     let texts = |at: usize| -> Result<Vec<String>> {
         let list = fields[at].as_array().with_context(|| format!("field {at} of a command is a list"))?;
@@ -112,7 +112,7 @@ fn rule(entry: &Entry) -> Result<String> {
     within(entry)
 }
 
-/// A command with subcommands; where one reason refuses them all, that is the rule.
+/// Returns the rule of a command with subcommands. If all of them are refused for the same reason, that is the rule.
 fn within(entry: &Entry) -> Result<String> {
     let rules: Vec<_> = entry.subcommands.iter().map(rule).collect::<Result<_>>()?;
     if let [first, rest @ ..] = &rules[..]
@@ -129,7 +129,7 @@ fn within(entry: &Entry) -> Result<String> {
     Ok(list)
 }
 
-/// `None` where the server leaves something open.
+/// Returns `None` if the server does not report the keys completely.
 fn span(spec: &Value) -> Option<String> {
     let flags = spec["flags"].as_array()?;
     if flags.iter().any(|flag| flag == "incomplete" || flag == "not_key") {

@@ -1,8 +1,4 @@
-//! The device's agents: who sees which, and that they are in the hosts' form.
-
-#[cfg(test)]
-#[path = "agents/text.rs"]
-mod text;
+//! The test of the device's agents: which tenant sees which agents, and that their JSON form is that of servers.
 
 use std::thread;
 use std::time::Duration;
@@ -11,13 +7,13 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tenancy_agents::{Agent, AgentStatus};
 
-use crate::client::{body, field, request, status};
-use crate::firmware::{ACTIVE, SUSPENDED, UNKNOWN};
+use super::client::{body, field, request, status};
+use super::fixtures::{ACTIVE, SUSPENDED, UNKNOWN};
 
-/// Nobody's.
+/// An id that no agent has.
 const ABSENT: &str = "0192f0c1-2345-7abc-8def-0123456789ab";
 
-/// What a tenant sees.
+/// The agents that a tenant sees, and the number of pages that they came on.
 struct Seen {
     agents: Vec<Agent>,
     pages: usize,
@@ -25,7 +21,10 @@ struct Seen {
 
 impl Seen {
     fn agent(&self, name: &str) -> Result<&Agent> {
-        self.agents.iter().find(|agent| agent.name.as_str() == name).with_context(|| format!("no {name}"))
+        self.agents
+            .iter()
+            .find(|agent| agent.name.as_str() == name)
+            .with_context(|| format!("no agent `{name}`"))
     }
 
     fn id(&self, name: &str) -> Result<String> {
@@ -42,11 +41,18 @@ pub(crate) fn test(port: u16) -> Result<()> {
     let seen = list(port, acme, "")?;
     let other = list(port, globex, "")?;
     let deleted = list(port, acme, "status=deleted")?;
-    ensure!(seen.names() == ["translator", "support", "triage"], "one tenant sees {:?}", seen.names());
-    ensure!(other.names() == ["translator", "support", "dispatch"], "the other sees {:?}", other.names());
-    ensure!(deleted.names() == ["retired"], "deleted are {:?}", deleted.names());
-    ensure!(seen.pages > 1, "all agents fit on a page: nothing was turned over");
-    println!("    two tenants' agents, in the hosts' form, on {} and {} pages", seen.pages, other.pages);
+    ensure!(seen.names() == ["translator", "support", "triage"], "the first tenant sees {:?}", seen.names());
+    ensure!(
+        other.names() == ["translator", "support", "dispatch"],
+        "the second tenant sees {:?}",
+        other.names()
+    );
+    ensure!(deleted.names() == ["retired"], "the deleted agents are {:?}", deleted.names());
+    ensure!(seen.pages > 1, "all agents fit on one page, so paging was not tested");
+    println!(
+        "    the agents of two tenants have the form of servers, on {} and {} pages",
+        seen.pages, other.pages
+    );
 
     let [own, foreign] = [seen.id("support")?, other.id("support")?];
     let (shared, retired) = (seen.id("translator")?, deleted.id("retired")?);
@@ -55,7 +61,7 @@ pub(crate) fn test(port: u16) -> Result<()> {
     heartbeats(port, seen.agent("support")?, other.agent("support")?)
 }
 
-/// The statuses of all methods and paths; `acme` asks.
+/// Checks the status of every method and path, for the first tenant.
 fn statuses(port: u16, [own, foreign, shared, retired]: &[&str; 4]) -> Result<()> {
     let cases = [
         (200, "GET", format!("/{own}")),
@@ -85,12 +91,12 @@ fn statuses(port: u16, [own, foreign, shared, retired]: &[&str; 4]) -> Result<()
         (410, "POST", format!("/{retired}/heartbeat")),
     ];
     for (expected, method, path) in &cases {
-        let answer = ask(port, ACTIVE[0], method, path)?;
-        let got = status(&answer);
+        let response = send(port, ACTIVE[0], method, path)?;
+        let got = status(&response);
         ensure!(got == Some(*expected), "{method} {path} got {got:?}, not {expected}");
-        let allowed = field(&answer, "Allow");
+        let allowed = field(&response, "Allow");
         ensure!(allowed.is_some() == (*expected == 405), "{method} {path} allows {allowed:?}");
-        ensure!(*method != "HEAD" || body(&answer) == Some(b""), "{method} {path} has a body");
+        ensure!(*method != "HEAD" || body(&response) == Some(b""), "{method} {path} has a body");
     }
     for (expected, fields) in [(400, String::new()), (403, tenant(SUSPENDED)), (404, tenant(UNKNOWN))] {
         for line in ["GET /v1/agents".to_owned(), format!("POST /v1/agents/{own}/heartbeat")] {
@@ -102,60 +108,65 @@ fn statuses(port: u16, [own, foreign, shared, retired]: &[&str; 4]) -> Result<()
     Ok(())
 }
 
-/// Byte for byte (open-mercato/open-mercato#1428: a status told that there is one).
+/// Checks that the response for another tenant's agent is the same, byte for byte, as for an id that no agent has
+/// (open-mercato/open-mercato#1428: the status revealed that the agent exists).
 fn absent_is_foreign(port: u16, foreign: &str) -> Result<()> {
     for (method, end) in [("GET", ""), ("POST", "/heartbeat")] {
-        let of = |id: &str| ask(port, ACTIVE[0], method, &format!("/{id}{end}"));
-        let (other, nobody, malformed) = (of(foreign)?, of(ABSENT)?, of("no-id")?);
-        ensure!(status(&other) == Some(404), "another's agent: {}", other.escape_ascii());
-        ensure!(other == nobody, "{method}: {} is not {}", other.escape_ascii(), nobody.escape_ascii());
+        let of = |id: &str| send(port, ACTIVE[0], method, &format!("/{id}{end}"));
+        let (other, absent, malformed) = (of(foreign)?, of(ABSENT)?, of("no-id")?);
+        ensure!(status(&other) == Some(404), "the agent of another tenant: {}", other.escape_ascii());
+        ensure!(other == absent, "{method}: {} is not {}", other.escape_ascii(), absent.escape_ascii());
         ensure!(other == malformed, "{method}: {} is not {}", other.escape_ascii(), malformed.escape_ascii());
     }
-    println!("    another's agent, nobody's and no id: the same bytes");
+    println!("    same bytes for another tenant's agent, an unused id and a malformed id");
     Ok(())
 }
 
-/// A heartbeat is seen on its own agent, later than the one before, and makes no revision; another tenant's is none.
+/// Checks that a heartbeat changes only the time of its agent, that the time increases, and that a heartbeat for another
+/// tenant's agent has no effect.
 fn heartbeats(port: u16, own: &Agent, foreign: &Agent) -> Result<()> {
     let [acme, globex] = ACTIVE;
     let read = |tenant, agent: &Agent| one(port, tenant, &agent.id.to_string());
-    let beat = |agent: &Agent| ask(port, acme, "POST", &format!("/{}/heartbeat", agent.id));
-    ensure!(own.last_seen_at.is_none(), "a heartbeat before the first");
+    let beat = |agent: &Agent| send(port, acme, "POST", &format!("/{}/heartbeat", agent.id));
+    ensure!(own.last_seen_at.is_none(), "last_seen_at is set before the first heartbeat");
     let mut last = *own.last_seen_at.as_ref().unwrap_or(&own.created_at);
     for _ in 0..2 {
-        let answer = beat(own)?;
-        ensure!(status(&answer) == Some(204), "a heartbeat got {}", answer.escape_ascii());
-        ensure!(body(&answer) == Some(b""), "a heartbeat's answer has a body");
+        let response = beat(own)?;
+        ensure!(status(&response) == Some(204), "a heartbeat got {}", response.escape_ascii());
+        ensure!(body(&response) == Some(b""), "the response to a heartbeat has a body");
         let now = read(acme, own)?;
-        let seen_at = now.last_seen_at.context("the heartbeat was not noted")?;
-        ensure!(seen_at > last, "a heartbeat at {seen_at:?}, not behind {last:?}");
-        ensure!(Agent { last_seen_at: None, ..now } == *own, "a heartbeat changed more than its time");
+        let seen_at = now.last_seen_at.context("the heartbeat was not stored")?;
+        ensure!(seen_at > last, "a heartbeat at {seen_at:?}, which is not after {last:?}");
+        ensure!(Agent { last_seen_at: None, ..now } == *own, "a heartbeat changed more than last_seen_at");
         last = seen_at;
-        // The device counts milliseconds.
+        // The clock of the device counts milliseconds.
         thread::sleep(Duration::from_millis(5));
     }
     beat(foreign)?;
-    ensure!(read(globex, foreign)? == *foreign, "a heartbeat of another tenant's agent was noted");
-    println!("    heartbeats move the time of their tenant's agent, and nothing else");
+    ensure!(read(globex, foreign)? == *foreign, "a heartbeat for another tenant's agent was stored");
+    println!("    heartbeats change the time of their tenant's agent, and nothing else");
     Ok(())
 }
 
-/// All pages of a list.
+/// Returns the agents on all pages of a list.
 fn list(port: u16, tenant: &str, query: &str) -> Result<Seen> {
     let mut seen = Seen { agents: Vec::new(), pages: 0 };
     let mut path = format!("?{query}");
     loop {
-        let answer = ask(port, tenant, "GET", &path)?;
-        ensure!(status(&answer) == Some(200), "{path} got {}", answer.escape_ascii());
-        let page: Value = serde_json::from_slice(body(&answer).unwrap_or_default())?;
-        ensure!(page.as_object().is_some_and(|page| page.len() == 2), "other members: {page}");
+        let response = send(port, tenant, "GET", &path)?;
+        ensure!(status(&response) == Some(200), "{path} got {}", response.escape_ascii());
+        let page: Value = serde_json::from_slice(body(&response).unwrap_or_default())?;
+        ensure!(page.as_object().is_some_and(|page| page.len() == 2), "unexpected members: {page}");
         for agent in page["agents"].as_array().context("no agents")? {
             let agent: Agent = serde_json::from_value(agent.clone())?;
             ensure!(seen.agents.last().is_none_or(|last| last.id < agent.id), "out of order: {page}");
-            ensure!(one(port, tenant, &agent.id.to_string())? == agent, "not the one of its id: {page}");
+            ensure!(
+                one(port, tenant, &agent.id.to_string())? == agent,
+                "differs from the agent at its own path: {page}"
+            );
             ensure!(
                 (agent.status == AgentStatus::Deleted) == query.contains("deleted"),
-                "not asked for: {page}"
+                "wrong status for this list: {page}"
             );
             seen.agents.push(agent);
         }
@@ -163,40 +174,40 @@ fn list(port: u16, tenant: &str, query: &str) -> Result<Seen> {
         match &page["next"] {
             Value::Null => return Ok(seen),
             Value::String(next) if seen.pages < 20 => path = format!("?{query}&after={next}"),
-            next => bail!("the next page begins behind {next}"),
+            next => bail!("invalid start of the next page: {next}"),
         }
     }
 }
 
-/// One agent, whose bytes are those that a host writes.
+/// Returns an agent, and checks that its bytes are those that a server writes.
 fn one(port: u16, tenant: &str, id: &str) -> Result<Agent> {
-    let answer = ask(port, tenant, "GET", &format!("/{id}"))?;
-    let text = body(&answer).and_then(|body| body.strip_suffix(b"\n")).unwrap_or_default();
+    let response = send(port, tenant, "GET", &format!("/{id}"))?;
+    let text = body(&response).and_then(|body| body.strip_suffix(b"\n")).unwrap_or_default();
     let agent: Agent =
-        serde_json::from_slice(text).with_context(|| format!("no agent: {}", answer.escape_ascii()))?;
+        serde_json::from_slice(text).with_context(|| format!("not an agent: {}", response.escape_ascii()))?;
     let ours = serde_json::to_vec(&agent)?;
-    ensure!(ours == text, "a host writes {}, the device {}", ours.escape_ascii(), text.escape_ascii());
+    ensure!(ours == text, "a server writes {}, the device {}", ours.escape_ascii(), text.escape_ascii());
     Ok(agent)
 }
 
-/// Asks again where the tenant is over its limit: that is another test's subject.
-fn ask(port: u16, of: &str, method: &str, path: &str) -> Result<Vec<u8>> {
+/// Sends a request as a tenant. Repeats it while the tenant is over its limit, which another test covers.
+fn send(port: u16, of: &str, method: &str, path: &str) -> Result<Vec<u8>> {
     let line = format!("{method} /v1/agents{path}");
     for _ in 0..5 {
-        let answer = request(port, &line, tenant(of).as_bytes())?;
-        if status(&answer) != Some(429) {
-            return Ok(answer);
+        let response = request(port, &line, tenant(of).as_bytes())?;
+        if status(&response) != Some(429) {
+            return Ok(response);
         }
         thread::sleep(Duration::from_secs(1));
     }
-    bail!("{line}: over the limit for 5 s")
+    bail!("{line}: still over the limit after 5 s")
 }
 
 fn tenant(id: &str) -> String {
     format!("X-Tenant-ID: {id}\r\n")
 }
 
-/// Lines to try, with the ids that the device has.
+/// Returns curl commands to try, with ids of the device's agents.
 pub(crate) fn curl_lines(port: u16) -> Result<Vec<String>> {
     let [acme, globex] = ACTIVE;
     let (own, other) = (list(port, acme, "")?, list(port, globex, "")?);
@@ -207,13 +218,13 @@ pub(crate) fn curl_lines(port: u16) -> Result<Vec<String>> {
         format!("curl {options} -H 'X-Tenant-ID: {acme}' {url}   # {why}")
     };
     Ok(vec![
-        line("", "", "its agents, and what the platform shares: a page"),
-        line("", &format!("?after={support}"), "and those behind one of them"),
-        line("", &format!("/{support}"), "one"),
-        line("-i -X POST", &format!("/{support}/heartbeat"), "204: last_seen_at moves"),
-        line("-i", &format!("/{foreign}"), "404: another tenant's"),
-        line("-i", &format!("/{ABSENT}"), "404: nobody's, in the same words"),
-        line("-i -X POST", &format!("/{shared}/heartbeat"), "403: the platform's"),
+        line("", "", "a page of its agents and those shared by the platform"),
+        line("", &format!("?after={support}"), "the agents after this one"),
+        line("", &format!("/{support}"), "one agent"),
+        line("-i -X POST", &format!("/{support}/heartbeat"), "204: last_seen_at changes"),
+        line("-i", &format!("/{foreign}"), "404: the agent of another tenant"),
+        line("-i", &format!("/{ABSENT}"), "404: an unused id gets the same response"),
+        line("-i -X POST", &format!("/{shared}/heartbeat"), "403: shared by the platform"),
         line("-i -X POST", &format!("/{deleted}/heartbeat"), "410: deleted"),
         line("-i -X DELETE", &format!("/{support}"), "405: no such method"),
     ])

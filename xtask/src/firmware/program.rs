@@ -1,10 +1,10 @@
-//! The programs, and the machines that they run on.
+//! The firmware programs, and the machines that they run on.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::cross::Cross;
+use super::cross::Cross;
 use crate::process::root;
 
 /// A program of `examples/firmware`.
@@ -14,13 +14,16 @@ pub(crate) struct Program {
     pub(crate) package: &'static str,
     pub(crate) target: &'static str,
     pub(crate) machine: &'static [&'static str],
-    /// Seconds after which it has hung.
+    /// The time after which the program is considered to hang, in seconds.
     pub(crate) limit: u64,
 }
 
 const LM3S: &[&str] = &["qemu-system-arm", "-machine", "lm3s6965evb"];
 
-/// All of them; `quickstart` on two machines.
+/// The names of the programs.
+pub(crate) const NAMES: [&str; 6] = ["quickstart", "http", "interrupts", "tasks", "cores", "riscv"];
+
+/// All programs; `quickstart` runs on two machines.
 pub(crate) const PROGRAMS: [Program; 7] = [
     Program {
         name: "quickstart",
@@ -78,10 +81,21 @@ impl Program {
         PROGRAMS.into_iter().find(|program| program.name == name)
     }
 
-    /// Builds it, and gives the place of its ELF file.
+    /// Builds the program with these further arguments, and returns the path of its ELF file.
     pub(crate) fn build(&self, cross: Cross, more: &[&str]) -> Result<PathBuf> {
         let arguments = [&["-p", self.package, "--bin", self.name], more].concat();
         let folder = cross.build(&root().join("examples/firmware"), self.target, &arguments)?;
         Ok(folder.join(self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_has_a_name_on_the_command_line() {
+        assert!(NAMES.iter().all(|name| Program::find(name).is_some()));
+        assert!(PROGRAMS.iter().all(|program| NAMES.contains(&program.name)));
     }
 }

@@ -1,26 +1,26 @@
-//! The core, broken on purpose: the programs must then fail, or they prove nothing.
+//! Deliberate errors in the core and in a program. The programs must detect them, or their success proves nothing.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cross::Cross;
-use crate::device::Program;
-use crate::process::root;
-use crate::qemu;
+use super::cross::Cross;
+use super::program::Program;
+use super::qemu;
+use crate::process::{root, target};
 
-/// The rule that an entry is seen by its owner alone, and the same without it.
+/// The check that only the owner of a context sees its tenant, and its replacement without the check.
 const OWNER_CHECK: [&str; 2] =
     ["if self.mark.owner() == me { self.held } else { Held::NONE }", "{ let _ = me; self.held }"];
 
-/// A cell that shows its tenant to everybody: `interrupts` must see the leak.
+/// Removes the owner check of the cell: `interrupts` must detect the leak.
 pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
-    let copy = root().join("target/mutants/no-owner-check");
+    let copy = target().join("mutants/no-owner-check");
     fs::create_dir_all(&copy)?;
-    // With all members of the workspace: cargo asks for each.
+    // Cargo needs the manifests of all members of the workspace.
     for part in ["Cargo.toml", "build.rs", "README.md", "src", "crates", "benches", "examples", "xtask"] {
-        // What an earlier run left; it may not be there.
+        // Fails if no earlier run has left a copy.
         let _ = fs::remove_dir_all(copy.join(part));
         copy_into(&root().join(part), &copy.join(part))?;
     }
@@ -35,22 +35,22 @@ pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
     must_fail(&program, &folder.join(program.name), "foreign reads")
 }
 
-/// Two cores on one cell: `cores` must see the leak.
+/// Shares one cell between two cores: `cores` must detect the leak.
 pub(crate) fn one_cell(cross: Cross) -> Result<()> {
     let program = Program::find("cores").context("the program is in the table")?;
     let elf = program.build(cross, &["--features", "mutant-one-cell"])?;
     must_fail(&program, &elf, "wrong on core 0")
 }
 
-/// The program has to come to its end, say what it counted, and exit non-zero.
+/// Checks that the program runs to its end, prints the count of leaks, and fails.
 fn must_fail(program: &Program, elf: &Path, counted: &str) -> Result<()> {
     let (code, log) = qemu::run(program, elf)?;
     let Some(line) = log.iter().find(|line| line.contains(counted)) else {
-        bail!("{} counted nothing; its log:\n{}", program.name, log.join("\n"));
+        bail!("{} printed no count; its log:\n{}", program.name, log.join("\n"));
     };
     println!("    {line}");
     if code == 0 {
-        bail!("{} did not see that the core was broken", program.name);
+        bail!("{} did not detect the error", program.name);
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ fn must_fail(program: &Program, elf: &Path, counted: &str) -> Result<()> {
 fn replace(file: &Path, [from, to]: [&str; 2]) -> Result<()> {
     let text = fs::read_to_string(file)?;
     if text.matches(from).count() != 1 {
-        bail!("{} does not have `{from}` once: the mutant is out of date", file.display());
+        bail!("{} does not contain `{from}` exactly once: update the mutant", file.display());
     }
     Ok(fs::write(file, text.replace(from, to))?)
 }
@@ -73,7 +73,7 @@ fn copy_into(from: &Path, to: &Path) -> Result<()> {
             }
         }
     } else {
-        fs::copy(from, to).with_context(|| format!("could not copy {}", from.display()))?;
+        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     }
     Ok(())
 }

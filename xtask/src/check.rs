@@ -1,0 +1,39 @@
+//! `cargo xtask test`: the parts of the check, and their common report.
+
+mod arch;
+mod devices;
+mod docs;
+mod features;
+mod lint;
+mod package;
+pub(crate) mod tests;
+
+use crate::cli::Part;
+use crate::report::Report;
+
+/// The parts in the order in which they run: the fastest answers first.
+const PARTS: [(Part, &str, fn(&mut Report)); 8] = [
+    (Part::Format, "format", lint::format),
+    (Part::Arch, "arch", arch::check),
+    (Part::Lint, "lint", lint::clippy),
+    (Part::Features, "features", features::check),
+    (Part::Test, "test", tests::check),
+    (Part::Docs, "docs", docs::check),
+    (Part::Package, "package", package::check),
+    (Part::Devices, "devices", devices::check),
+];
+
+/// Runs these parts, or all if there are none, and returns whether every step passed.
+pub(crate) fn run(wanted: &[Part], ci: bool) -> bool {
+    if ci {
+        println!("==> automatic run: the same steps as for a person");
+    }
+    let mut report = Report::new();
+    for (part, name, check) in PARTS {
+        if wanted.is_empty() || wanted.contains(&part) {
+            report.part(name);
+            check(&mut report);
+        }
+    }
+    report.finish()
+}

