@@ -1,20 +1,17 @@
 //! Async connections, which many tenants share.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{A, B, Server, command};
 use futures_util::StreamExt;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, RedisResult};
 use tenancy::TenantId;
 use tenancy_redis::{Refusal, TenantRedis, refusal};
 
+use crate::support::{A, B, Server, command};
+
 async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
-    common::aio::multiplexed(&server.client(resp)).await.expect("a connection")
+    crate::support::aio::multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
 #[tokio::test]
@@ -96,7 +93,7 @@ async fn counts_that_would_shift_replies_are_refused() -> RedisResult<()> {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn each_call_gets_its_own_reply() -> RedisResult<()> {
     let server = Server::start();
-    let shared = common::aio::managed(server.client(3)).await?;
+    let shared = crate::support::aio::managed(server.client(3)).await?;
     let tasks: Vec<_> = (1..=16_u8)
         .map(|number| {
             let tenant = TenantId::from_bytes([number; 16]).expect("an id");

@@ -1,19 +1,16 @@
 //! A server that ends, comes back and stands still, under the traffic of tenants that share a connection.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::Server;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, RedisResult};
 use tenancy::TenantId;
 use tenancy_redis::{TenantRedis, refusal};
 use tokio::time::{sleep, timeout};
+
+use crate::support::Server;
 
 const TENANTS: u8 = 8;
 const RESPONSE_TIME: Duration = Duration::from_millis(50);
@@ -138,14 +135,14 @@ async fn shared(server: &Server, resp: u8) -> ConnectionManager {
 /// Kills and restarts it, and lets it stand still, for longer than a reply may take.
 async fn outages(server: &mut Server, traffic: &Traffic) {
     traffic.more(&traffic.done).await;
-    server.kill();
+    server.process.kill();
     traffic.more(&traffic.failed).await;
-    server.restart();
+    server.process.restart().expect("a server");
     traffic.more(&traffic.done).await;
     for _ in 0..3 {
-        server.pause();
+        server.process.pause().expect("a running server");
         traffic.more(&traffic.failed).await;
-        server.resume();
+        server.process.resume().expect("a running server");
         traffic.more(&traffic.done).await;
     }
 }

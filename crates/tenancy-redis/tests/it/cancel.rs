@@ -1,20 +1,17 @@
 //! Calls that are dropped on the way: whoever is next on the connection gets its own reply.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{A, B, Server};
 use redis::aio::ConnectionLike;
 use redis::{AsyncCommands, RedisResult, Script};
 use tenancy_redis::{TenantRedis, TrustedScripts};
 use tokio::task::yield_now;
+
+use crate::support::{A, B, Server};
 
 const READ: &str = "return redis.call('GET', KEYS[1])";
 static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new([READ]));
@@ -146,9 +143,9 @@ fn a_call_is_dropped_at_each_poll() {
         let mut made = Vec::new();
         for resp in [2, 3] {
             let client = server.client(resp);
-            let shared = common::aio::multiplexed(&client).await?;
+            let shared = crate::support::aio::multiplexed(&client).await?;
             made.push(drop_at_each_poll(&server, shared).await?);
-            made.push(drop_at_each_poll(&server, common::aio::managed(client).await?).await?);
+            made.push(drop_at_each_poll(&server, crate::support::aio::managed(client).await?).await?);
         }
         RedisResult::Ok(made)
     };

@@ -1,21 +1,18 @@
 //! A tenant's keys, removed and measured: all of them, and nobody else's.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{A, B, PREFIX_A, PREFIX_B, Server, ask, dump_all};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, Cmd, Connection, ErrorKind, Pipeline, RedisFuture, RedisResult, Value};
 use tenancy_redis::{RedisPolicy, Refusal, TenantRedis, refusal};
 
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, dump_all};
+
 async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
-    common::aio::multiplexed(&server.client(resp)).await.expect("a connection")
+    crate::support::aio::multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
 /// Makes as many keys of the prefix, of all types.

@@ -1,14 +1,13 @@
 //! The table against the server at hand: where it says that the keys are.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use common::recorder::Recorder;
-use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, command};
 use redis::{Cmd, Connection, ConnectionLike, Value};
 use tenancy_redis::{Refusal, TenantRedis, refusal};
+
+use crate::support::recorder::Recorder;
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, command, pick};
 
 /// A number of the environment, shown so that the test can be repeated.
 fn setting(name: &str, default: u64) -> u64 {
@@ -79,12 +78,12 @@ fn a_command_that_the_table_lacks_is_refused() {
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 fn keys_are_where_the_server_finds_them() {
     let (seed, commands) = (setting("SEED", 5), setting("COMMANDS", 50_000));
-    let (server, mut rng) = (Server::start(), Rng(seed));
+    let (server, mut rng) = (Server::start(), fastrand::Rng::with_seed(seed));
     let mut raw = server.raw();
     let names = names(&mut raw);
     let (mut compared, mut used) = (0_u64, BTreeSet::new());
     for _ in 0..commands {
-        let name = &names[rng.below(names.len())];
+        let name = &names[rng.usize(..names.len())];
         let words = random_command(name, &mut rng);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let Ok(sent) = sent(&words) else { continue };
@@ -174,13 +173,13 @@ const WORDS: [&str; 34] = [
     ">",
 ];
 
-fn random_command(name: &str, rng: &mut Rng) -> Vec<String> {
+fn random_command(name: &str, rng: &mut fastrand::Rng) -> Vec<String> {
     let mut words: Vec<_> = name.split(' ').map(str::to_owned).collect();
-    for _ in 0..rng.below(9) {
-        let word = match rng.below(20) {
+    for _ in 0..rng.usize(..9) {
+        let word = match rng.usize(..20) {
             0 => format!("{PREFIX_B}k"),
             1 => format!("{PREFIX_A}k"),
-            _ => (*rng.pick(&WORDS.each_ref().map(|word| *word))).to_owned(),
+            _ => (*pick(rng, &WORDS.each_ref().map(|word| *word))).to_owned(),
         };
         words.push(word);
     }
@@ -207,7 +206,7 @@ const CENSUS: &str = r"
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 fn random_commands_leave_the_other_tenants_data_as_it_was() {
-    let (server, mut rng) = (Server::start(), Rng(setting("SEED", 7)));
+    let (server, mut rng) = (Server::start(), fastrand::Rng::with_seed(setting("SEED", 7)));
     let executed = setting("EXECUTED", 20_000);
     let mut raw = server.raw();
     let names = names(&mut raw);
@@ -224,7 +223,7 @@ fn random_commands_leave_the_other_tenants_data_as_it_was() {
         };
         let before = count();
         for _ in 0..500 {
-            let words = random_command(&names[rng.below(names.len())], &mut rng);
+            let words = random_command(&names[rng.usize(..names.len())], &mut rng);
             let mut cmd = Cmd::new();
             if cmd.arg(&words).query::<Value>(&mut tenants[actor]).is_err() {
                 continue;

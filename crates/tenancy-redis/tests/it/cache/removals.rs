@@ -3,9 +3,9 @@
 use tenancy::{TenantContext, TenantFutureExt};
 use tokio::task::JoinHandle;
 
-use crate::common::{A, B};
-use crate::memory::{Part, within};
-use crate::{Cache, Source, answer, ask, cache, key, loaded, settle};
+use super::memory::{Part, within};
+use super::{Cache, Source, answer, ask, cache, key, loaded, settle};
+use crate::support::{A, B};
 
 fn remove(cache: &Cache) -> JoinHandle<()> {
     let cache = cache.clone();

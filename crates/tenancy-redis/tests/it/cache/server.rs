@@ -11,10 +11,10 @@ use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_redis::TenantCache;
 use tenancy_redis::cache::{CacheError, Codec, Lookup};
 
-use crate::Source;
-use crate::common::aio::{PATIENCE, managed, multiplexed};
-use crate::common::{A, B, PREFIX_A, PREFIX_B, Server, ask};
-use crate::memory::within;
+use super::Source;
+use super::memory::within;
+use crate::support::aio::{PATIENCE, managed, multiplexed};
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask};
 
 #[derive(Clone, PartialEq, Serialize, Deserialize, Debug)]
 struct User {

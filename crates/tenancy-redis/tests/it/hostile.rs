@@ -1,15 +1,12 @@
 //! Replies of a server, or a proxy, that answers what it likes.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
-use common::{A, B, PREFIX_A, PREFIX_B, Rng, Server, ask, command};
 use redis::{
     AsyncCommands, Cmd, ConnectionLike, Pipeline, PushKind, RedisFuture, RedisResult, Value, VerbatimFormat,
 };
 use redis::{RedisError, ServerError, ServerErrorKind, parse_redis_value};
 use tenancy_redis::{Refusal, TenantRedis, refusal};
+
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command, pick};
 
 /// What it answers, whatever it is asked.
 #[derive(Clone)]
@@ -266,9 +263,9 @@ fn a_pipeline_has_a_reply_to_each_command() {
 }
 
 /// A tree of anything, with names of the tenant and of others in it.
-fn any(rng: &mut Rng, depth: usize) -> Value {
-    let many = |rng: &mut Rng| (0..rng.below(4)).map(|_| any(rng, depth + 1)).collect::<Vec<_>>();
-    match rng.below(if depth < 4 { 18 } else { 12 }) {
+fn any(rng: &mut fastrand::Rng, depth: usize) -> Value {
+    let many = |rng: &mut fastrand::Rng| (0..rng.usize(..4)).map(|_| any(rng, depth + 1)).collect::<Vec<_>>();
+    match rng.usize(..if depth < 4 { 18 } else { 12 }) {
         0..=5 => bulk(any_name(rng)),
         6 => Value::Nil,
         7 => Value::Int(7),
@@ -283,29 +280,29 @@ fn any(rng: &mut Rng, depth: usize) -> Value {
     }
 }
 
-fn any_name(rng: &mut Rng) -> String {
-    let prefix = rng.pick(&[PREFIX_A, PREFIX_A, PREFIX_A, PREFIX_B, "", &PREFIX_A[..33], "T:0A0A"]);
-    format!("{prefix}{}", rng.pick(&["secret", "", "k", PREFIX_A, PREFIX_B]))
+fn any_name(rng: &mut fastrand::Rng) -> String {
+    let prefix = pick(rng, &[PREFIX_A, PREFIX_A, PREFIX_A, PREFIX_B, "", &PREFIX_A[..33], "T:0A0A"]);
+    format!("{prefix}{}", pick(rng, &["secret", "", "k", PREFIX_A, PREFIX_B]))
 }
 
 /// A proper reply, in which something may stand where it should not.
-fn almost_proper(kind: Kind, rng: &mut Rng) -> Value {
-    let own = bulk(format!("{PREFIX_A}{}", rng.below(100)));
+fn almost_proper(kind: Kind, rng: &mut fastrand::Rng) -> Value {
+    let own = bulk(format!("{PREFIX_A}{}", rng.usize(..100)));
     let mut shapes = proper(kind, &own);
-    let mut value = shapes.swap_remove(rng.below(shapes.len()));
-    if rng.below(3) > 0 {
+    let mut value = shapes.swap_remove(rng.usize(..shapes.len()));
+    if rng.usize(..3) > 0 {
         spoil(&mut value, rng);
     }
     value
 }
 
 /// Replaces a part of it, takes one away, or adds one.
-fn spoil(value: &mut Value, rng: &mut Rng) {
-    let further = rng.below(3) > 0;
+fn spoil(value: &mut Value, rng: &mut fastrand::Rng) {
+    let further = rng.usize(..3) > 0;
     match value {
         Value::Array(parts) | Value::Set(parts) if further && !parts.is_empty() => {
-            let at = rng.below(parts.len());
-            match rng.below(6) {
+            let at = rng.usize(..parts.len());
+            match rng.usize(..6) {
                 0 => drop(parts.remove(at)),
                 1 => parts.insert(at, any(rng, 3)),
                 _ => spoil(&mut parts[at], rng),
@@ -363,13 +360,13 @@ fn check(kind: Kind, answer: &Value, given: RedisResult<Value>) -> bool {
 fn whatever_is_answered_a_key_that_is_given_was_the_tenants() {
     const SEED: u64 = 0x7465_6e61_6e63_7921;
     println!("seed {SEED:#x}");
-    let mut rng = Rng(SEED);
+    let mut rng = fastrand::Rng::with_seed(SEED);
     for kind in [Kind::Keys, Kind::Scan, Kind::Popped, Kind::Streams] {
         let lines: Vec<_> = COMMANDS.iter().filter(|(_, of)| *of == kind).map(|(line, _)| *line).collect();
         let mut given = 0;
         for _ in 0..100_000 {
-            let answer = if rng.below(4) == 0 { any(&mut rng, 0) } else { almost_proper(kind, &mut rng) };
-            given += usize::from(check(kind, &answer, reply(rng.pick(&lines), &Ok(answer.clone()))));
+            let answer = if rng.usize(..4) == 0 { any(&mut rng, 0) } else { almost_proper(kind, &mut rng) };
+            given += usize::from(check(kind, &answer, reply(pick(&mut rng, &lines), &Ok(answer.clone()))));
         }
         assert!((10_000..90_000).contains(&given), "{kind:?}: {given} of 100,000 were given");
     }
@@ -379,14 +376,14 @@ fn whatever_is_answered_a_key_that_is_given_was_the_tenants() {
 fn whatever_a_pipeline_is_answered_each_key_was_the_tenants() {
     const SEED: u64 = 0x7069_7065_6c69_6e65;
     println!("seed {SEED:#x}");
-    let mut rng = Rng(SEED);
+    let mut rng = fastrand::Rng::with_seed(SEED);
     for atomic in [false, true] {
         let mut given = 0;
         for _ in 0..100_000 {
-            let commands = [COMMANDS[rng.below(8)], COMMANDS[rng.below(8)]];
+            let commands = [COMMANDS[rng.usize(..8)], COMMANDS[rng.usize(..8)]];
             let mut answers: Vec<_> =
                 commands.iter().map(|(_, kind)| almost_proper(*kind, &mut rng)).collect();
-            if rng.below(10) == 0 {
+            if rng.usize(..10) == 0 {
                 answers.push(any(&mut rng, 2));
             }
             let sent = Value::Array(answers.clone());
@@ -444,7 +441,7 @@ async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut sync = TenantRedis::new(server.client(resp).get_connection()?, A);
-        let shared = common::aio::multiplexed(&server.client(resp)).await?;
+        let shared = crate::support::aio::multiplexed(&server.client(resp)).await?;
         let mut aio = TenantRedis::new(shared, A).namespace("jobs");
         let _: Value = ask(&mut TenantRedis::new(server.raw(), A).namespace("jobs"), "XADD x * f v");
         let _: Value = ask(&mut sync, "XADD x * f v");

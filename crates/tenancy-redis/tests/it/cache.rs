@@ -1,17 +1,9 @@
 //! The cache of each tenant.
 
-#![cfg(feature = "cache")]
-
-mod common;
-#[path = "cache/flights.rs"]
 mod flights;
-#[path = "cache/memory.rs"]
 mod memory;
-#[path = "cache/removals.rs"]
 mod removals;
-#[path = "cache/server.rs"]
 mod server;
-#[path = "cache/values.rs"]
 mod values;
 
 use std::sync::Arc;
@@ -30,7 +22,7 @@ type Cache = TenantCache<Memory>;
 
 fn cache() -> (Memory, Cache) {
     let memory = Memory::default();
-    (memory.clone(), TenantCache::new(memory).timeout(common::aio::PATIENCE))
+    (memory.clone(), TenantCache::new(memory).timeout(crate::support::aio::PATIENCE))
 }
 
 /// A loader that counts, and can be held back.
@@ -112,7 +104,7 @@ async fn loaded<T>(task: Asked<T>) -> Option<T> {
 
 /// The key `k` of tenant A.
 fn key() -> String {
-    format!("{}cache:k", common::PREFIX_A)
+    format!("{}cache:k", crate::support::PREFIX_A)
 }
 
 /// Lets every task get as far as it can.

@@ -1,11 +1,10 @@
 //! Two tenants on one server: neither reads, changes or names what is the other's.
 
-mod common;
-
-use common::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 use redis::{Commands, ConnectionLike, RedisResult, Value};
 use tenancy::{TenantContext, TenantContextNotSetError};
 use tenancy_redis::{Refusal, TenantRedis, refusal};
+
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]

@@ -9,9 +9,9 @@ use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_redis::cache::CacheError;
 use tokio::sync::Barrier;
 
-use crate::common::{A, B, Rng};
-use crate::memory::{Part, within};
-use crate::{Source, answer, ask, cache, loaded, settle, try_ask};
+use super::memory::{Part, within};
+use super::{Source, answer, ask, cache, loaded, settle, try_ask};
+use crate::support::{A, B};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_ask_and_one_loads() {
@@ -127,11 +127,11 @@ async fn a_panic_is_the_loaders_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_of_loads_that_ended_failed_or_were_cancelled() {
     let (_, cache) = cache();
-    let mut rng = Rng(41);
+    let mut rng = fastrand::Rng::with_seed(41);
     let mut tasks = Vec::new();
     for number in 0..10_000 {
-        let (cache, key) = (cache.clone(), format!("k{}", rng.below(2000)));
-        let (tenant, polls) = (*[A, B].get(number % 2).expect("two"), rng.below(8));
+        let (cache, key) = (cache.clone(), format!("k{}", rng.usize(..2000)));
+        let (tenant, polls) = (*[A, B].get(number % 2).expect("two"), rng.usize(..8));
         tasks.push(tokio::spawn(async move {
             let source = Source::new();
             let load = || source.load(if polls == 5 { Err("down") } else { Ok(Some(7)) });

@@ -7,9 +7,9 @@ use tenancy::{TenantContext, TenantContextNotSetError, TenantFutureExt};
 use tenancy_redis::cache::{CacheError, Lookup};
 use tenancy_redis::{Refusal, TenantCache};
 
-use crate::common::{A, B, PREFIX_A, PREFIX_B};
-use crate::memory::{Memory, within};
-use crate::{Cache, Source, answer, ask, cache, key, loaded, settle};
+use super::memory::{Memory, within};
+use super::{Cache, Source, answer, ask, cache, key, loaded, settle};
+use crate::support::{A, B, PREFIX_A, PREFIX_B};
 
 #[tokio::test]
 async fn a_hit_is_one_command_and_a_miss_two() {
@@ -266,7 +266,7 @@ async fn debug_shows_neither_the_connection_nor_a_key() {
         "TenantCache { namespace: Some(\"users\"), lifetime: Lifetime { ttl: 300s, jitter: 0.0 }, \
          negative: Lifetime { ttl: 10s, jitter: 0.0 }, loading: 0, failures: 0, .. }"
     );
-    let (_, cache) = crate::cache();
+    let (_, cache) = super::cache();
     let source = Source::held_back();
     let asked = ask(&cache, A, &source, "secret".to_owned());
     source.began().await;

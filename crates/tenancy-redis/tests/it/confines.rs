@@ -1,13 +1,12 @@
 //! Namespaces, scripts that the program vouches for, and what a policy allows, as the server sees them.
 
-mod common;
-
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use common::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 use redis::{Commands, ConnectionLike, RedisResult, Script, Value};
 use tenancy_redis::{RedisPolicy, Refusal, TrustedScripts, refusal};
+
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 
 const ADD: &str = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
 const READ: &str = "return redis.call('GET', KEYS[1])";

@@ -1,23 +1,20 @@
 //! A tenant's user on async connections.
 
-#![cfg(all(feature = "acl", feature = "tokio"))]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{A, B, Server, command};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tenancy::TenantId;
 use tenancy_redis::{TenantAcl, TenantRedis};
+
+use crate::support::{A, B, Server, command};
 
 fn acl() -> TenantAcl {
     TenantAcl::new(b"thirty-two bytes, for these test", 1)
 }
 
 async fn admin(server: &Server, resp: u8) -> RedisResult<MultiplexedConnection> {
-    common::aio::multiplexed(&server.client(resp)).await
+    crate::support::aio::multiplexed(&server.client(resp)).await
 }
 
 async fn provisioned(acl: &TenantAcl, resp: u8) -> RedisResult<Server> {
@@ -53,8 +50,8 @@ async fn multiplexed_and_managed_connections_are_the_users() -> RedisResult<()> 
         let server = provisioned(&acl, resp).await?;
         for tenant in [A, B] {
             let client = acl.client(&server.client(resp), tenant)?;
-            works(common::aio::multiplexed(&client).await?, tenant).await?;
-            works(common::aio::managed(client).await?, tenant).await?;
+            works(crate::support::aio::multiplexed(&client).await?, tenant).await?;
+            works(crate::support::aio::managed(client).await?, tenant).await?;
         }
     }
     Ok(())
@@ -67,7 +64,7 @@ async fn a_managed_connection_comes_back_as_the_user() -> RedisResult<()> {
     let acl = acl();
     for resp in [2, 3] {
         let server = provisioned(&acl, resp).await?;
-        let mut managed = common::aio::managed(acl.client(&server.client(resp), A)?).await?;
+        let mut managed = crate::support::aio::managed(acl.client(&server.client(resp), A)?).await?;
         let mut killed = redis::cmd("CLIENT");
         killed.arg("KILL").arg("USER").arg(acl.username(A));
         assert_eq!(killed.query_async::<u8>(&mut admin(&server, resp).await?).await?, 1);

@@ -1,26 +1,56 @@
 //! A cluster of three masters: a tenant's commands in it, and its keys on each master.
 
-#![cfg(feature = "cluster")]
-
-mod common;
-
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use common::cluster::Cluster;
-use common::{A, B, PREFIX_A, PREFIX_B, ask, command};
 use redis::aio::ConnectionLike;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{
-    AsyncCommands, Cmd, Commands, ErrorKind, Pipeline, RedisFuture, RedisResult, Script, ServerErrorKind,
-    Value,
+    AsyncCommands, Client, Cmd, Commands, Connection, ErrorKind, Pipeline, ProtocolVersion, RedisFuture,
+    RedisResult, Script, ServerErrorKind, Value,
 };
 use tenancy_redis::{Refusal, TenantRedis, TrustedScripts, refusal};
+use tenancy_testkit::{ClusterNode, RedisCluster};
+
+use crate::support::aio::{PATIENCE, multiplexed};
+use crate::support::{A, B, PREFIX_A, PREFIX_B, ask, command, dump_all};
 
 const CROSS_SLOT: ErrorKind = ErrorKind::Server(ServerErrorKind::CrossSlot);
 
-async fn connect(cluster: &Cluster, resp: u8) -> ClusterConnection {
-    cluster.client(resp).get_async_connection().await.expect("a connection")
+fn start() -> RedisCluster {
+    RedisCluster::start().expect("a cluster")
+}
+
+/// Returns a client that speaks RESP2 or RESP3.
+fn client(cluster: &RedisCluster, resp: u8) -> ClusterClient {
+    let protocol = if resp == 2 { ProtocolVersion::RESP2 } else { ProtocolVersion::RESP3 };
+    let builder = ClusterClientBuilder::new([cluster.nodes()[0].url()]).use_protocol(protocol);
+    builder.connection_timeout(PATIENCE).build().expect("a client")
+}
+
+/// Returns a connection to one node alone, without a tenant.
+fn connection_to(node: &ClusterNode) -> Connection {
+    Client::open(node.url()).expect("a valid URL").get_connection().expect("a connection")
+}
+
+/// Returns the slot of a key.
+fn slot(cluster: &RedisCluster, key: &str) -> u16 {
+    ask(&mut connection_to(&cluster.nodes()[0]), &format!("CLUSTER KEYSLOT {key}"))
+}
+
+/// Returns the keys of each master that begin with `prefix`, with their values.
+fn dump(cluster: &RedisCluster, prefix: &str) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
+    let own = |node: &ClusterNode| {
+        let all = dump_all(&mut connection_to(node)).into_iter();
+        let own = all.filter(|(key, _)| key.starts_with(prefix.as_bytes()));
+        own.map(|(key, (value, _))| (key, value)).collect()
+    };
+    cluster.nodes().iter().map(own).collect()
+}
+
+async fn connect(cluster: &RedisCluster, resp: u8) -> ClusterConnection {
+    client(cluster, resp).get_async_connection().await.expect("a connection")
 }
 
 /// Names, of nearly as many slots.
@@ -40,26 +70,26 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn commands_of_one_key_and_of_many_slots() -> RedisResult<()> {
-    let cluster = Cluster::start();
+    let cluster = start();
     let names = names(200);
     for resp in [2, 3] {
         let shared = connect(&cluster, resp).await;
         let (mut a, mut b) = (TenantRedis::new(shared.clone(), A), TenantRedis::new(shared, B));
         let () = a.mset(&pairs(&names, "A")).await?;
         let () = b.mset(&pairs(&names, "B")).await?;
-        assert!(cluster.dump(PREFIX_A).iter().all(|keys| keys.len() > 20), "they are on each master");
+        assert!(dump(&cluster, PREFIX_A).iter().all(|keys| keys.len() > 20), "they are on each master");
         assert_eq!(a.get::<_, String>("k7").await?, "k7 of A");
         let expected: Vec<_> = pairs(&names, "A").into_iter().map(|(_, value)| value).collect();
         assert_eq!(a.mget::<_, Vec<String>>(&names).await?, expected, "each in its place");
         assert_eq!(sorted(a.keys("*").await?), sorted(names.clone()), "of all masters, its own alone");
         assert_eq!(sorted(a.keys("k1[0-9]").await?).len(), 10);
 
-        let before = cluster.dump(PREFIX_B);
+        let before = dump(&cluster, PREFIX_B);
         assert_eq!(a.exists::<_, usize>(&names).await?, 200);
         assert_eq!(a.del::<_, usize>(&names[..100]).await?, 100);
         assert_eq!(a.unlink::<_, usize>(&names).await?, 100);
         assert_eq!(a.keys::<_, Vec<String>>("*").await?, Vec::<String>::new());
-        assert_eq!(cluster.dump(PREFIX_B), before);
+        assert_eq!(dump(&cluster, PREFIX_B), before);
     }
     Ok(())
 }
@@ -68,9 +98,8 @@ async fn commands_of_one_key_and_of_many_slots() -> RedisResult<()> {
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn tags_and_pipelines_are_as_on_the_bare_connection() -> RedisResult<()> {
-    let cluster = Cluster::start();
-    let slot = |key: &str| -> u16 { ask(&mut cluster.masters[0].raw(), &format!("CLUSTER KEYSLOT {key}")) };
-    assert_eq!(slot(&format!("{PREFIX_A}{{x}}a")), slot("x"));
+    let cluster = start();
+    assert_eq!(slot(&cluster, &format!("{PREFIX_A}{{x}}a")), slot(&cluster, "x"));
     for resp in [2, 3] {
         let mut raw = connect(&cluster, resp).await;
         let (mut a, mut b) = (TenantRedis::new(raw.clone(), A), TenantRedis::new(raw.clone(), B));
@@ -124,25 +153,25 @@ static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new(
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn scripts_and_messages_on_every_master() -> RedisResult<()> {
-    let cluster = Cluster::start();
+    let cluster = start();
     for resp in [2, 3] {
         let shared = connect(&cluster, resp).await;
         let mut a = TenantRedis::new(shared.clone(), A).scripts(&SCRIPTS);
-        for master in &cluster.masters {
-            let () = ask(&mut master.raw(), "SCRIPT FLUSH");
+        for master in cluster.nodes() {
+            let () = ask(&mut connection_to(master), "SCRIPT FLUSH");
         }
         for name in names(20) {
             assert_eq!(Script::new(APPEND).key(&name).arg("abc").invoke_async::<u8>(&mut a).await?, 3);
         }
-        assert!(cluster.dump(PREFIX_A).iter().all(|keys| keys.len() > 1), "it ran on each master");
+        assert!(dump(&cluster, PREFIX_A).iter().all(|keys| keys.len() > 1), "it ran on each master");
         let mut untrusting = TenantRedis::new(shared, A);
         let error =
             Script::new(APPEND).key("k").arg("v").invoke_async::<u8>(&mut untrusting).await.unwrap_err();
         assert_eq!(refusal(&error), Some(Refusal::UntrustedScript));
         assert_eq!(a.flush_tenant().await?.keys(), 20);
 
-        for master in &cluster.masters {
-            let mut raw = master.raw();
+        for master in cluster.nodes() {
+            let mut raw = connection_to(master);
             raw.set_read_timeout(Some(Duration::from_secs(30)))?;
             let mut listener = raw.as_pubsub();
             listener.subscribe(&[format!("{PREFIX_A}news"), "news".to_owned(), format!("{PREFIX_B}news")])?;
@@ -179,7 +208,7 @@ impl ConnectionLike for Wrapped {
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
-    let cluster = Cluster::start();
+    let cluster = start();
     let own = names(3000);
     for resp in [2, 3] {
         let shared = connect(&cluster, resp).await;
@@ -190,34 +219,34 @@ async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
         }
         let () = a.clone().namespace("cache").set("k", "v").await?;
         let () = b.set(format!("{PREFIX_A}k"), "v").await?;
-        let (before, others) = (cluster.dump(PREFIX_A), cluster.dump(PREFIX_B));
+        let (before, others) = (dump(&cluster, PREFIX_A), dump(&cluster, PREFIX_B));
         assert!(before.iter().all(|keys| keys.len() > 500), "they are on each master");
 
-        let one = common::aio::multiplexed(&cluster.masters[0].client()).await?;
+        let one = multiplexed(&Client::open(cluster.nodes()[0].url())?).await?;
         let errors = [
             TenantRedis::new(one.clone(), A).flush_tenant().await.unwrap_err(),
             TenantRedis::new(one, A).usage().await.unwrap_err(),
             TenantRedis::new(Wrapped(shared.clone()), A).flush_tenant().await.unwrap_err(),
         ];
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::InvalidClientConfig), "{errors:?}");
-        assert_eq!(cluster.dump(PREFIX_A), before);
+        assert_eq!(dump(&cluster, PREFIX_A), before);
 
         let usage = a.usage().await?;
         assert_eq!((usage.keys(), usage.bytes()), (3001, bytes(&cluster, PREFIX_A)));
         assert_eq!(a.clone().namespace("cache").flush_tenant().await?.keys(), 1);
         let report = a.flush_tenant().await?;
         assert_eq!((report.keys(), report.masters()), (3000, 3));
-        assert!(cluster.dump(PREFIX_A).iter().all(Vec::is_empty));
-        assert_eq!(cluster.dump(PREFIX_B), others);
+        assert!(dump(&cluster, PREFIX_A).iter().all(Vec::is_empty));
+        assert_eq!(dump(&cluster, PREFIX_B), others);
     }
     Ok(())
 }
 
 /// What the masters say that the keys of a prefix take.
-fn bytes(cluster: &Cluster, prefix: &str) -> u64 {
+fn bytes(cluster: &RedisCluster, prefix: &str) -> u64 {
     let mut sum = 0;
-    for (master, keys) in cluster.masters.iter().zip(cluster.dump(prefix)) {
-        let mut raw = master.raw();
+    for (master, keys) in cluster.nodes().iter().zip(dump(cluster, prefix)) {
+        let mut raw = connection_to(master);
         for (key, _) in keys {
             sum += redis::cmd("MEMORY").arg("USAGE").arg(key).query::<u64>(&mut raw).expect("a size");
         }
@@ -229,32 +258,32 @@ fn bytes(cluster: &Cluster, prefix: &str) -> u64 {
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_master_that_the_connection_does_not_know_is_flushed() -> RedisResult<()> {
-    let mut cluster = Cluster::start();
+    let mut cluster = start();
     let (mut a, mut later) =
         (TenantRedis::new(connect(&cluster, 2).await, A), TenantRedis::new(connect(&cluster, 3).await, A));
     let key = format!("{PREFIX_A}{{moved}}k");
-    cluster.add_master_of(ask(&mut cluster.masters[0].raw(), &format!("CLUSTER KEYSLOT {key}")));
-    let set = || ask::<()>(&mut cluster.masters[3].raw(), &format!("SET {key} v"));
+    cluster.add_node_with_slot(slot(&cluster, &key)).expect("a new node");
+    let set = || ask::<()>(&mut connection_to(&cluster.nodes()[3]), &format!("SET {key} v"));
     set();
     assert_eq!(later.usage().await?.keys(), 1);
     let report = a.flush_tenant().await?;
     assert_eq!((report.keys(), report.masters()), (1, 4));
-    assert!(cluster.dump(PREFIX_A).iter().all(Vec::is_empty));
+    assert!(dump(&cluster, PREFIX_A).iter().all(Vec::is_empty));
     Ok(())
 }
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 fn sync_connections() -> RedisResult<()> {
-    let cluster = Cluster::start();
+    let cluster = start();
     let names = names(200);
     for resp in [2, 3] {
-        let connect = || cluster.client(resp).get_connection();
+        let connect = || client(&cluster, resp).get_connection();
         let (mut raw, mut a) = (connect()?, TenantRedis::new(connect()?, A).scripts(&SCRIPTS));
         let mut b = TenantRedis::new(connect()?, B);
         let () = a.mset(&pairs(&names, "A"))?;
         let () = b.mset(&pairs(&names, "B"))?;
-        let before = cluster.dump(PREFIX_B);
+        let before = dump(&cluster, PREFIX_B);
         let expected: Vec<_> = pairs(&names, "A").into_iter().map(|(_, value)| value).collect();
         assert_eq!(a.mget::<_, Vec<String>>(&names)?, expected);
         assert_eq!(sorted(a.keys("*")?), sorted(names.clone()));
@@ -271,8 +300,8 @@ fn sync_connections() -> RedisResult<()> {
         }
         let pipeline = redis::pipe().get("k").clone();
         assert_eq!(pipeline.exec(&mut a).unwrap_err(), pipeline.exec(&mut raw).unwrap_err());
-        assert!(cluster.dump(PREFIX_A).iter().all(Vec::is_empty));
-        assert_eq!(cluster.dump(PREFIX_B), before);
+        assert!(dump(&cluster, PREFIX_A).iter().all(Vec::is_empty));
+        assert_eq!(dump(&cluster, PREFIX_B), before);
     }
     Ok(())
 }

@@ -1,14 +1,11 @@
 //! The README's example, run; and how it differs from a program without tenants.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::error::Error;
 
-use common::{A, PREFIX_A, Server};
 use redis::AsyncCommands;
 use tenancy::TenantFutureExt;
+
+use crate::support::{A, PREFIX_A, Server};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -57,7 +54,7 @@ fn one_line_differs_and_the_readme_shows_this_program() {
         [(&"let mut redis = tenancy_redis::TenantRedis::current(shared)?;", &"let mut redis = shared;")]
     );
     // A comment may follow a line.
-    let shown: Vec<_> = include_str!("../README.md").lines().map(str::trim).collect();
+    let shown: Vec<_> = include_str!("../../README.md").lines().map(str::trim).collect();
     for line in with {
         assert!(shown.iter().any(|shown| shown.starts_with(line)), "not in the README: {line}");
     }

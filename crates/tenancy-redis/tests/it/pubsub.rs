@@ -1,13 +1,12 @@
 //! Subscriptions of a connection.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{A, B, PREFIX_A, PREFIX_B, Server, liar};
 use redis::{Commands, Connection, PubSub, RedisResult};
 use tenancy::TenantContext;
 use tenancy_redis::{Refusal, TenantMsg, TenantPubSub, TenantRedis, refusal};
+
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, liar};
 
 fn subscriber(server: &Server, resp: u8) -> Connection {
     let connection = server.client(resp).get_connection().expect("a connection");

@@ -1,17 +1,14 @@
 //! Subscriptions of async connections.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::future::Future;
 use std::time::Duration;
 
-use common::{A, B, PREFIX_A, PREFIX_B, Server, liar};
 use futures_util::{Stream, StreamExt};
 use redis::{Commands, RedisResult};
 use tenancy::TenantContext;
 use tenancy_redis::{Refusal, TenantMsg, TenantPubSub, refusal};
+
+use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, liar};
 
 type PubSub = TenantPubSub<redis::aio::PubSub>;
 
@@ -159,7 +156,7 @@ async fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn a_shared_connection_does_not_subscribe() -> RedisResult<()> {
     let server = Server::start();
-    let mut shared = common::aio::multiplexed(&server.client(3)).await?;
+    let mut shared = crate::support::aio::multiplexed(&server.client(3)).await?;
     for name in ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"] {
         for mut redis in [
             tenancy_redis::TenantRedis::new(shared.clone(), A),
