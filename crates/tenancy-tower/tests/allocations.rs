@@ -1,10 +1,6 @@
-//! What the layer allocates: nothing, outside of a router, where the directory answers at once.
+//! A program of its own, because the global allocator belongs to the process.
 //!
-//! A file of its own, because the allocator is the whole process's.
-
-mod common;
-#[path = "../../../tests/common/counting.rs"]
-mod counting;
+//! The layer allocates nothing if the directory answers at once.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -13,21 +9,56 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::routing::get;
-use common::{Caller, SUSPENDED, UNKNOWN, authorizing, get_of, tenant, trusting};
 use http::{HeaderValue, Request, Response};
-use tenancy::TenantContext;
-use tenancy_tower::{Cached, TenantLayer};
+use tenancy::{TenantContext, TenantId, TenantStatus, tenant_id};
+use tenancy_testkit::allocations::{CountingAllocator, count};
+use tenancy_tower::{Cached, Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
 use tower::{Layer, Service};
 
-/// The allocations of a request, from its call to the drop of its answer; and the answer's status.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const ACTIVE: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000001");
+const SUSPENDED: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000002");
+const UNKNOWN: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000003");
+
+fn directory() -> Snapshot {
+    [(ACTIVE, TenantStatus::Active), (SUSPENDED, TenantStatus::Suspended)].into_iter().collect()
+}
+
+fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
+    TenantLayer::builder().directory(directory()).trust_header().build()
+}
+
+/// The tenant that the caller may act for.
+#[derive(Clone, Debug)]
+struct Caller(TenantId);
+
+fn authorizing() -> TenantLayer<Snapshot, impl Policy> {
+    let policy = |request: &RequestHead<'_>, tenant: TenantId| {
+        request.extensions().get::<Caller>().is_some_and(|caller| caller.0 == tenant)
+    };
+    TenantLayer::builder().directory(directory()).authorize(policy).build()
+}
+
+/// Returns a request with a value of the tenant header.
+fn naming(value: &str) -> Request<Body> {
+    Request::get("/").header("X-Tenant-ID", value).body(Body::empty()).expect("a request")
+}
+
+fn request_of(tenant: TenantId) -> Request<Body> {
+    naming(tenant.to_text().as_str())
+}
+
+/// Returns the number of allocations of a request, from its call to the drop of its response, and the status.
 fn allocations<S, B>(service: S, request: Request<Body>) -> (usize, u16)
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Error: std::fmt::Debug>,
 {
     let mut status = 0;
-    let count = counting::allocations(|| status = status_of(service, request));
-    (count, status)
+    let allocations = count(|| status = status_of(service, request));
+    (allocations, status)
 }
 
 fn status_of<S, B>(mut service: S, request: Request<Body>) -> u16
@@ -51,10 +82,11 @@ where
     status
 }
 
-/// What is made once: by `arc_swap` for a thread, by `tracing` for a place that logs.
+/// Lets `arc_swap` and `tracing` allocate what they need once for each thread and each event.
 fn warm_up() {
-    allocations(trusting().layer(bare()), get_of(tenant(1)));
-    allocations(trusting().layer(bare()), common::get("no"));
+    assert_eq!(count(|| drop(Box::new(7))), 1, "the allocator counts");
+    allocations(trusting().layer(bare()), request_of(ACTIVE));
+    allocations(trusting().layer(bare()), naming("no"));
 }
 
 /// A handler that allocates nothing itself.
@@ -66,66 +98,66 @@ fn bare() -> impl Service<Request<Body>, Response = Response<Body>, Error = Infa
 }
 
 #[test]
-fn a_request_that_is_served() {
+fn accepted_requests_allocate_nothing() {
     warm_up();
-    assert_eq!(allocations(trusting().layer(bare()), get_of(tenant(1))), (bare_count(), 200));
-    let mut request = get_of(tenant(1));
-    request.extensions_mut().insert(Caller(vec![tenant(1)]));
+    assert_eq!(allocations(trusting().layer(bare()), request_of(ACTIVE)), (bare_count(), 200));
+    let mut request = request_of(ACTIVE);
+    request.extensions_mut().insert(Caller(ACTIVE));
     assert_eq!(allocations(authorizing().layer(bare()), request), (bare_count(), 200));
 }
 
-/// What the handler costs without the layer.
+/// Returns the number of allocations of the handler without the layer.
 fn bare_count() -> usize {
     let handler =
         tower::service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
-    allocations(handler, get_of(tenant(1))).0
+    allocations(handler, request_of(ACTIVE)).0
 }
 
 #[test]
-fn around_a_router_it_adds_nothing() {
+fn layer_around_a_router_adds_no_allocation() {
     warm_up();
     let router = || axum::Router::<()>::new().route("/", get(|| async { "" }));
-    // The first request makes what the others share.
-    allocations(router(), get_of(tenant(1)));
-    let (without, _) = allocations(router(), get_of(tenant(1)));
-    let (with, status) = allocations(trusting().layer(router()), get_of(tenant(1)));
+    // The first request creates what the other requests share.
+    allocations(router(), request_of(ACTIVE));
+    let (without, _) = allocations(router(), request_of(ACTIVE));
+    let (with, status) = allocations(trusting().layer(router()), request_of(ACTIVE));
     assert_eq!((with, status), (without, 200));
 }
 
 #[test]
-fn a_refusal_allocates_nothing() {
+fn rejections_allocate_nothing() {
     warm_up();
     let service = || trusting().layer(bare());
-    let mut duplicate = get_of(tenant(1));
+    let mut duplicate = request_of(ACTIVE);
     duplicate.headers_mut().append("x-tenant-id", HeaderValue::from_static("other"));
-    let mut missing = get_of(tenant(1));
+    let mut missing = request_of(ACTIVE);
     missing.headers_mut().clear();
     missing.headers_mut().insert("host", HeaderValue::from_static("here"));
-    let mut grpc = common::get("no");
+    let mut grpc = naming("no");
     grpc.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     *grpc.method_mut() = http::Method::POST;
     *grpc.version_mut() = http::Version::HTTP_2;
     for (request, status) in [
-        (common::get("no"), 400),
+        (naming("no"), 400),
         (duplicate, 400),
         (missing, 400),
-        (get_of(tenant(SUSPENDED)), 403),
-        (get_of(tenant(UNKNOWN)), 404),
+        (request_of(SUSPENDED), 403),
+        (request_of(UNKNOWN), 404),
         (grpc, 200),
     ] {
         assert_eq!(allocations(service(), request), (0, status));
     }
-    assert_eq!(allocations(authorizing().layer(bare()), get_of(tenant(1))), (0, 403));
+    assert_eq!(allocations(authorizing().layer(bare()), request_of(ACTIVE)), (0, 403));
 }
 
 #[test]
-fn a_cached_answer_allocates_nothing() {
+fn cached_directory_answers_allocate_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let cached = Cached::new(|_| async { Ok::<_, Infallible>(Some(tenancy::TenantStatus::Active)) }, 10)
+    let cached = Cached::new(|_| async { Ok::<_, Infallible>(Some(TenantStatus::Active)) }, 10)
         .ttl(Duration::from_hours(1));
     let layer = TenantLayer::builder().directory(cached).trust_header().build();
     let _runtime = runtime.enter();
-    let (first, _) = allocations(layer.layer(bare()), get_of(tenant(1)));
+    let (first, _) = allocations(layer.layer(bare()), request_of(ACTIVE));
     assert!(first > 0);
-    assert_eq!(allocations(layer.layer(bare()), get_of(tenant(1))), (bare_count(), 200));
+    assert_eq!(allocations(layer.layer(bare()), request_of(ACTIVE)), (bare_count(), 200));
 }

@@ -1,18 +1,15 @@
 //! Spans and events.
 
-#![cfg(feature = "tracing")]
-
-mod common;
-
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use common::{echo, get, get_of, tenant, text};
 use http::{Request, Response};
 use tenancy_tower::TenantLayer;
 use tower::{Layer, ServiceExt};
 use tracing::Instrument;
+
+use crate::support::{echo, get, get_of, tenant, text};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -54,7 +51,7 @@ async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
         Ok::<_, io::Error>(Response::new(Body::from_stream(body)))
     });
     let (_, lines) = logged(async {
-        text(common::trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap()).await
+        text(crate::support::trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap()).await
     })
     .await;
     for event in ["handled", "streamed"] {
@@ -68,7 +65,7 @@ async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
     let ((), lines) = logged(async {
         let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
         async {
-            common::trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
+            crate::support::trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
             tracing::info!("answered");
         }
         .instrument(span)
@@ -83,12 +80,16 @@ async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
 #[tokio::test]
 async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
     let refused = async |layer: bool| {
-        let id = tenant(common::SUSPENDED);
+        let id = tenant(crate::support::SUSPENDED);
         let call = async {
             if layer {
-                common::trusting().layer(echo()).oneshot(get_of(id)).await.map(|response| response.status())
+                crate::support::trusting()
+                    .layer(echo())
+                    .oneshot(get_of(id))
+                    .await
+                    .map(|response| response.status())
             } else {
-                common::authorizing()
+                crate::support::authorizing()
                     .layer(echo())
                     .oneshot(get_of(id))
                     .await
@@ -111,18 +112,18 @@ async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
 #[tokio::test]
 async fn a_layer_within_a_layer_does_not_rename_the_outer_tenant() {
     let service = tower::service_fn(|_: Request<Body>| async {
-        common::trusting().layer(echo()).oneshot(get_of(tenant(2))).await?;
+        crate::support::trusting().layer(echo()).oneshot(get_of(tenant(2))).await?;
         tracing::info!("after");
         Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
     });
-    let (_, lines) = logged(common::trusting().layer(service).oneshot(get_of(tenant(1)))).await;
+    let (_, lines) = logged(crate::support::trusting().layer(service).oneshot(get_of(tenant(1)))).await;
     let line = lines.iter().find(|line| line.contains("after")).unwrap();
     assert!(line.contains(&tenant(1).to_string()) && !line.contains(&tenant(2).to_string()), "{line}");
 }
 
 #[tokio::test]
 async fn a_refusal_is_an_event_that_repeats_nothing() {
-    let (_, lines) = logged(common::trusting().layer(echo()).oneshot(get("secret"))).await;
+    let (_, lines) = logged(crate::support::trusting().layer(echo()).oneshot(get("secret"))).await;
     assert!(
         lines.iter().any(|line| line.contains("request refused") && line.contains("status=400")),
         "{lines:?}"

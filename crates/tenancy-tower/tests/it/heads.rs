@@ -1,13 +1,12 @@
 //! Heads as an attacker writes them, by raw bytes to a real server.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{echo, serve, tenant, trusting};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::support::{echo, serve, tenant, trusting};
 
 /// The statuses and the whole text of what a connection answers until it closes.
 async fn say(address: SocketAddr, bytes: &[u8]) -> (Vec<u16>, String) {

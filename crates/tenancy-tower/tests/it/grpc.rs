@@ -1,10 +1,7 @@
 //! tonic, unary and streaming: the health service, which answers by what it sees.
 
-mod common;
-
 use std::pin::Pin;
 
-use common::{SUSPENDED, seen, tenant, trusting};
 use futures_util::{Stream, StreamExt, stream};
 use tenancy::{TenantContext, TenantFutureExt};
 use tenancy_tower::PropagateTenantLayer;
@@ -16,6 +13,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower::ServiceBuilder;
+
+use crate::support::{SUSPENDED, seen, tenant, trusting};
 
 /// Serving, if the service that is asked for has the name of the tenant that asks.
 struct Named;

@@ -1,7 +1,5 @@
 //! The five steps, each of which has a test here that fails without it.
 
-mod common;
-
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
-use common::{
-    Caller, DELETED, SUSPENDED, UNKNOWN, authorizing, directory, echo, get, get_of, seen, tenant, text,
-    trusting,
-};
 use http::{HeaderValue, Request, Response, StatusCode};
 use tenancy::{TenantContext, TenantFutureExt, TenantId, TenantStatus};
 use tenancy_tower::{Access, Refusal, RequestHead, TenantLayer, claim_equals, member_of};
 use tower::{Layer, Service, ServiceExt};
+
+use crate::support::{
+    Caller, DELETED, SUSPENDED, UNKNOWN, authorizing, directory, echo, get, get_of, seen, tenant, text,
+    trusting,
+};
 
 async fn refusal_of(request: Request<Body>) -> (StatusCode, String) {
     let response = trusting().layer(echo()).oneshot(request).await.unwrap();

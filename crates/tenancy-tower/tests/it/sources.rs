@@ -1,13 +1,12 @@
 //! Where a request names its tenant, and that all places agree.
 
-mod common;
-
 use axum::body::Body;
-use common::{directory, echo, tenant, text};
 use http::{HeaderName, Request};
 use tenancy::TenantId;
 use tenancy_tower::{Refusal, Source, TenantLayer, claim_equals};
 use tower::{Layer, ServiceExt};
+
+use crate::support::{directory, echo, tenant, text};
 
 /// What a request comes to: the tenant's text, or the refusal's.
 async fn outcome(sources: Vec<Source>, request: Request<Body>) -> String {

@@ -1,15 +1,10 @@
 //! The extractor, the layer within a router, and web sockets.
 
-#![cfg(feature = "axum")]
-
-mod common;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::{any, get};
-use common::{get_of, seen, serve, tenant, text, trusting};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use tenancy::TenantFutureExt;
@@ -17,6 +12,8 @@ use tenancy_tower::{CurrentTenant, Refusal};
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tower::ServiceExt;
+
+use crate::support::{get_of, seen, serve, tenant, text, trusting};
 
 async fn whoami(CurrentTenant(tenant): CurrentTenant) -> String {
     assert_eq!(tenant.to_string(), seen());

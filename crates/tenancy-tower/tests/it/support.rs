@@ -1,9 +1,4 @@
-//! What several of the tests need.
-
-#![allow(dead_code, reason = "no test file uses all of it")]
-
-#[path = "../../../../tests/common/mod.rs"]
-mod kernel;
+//! Tenants, layers, services and requests that several modules use.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,14 +12,19 @@ use tenancy_tower::{Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
 use tokio::net::TcpListener;
 use tower::{Layer, Service};
 
-pub(crate) use kernel::tenant;
-
 pub(crate) const ACTIVE: u64 = 100;
 pub(crate) const SUSPENDED: u64 = 1_000;
 pub(crate) const DELETED: u64 = 1_001;
 pub(crate) const UNKNOWN: u64 = 1_002;
 
-/// Tenants 0 to 99 are active.
+/// Returns the tenant of a number. Different numbers give different tenants.
+pub(crate) fn tenant(number: u64) -> TenantId {
+    let mut bytes = [0xa5; 16];
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    TenantId::from_bytes(bytes).expect("neither nil nor max")
+}
+
+/// Returns a directory in which tenants 0 to 99 are active.
 pub(crate) fn directory() -> Snapshot {
     (0..ACTIVE)
         .map(|number| (tenant(number), TenantStatus::Active))
@@ -36,7 +36,7 @@ pub(crate) fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
     TenantLayer::builder().directory(directory()).trust_header().exempt("/healthz").build()
 }
 
-/// The tenants that the caller may act for, as an authentication would leave them in the extensions.
+/// The tenants that the caller may act for, as authentication stores them in the extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Vec<TenantId>);
 
@@ -47,12 +47,12 @@ pub(crate) fn authorizing() -> TenantLayer<Snapshot, impl Policy> {
     TenantLayer::builder().directory(directory()).authorize(policy).build()
 }
 
-/// What a handler sees of the context.
+/// Returns the current tenant as text, or `none`.
 pub(crate) fn seen() -> String {
     TenantContext::get_optional().map_or_else(|| "none".to_owned(), |tenant| tenant.to_string())
 }
 
-/// A service that answers with the tenant that it sees.
+/// Returns a service that responds with its current tenant.
 pub(crate) fn echo()
 -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
     tower::service_fn(|_: Request<Body>| async {
@@ -63,7 +63,7 @@ pub(crate) fn echo()
     })
 }
 
-/// A GET with a value of the tenant's header.
+/// Returns a GET request with a value of the tenant header.
 pub(crate) fn get(value: &str) -> Request<Body> {
     Request::get("/").header("X-Tenant-ID", value).body(Body::empty()).expect("a request")
 }
@@ -80,7 +80,7 @@ where
     String::from_utf8(bytes.to_vec()).expect("a text")
 }
 
-/// Serves until the test's runtime ends, on a free port.
+/// Starts a server on a free port, which ends with the test's runtime, and returns its address.
 pub(crate) async fn serve<L, S>(layer: L, inner: S) -> SocketAddr
 where
     L: Layer<S>,

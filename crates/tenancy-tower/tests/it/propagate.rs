@@ -1,14 +1,13 @@
 //! Outbound requests name the tenant to the hosts on the list, and to no other.
 
-mod common;
-
 use std::convert::Infallible;
 
-use common::tenant;
 use http::Request;
 use tenancy::TenantContext;
 use tenancy_tower::PropagateTenantLayer;
 use tower::{Layer, Service};
+
+use crate::support::tenant;
 
 /// The header's values in a request to a target, as it leaves.
 fn sent(layer: &PropagateTenantLayer, target: &str, own: &[&str]) -> Vec<String> {

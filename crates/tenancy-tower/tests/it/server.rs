@@ -1,14 +1,11 @@
 //! A real server under load: every answer is its own tenant's.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use common::{directory, get, seen, serve, tenant, trusting};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
@@ -16,6 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tenancy::{TenantContext, TenantFutureExt, TenantStatus};
 use tenancy_tower::{Cached, TenantLayer};
 use tokio::net::TcpStream;
+
+use crate::support::{directory, get, seen, serve, tenant, trusting};
 
 const CONNECTIONS: u64 = 64;
 const TENANTS: u64 = 50;
@@ -70,7 +69,7 @@ async fn handle(request: Request<Body>) -> Result<Response<Body>, Infallible> {
         }
         "/slow" => {
             TenantContext::set(tenant(TENANTS + 2));
-            tokio::time::sleep(Duration::from_mins(1)).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
         }
         "/careless" => {
             tokio::spawn(async { TenantContext::set(tenant(TENANTS + 3)) });
@@ -147,11 +146,6 @@ async fn check(sender: &mut Sender, number: u64) -> bool {
 /// Connections keep alive, and each of their requests has another tenant than the one before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_its_own_tenants() {
-    std::panic::set_hook(Box::new(|panic| {
-        if panic.payload().downcast_ref::<&str>() != Some(&"on purpose") {
-            eprintln!("{panic}");
-        }
-    }));
     let cached = Cached::new(Arc::new(directory()), 20).ttl(Duration::from_millis(20));
     let layer = TenantLayer::builder().directory(cached).trust_header().build();
     let address = serve(layer, tower::service_fn(handle)).await;
@@ -237,9 +231,9 @@ async fn a_service_that_calls_itself() {
         async move {
             let before = seen();
             if request.uri().path() == "/outer" {
-                let nested = tower::Layer::layer(&inner, common::echo());
+                let nested = tower::Layer::layer(&inner, crate::support::echo());
                 let response = tower::ServiceExt::oneshot(nested, get(&tenant(5).to_string())).await.unwrap();
-                assert_eq!(common::text(response).await, tenant(5).to_string());
+                assert_eq!(crate::support::text(response).await, tenant(5).to_string());
             }
             assert_eq!(before, seen());
             Ok::<_, Infallible>(Response::new(Body::from(before)))
@@ -249,5 +243,5 @@ async fn a_service_that_calls_itself() {
     let mut request = get(&tenant(4).to_string());
     *request.uri_mut() = "/outer".parse().unwrap();
     let response = tower::ServiceExt::oneshot(outer, request).in_own_context().await.unwrap();
-    assert_eq!(common::text(response).await, tenant(4).to_string());
+    assert_eq!(crate::support::text(response).await, tenant(4).to_string());
 }

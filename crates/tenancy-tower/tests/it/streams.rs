@@ -1,7 +1,5 @@
 //! A body is polled and dropped in its request's tenant, whoever else's body is polled in between.
 
-mod common;
-
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -10,7 +8,6 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
-use common::{get, get_of, seen, serve, tenant, trusting};
 use futures_util::stream;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
@@ -19,6 +16,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tenancy::{TenantContext, TenantFutureExt};
 use tower::{Layer, ServiceExt};
+
+use crate::support::{get, get_of, seen, serve, tenant, trusting};
 
 /// A body that says in each frame, in its trailers and in its drop which tenant it sees.
 struct Says {
@@ -180,7 +179,7 @@ async fn server_sent_events_of_several_tenants_side_by_side() {
         tokio::spawn(async move {
             let mut request = get_of(tenant(number));
             *request.uri_mut() = format!("http://{address}/").parse().unwrap();
-            let text = common::text(client.request(request).await.unwrap()).await;
+            let text = crate::support::text(client.request(request).await.unwrap()).await;
             let expected = format!("data: {}\n\n", tenant(number)).repeat(50);
             assert_eq!(text, expected);
         })

@@ -1,17 +1,16 @@
 //! Directories that err, hang and change, and the cache around them.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{directory, echo, get_of, tenant, text};
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
 use tenancy_tower::{Cached, CachedError, Directory, Refusal, Snapshot, TenantLayer};
 use tokio::sync::{Notify, Semaphore};
 use tower::{Layer, ServiceExt};
+
+use crate::support::{directory, echo, get_of, tenant, text};
 
 async fn status_over<D: Directory>(directory: D) -> u16 {
     let layer = TenantLayer::builder().directory(directory).trust_header().build();
@@ -324,7 +323,7 @@ async fn a_directory_that_changes_while_a_request_runs() {
         async move {
             suspend.set(tenant(1), TenantStatus::Suspended);
             tokio::task::yield_now().await;
-            Ok::<_, Infallible>(http::Response::new(axum::body::Body::from(common::seen())))
+            Ok::<_, Infallible>(http::Response::new(axum::body::Body::from(crate::support::seen())))
         }
     });
     let response = layer.layer(service.clone()).oneshot(get_of(tenant(1))).await.unwrap();

@@ -1,0 +1,15 @@
+//! Integration tests of the crate, in one program.
+
+mod directories;
+mod grpc;
+mod heads;
+mod layer;
+mod propagate;
+#[cfg(feature = "axum")]
+mod routers;
+mod server;
+mod sources;
+#[cfg(feature = "tracing")]
+mod spans;
+mod streams;
+mod support;
