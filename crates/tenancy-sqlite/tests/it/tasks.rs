@@ -1,11 +1,10 @@
 //! Calls from tasks.
 
-mod common;
-
-use common::{A, B, Place, add, notes};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_sqlite::Error;
 use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::support::{A, B, Place, add, notes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tasks_tenant_goes_with_its_call() {

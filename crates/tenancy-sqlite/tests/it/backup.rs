@@ -1,15 +1,14 @@
 //! Copies of a tenant's file, and its end.
 
-mod common;
-
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
-use common::{A, B, Place, add, config, contents, count, notes};
 use rusqlite::{Connection, OpenFlags};
 use tenancy::{TenantContext, TenantError};
 use tenancy_sqlite::{Error, TenantFiles};
+
+use crate::support::{A, B, Place, add, config, contents, count, notes};
 
 #[test]
 fn a_backup_has_what_was_committed_and_nothing_of_others() {

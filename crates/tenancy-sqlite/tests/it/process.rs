@@ -1,16 +1,16 @@
 //! What another process sees: a folder that is taken, and what was acknowledged before a kill.
 
-mod common;
-
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use common::{A, B, config};
 use rusqlite::Connection;
 use tenancy::TenantContext;
 use tenancy_sqlite::{Error, TenantFiles, TenantTx};
+use tenancy_testkit::process::ChildGroup;
+
+use crate::support::{A, B, config, count};
 
 const FOLDER: &str = "TENANCY_SQLITE_TEST_FOLDER";
 
@@ -20,7 +20,7 @@ const FOLDER: &str = "TENANCY_SQLITE_TEST_FOLDER";
 fn child() {
     let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else { return };
     let mut out = std::io::stdout();
-    let files = match TenantFiles::open(config(&folder).max_open(common::count(1))) {
+    let files = match TenantFiles::open(config(&folder).max_open(count(1))) {
         Ok(files) => files,
         Err(error) => return writeln!(out, "refused {error:?}").unwrap(),
     };
@@ -40,10 +40,10 @@ fn child() {
     }
 }
 
-fn start(folder: &Path) -> Child {
+fn start(folder: &Path) -> ChildGroup {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child", "--ignored", "--nocapture"]).env(FOLDER, folder);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.args(["--exact", "process::child", "--ignored", "--nocapture"]).env(FOLDER, folder);
+    ChildGroup::spawn(command.stdout(Stdio::piped()).stderr(Stdio::null())).unwrap()
 }
 
 /// Lets a child write for a while, kills it, and gives the last row of each tenant that it told of.
@@ -56,31 +56,20 @@ fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
         let (tenant, id) = told.split_once(' ').unwrap();
         last[usize::from(tenant == B.to_string())] = id.parse().unwrap();
     };
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut out = BufReader::new(child.take_stdout().unwrap());
     let mut line = String::new();
     for _ in 0..lines {
         line.clear();
         assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
         note(line.trim_end());
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill();
     // What it told while it was being killed is acknowledged as well; a line may be torn.
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
     let rest = String::from_utf8(rest).unwrap();
     rest.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::trim_end).for_each(note);
     last
-}
-
-/// A child that a failed test leaves to nobody.
-struct Reaped(Child);
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -117,16 +106,18 @@ fn a_second_process_is_refused_and_a_dead_one_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let files = TenantFiles::open(config(folder.path())).unwrap();
     assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
-    let second = start(folder.path()).wait_with_output().unwrap();
-    assert!(String::from_utf8(second.stdout).unwrap().contains("refused FolderTaken"));
+    let mut second = start(folder.path());
+    let mut told = String::new();
+    second.take_stdout().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("refused FolderTaken"), "{told}");
     // A clone keeps it.
     let clone = files.clone();
     drop(files);
     assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
     drop(clone);
 
-    let mut child = Reaped(start(folder.path()));
-    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+    let mut child = start(folder.path());
+    let mut out = BufReader::new(child.take_stdout().unwrap());
     let mut line = String::new();
     while !line.contains("wrote") {
         line.clear();

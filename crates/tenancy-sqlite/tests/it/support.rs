@@ -1,5 +1,4 @@
-//! What the tests share.
-#![allow(dead_code, reason = "no test uses all of it")]
+//! A folder of tenants' files, and operations on a table of notes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +18,7 @@ pub(crate) const NOTES: &[Migration] = &[Migration {
     sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE) STRICT",
 }];
 
-/// Files in a folder that is gone after the test.
+/// Tenants' files in a folder that is removed after the test.
 pub(crate) struct Place {
     pub(crate) scratch: tempfile::TempDir,
     pub(crate) files: TenantFiles,
@@ -73,7 +72,7 @@ pub(crate) fn notes(file: &TenantReader<'_>) -> Result<Vec<String>, Error> {
     file.query("SELECT body FROM notes ORDER BY id", (), |row| row.get(0))
 }
 
-/// The names and bytes of a folder's files.
+/// Returns the names and contents of a folder's files.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |entry: fs::DirEntry| {
         let bytes =

@@ -1,14 +1,13 @@
 //! A tenant has its file, and no other's.
 
-mod common;
-
 use std::cell::Cell;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{A, B, Place, add, config, count, notes};
 use tenancy::{TenantContext, TenantError, TenantId};
 use tenancy_sqlite::{Error, TenantFiles};
+
+use crate::support::{A, B, Place, add, config, count, notes};
 
 #[test]
 fn the_same_sql_sees_another_file_for_each_tenant() {

@@ -1,12 +1,11 @@
 //! Each file has the tables that the program knows.
 
-mod common;
-
 use std::fs;
 
-use common::{A, B, config, contents};
 use tenancy::TenantContext;
 use tenancy_sqlite::{Error, Migration, TenantFiles, TenantReader};
+
+use crate::support::{A, B, config, contents};
 
 const fn step(version: i32, sql: &'static str) -> Migration {
     Migration { version, name: "a step", sql }

@@ -1,14 +1,13 @@
 //! Any order of calls does what a map of lists would do.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Place, add, count, notes};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::Error;
+
+use crate::support::{A, B, Place, add, count, notes};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -42,8 +41,7 @@ fn op() -> impl Strategy<Value = Op> {
 const TENANTS: usize = 4;
 
 fn tenant(number: usize) -> TenantId {
-    [TenantId::PLATFORM, common::A, common::B, tenancy::tenant_id!("cccccccc-cccc-4ccc-8ccc-cccccccccccc")]
-        [number]
+    [TenantId::PLATFORM, A, B, tenancy::tenant_id!("cccccccc-cccc-4ccc-8ccc-cccccccccccc")][number]
 }
 
 type Model = BTreeMap<TenantId, Vec<String>>;

@@ -1,13 +1,11 @@
-//! What is open is counted for the whole process, so it is tested alone in one.
-#![cfg(target_os = "linux")]
-
-mod common;
+//! The number of open files, as `/proc` shows it. Files of other folders do not count.
 
 use std::fs;
 use std::thread;
 
-use common::{Place, count};
 use tenancy::TenantId;
+
+use crate::support::{Place, count};
 
 const MAX: usize = 5;
 

@@ -1,16 +1,15 @@
 //! Many tenants, many threads, few open files.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{A, B, Place, add, count, notes};
 use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::{Error, Migration, TenantReader, TenantTx};
+
+use crate::support::{A, B, Place, add, count, notes};
 
 fn tenant(number: usize) -> TenantId {
     TenantId::from_bytes([u8::try_from(number + 16).unwrap(); 16]).unwrap()

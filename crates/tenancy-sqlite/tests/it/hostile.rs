@@ -1,13 +1,12 @@
 //! SQL that tries to leave its file, or its transaction.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{A, B, Place, add, contents, notes};
 use tenancy::TenantContext;
 use tenancy_sqlite::{Error, TenantReader, TenantTx};
+
+use crate::support::{A, B, Place, add, contents, notes};
 
 /// `OTHER` is the path of the other tenant's file, `OUT` one where nothing is.
 const DENIED: &[&str] = &[
