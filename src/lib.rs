@@ -183,7 +183,7 @@
 //!
 //! # Platform notes
 //!
-//! - **Hosts** need the feature `std` or `tokio`. Without them the crate is built for bare metal.
+//! - **Hosts** need the feature `std` or `tokio`. Without them the context uses the cell for bare metal.
 //! - **tokio**: a bare [`set`](TenantContext::set) belongs to the task on the current worker thread. After the
 //!   task moves to another worker the context reads as unset. Use
 //!   [`in_tenant`](TenantFutureExt::in_tenant) instead.
@@ -207,6 +207,8 @@
 //!
 //! All features are off by default.
 //!
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+//!
 //! # Related crates
 //!
 //! | crate | purpose |
@@ -222,6 +224,7 @@
 //!
 //! The `rust-version` in the crate's `Cargo.toml` is the oldest compiler that builds it, and the project's
 //! checks build it with that version. A new minimum is a minor release, not a patch.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 #[cfg(feature = "std")]
