@@ -1,30 +1,33 @@
-//! The rows of tenancy-agents in the README: `cargo xtask bench agents`.
-
-#[path = "../../../crates/tenancy-postgres/tests/common/server.rs"]
-mod server;
+//! The figures `agents/…`: `cargo xtask bench agents`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use bench_agents::{
-    ByHand, Map, PlainPostgres, TENANT, connect, empty_files, files, fill, fill_postgres, id, scattered,
-    set_up, tenant,
+    ByHand, Map, PlainPostgres, TENANT, client, config, connect, empty_files, files, fill, fill_postgres, id,
+    scattered, set_up, tenant,
 };
-use bench_harness::{Table, contender, subject};
+use bench_harness::{Table, peer, subject};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentId, AgentName, AgentRegistry, AgentStatus, Capabilities, Filter, FixedStore,
     PgStore, Query, Source, SqliteStore, Store, SystemSource,
 };
+use tenancy_testkit::PgServer;
 use tokio::runtime::Runtime;
-
-use server::Server;
 
 const FEW: u64 = 10_000;
 const MANY: u64 = 1_000_000;
+const TENANTS: [u64; 3] = [10, 1_000, 100_000];
 const PAGE: usize = 20;
-/// What waits for a disk, or for a server, has fewer rounds.
+/// A row that waits for a disk or a server has fewer rounds.
 const ROUNDS: usize = 40;
+const MAP: &str = "a `BTreeMap` in a mutex";
+const RUSQLITE: &str = "rusqlite, one file for all tenants";
+const PLAIN: &str = "tokio-postgres without a tenant";
+const OF_FEW: &str = "the same with 10,000 agents";
+/// The operations that are timed in each store.
+const OPERATIONS: [&str; 4] = ["get", "list", "find", "register"];
 
 fn main() {
     let table = Table::from_args();
@@ -33,7 +36,17 @@ fn main() {
     bench.fixed();
     bench.files();
     bench.many_files();
-    bench.postgres();
+    let is_wanted = |name: &str| bench.table.wants_any(&format!("agents/postgres/{name}"));
+    let [agents, tenants] = [OPERATIONS.into_iter().any(is_wanted), is_wanted("tenants")];
+    if agents || tenants {
+        let server = PgServer::start().expect("a Postgres server");
+        if agents {
+            bench.postgres(&server);
+        }
+        if tenants {
+            bench.many_tenants(&server);
+        }
+    }
 }
 
 struct Bench {
@@ -43,7 +56,7 @@ struct Bench {
 
 type Registry<S> = AgentRegistry<S, SystemSource>;
 
-/// A registry with so many agents of the tenant.
+/// A registry with this many agents of the tenant.
 struct Filled<'b, S> {
     bench: &'b Bench,
     registry: Registry<S>,
@@ -83,15 +96,10 @@ impl<S: Store> Filled<'_, S> {
     }
 
     fn register(&self) {
-        let name = AgentName::parse(&format!("new-{}", unheard_of())).expect("a name");
-        let registered = self.wait(TENANT, self.registry.register(name, content())).expect("room");
+        let name = AgentName::parse(&format!("new-{}", SystemSource.new_id())).expect("a name");
+        let registered = self.wait(TENANT, self.registry.register(name, content())).expect("a new agent");
         assert!(registered.is_new);
     }
-}
-
-/// What nobody has the name of.
-fn unheard_of() -> AgentId {
-    SystemSource.new_id()
 }
 
 fn content() -> AgentContent {
@@ -108,7 +116,7 @@ impl Bench {
         self.runtime.block_on(work)
     }
 
-    /// 64 agents of four tenants.
+    /// 63 agents of three tenants, half of them of one tenant, and one free slot.
     fn fixed(&self) {
         static STORE: FixedStore<64> = FixedStore::new();
         let registry = AgentRegistry::new(&STORE, SystemSource);
@@ -124,9 +132,9 @@ impl Bench {
         let pick = |at: usize| own[at % own.len()];
         let get = |id: AgentId| self.wait(registry.get(id).in_tenant(TENANT)).expect("an agent");
         self.table.row(
-            "agents in fixed memory, 64: get",
+            "agents/fixed/get",
             subject(|at| drop(black_box(get(pick(at))))),
-            [contender("a `BTreeMap` in a mutex", |at| drop(black_box(map.get(TENANT, pick(at)))))],
+            [peer(MAP, |at| drop(black_box(map.get(TENANT, pick(at))))).target(1.5)],
         );
         let page = |filter: Filter| {
             let query = Query::first(filter, PAGE);
@@ -134,36 +142,47 @@ impl Bench {
             self.wait(list.in_tenant(TENANT)).expect("a page");
         };
         self.table.row(
-            "agents in fixed memory, 64: list 20",
+            "agents/fixed/list",
             subject(|_| page(Filter::default())),
-            [contender("a `BTreeMap` in a mutex", |_| drop(black_box(map.list(TENANT, PAGE))))],
+            [peer(MAP, |_| drop(black_box(map.list(TENANT, PAGE))))],
         );
         let chat = Filter::active_with("chat".parse().expect("a tag"));
         self.table.row(
-            "agents in fixed memory, 64: find 20",
+            "agents/fixed/find",
             subject(|_| page(chat.clone())),
-            [contender("list 20", |_| page(Filter::default()))],
+            [
+                peer(MAP, |_| drop(black_box(map.find(TENANT, "chat", PAGE)))),
+                peer("`tenancy`, list 20", |_| page(Filter::default())),
+            ],
         );
         let in_and_out = |_| {
             let register = registry.register(AgentName::parse("in-and-out").expect("a name"), content());
-            let agent = self.wait(register.in_tenant(TENANT)).expect("room").agent;
-            self.wait(registry.deregister(agent.id).in_tenant(TENANT)).expect("its own");
+            let agent = self.wait(register.in_tenant(TENANT)).expect("a free slot").agent;
+            self.wait(registry.deregister(agent.id).in_tenant(TENANT)).expect("an agent of the tenant");
         };
+        let mut agent = map.get(TENANT, pick(0)).expect("an agent");
         self.table.row(
-            "agents in fixed memory, 64: register and deregister",
+            "agents/fixed/register",
             subject(in_and_out),
-            [contender("get", |at| drop(black_box(get(pick(at)))))],
+            [peer(MAP, |_| {
+                agent.id = SystemSource.new_id();
+                map.insert(agent.clone());
+                drop(black_box(map.remove(TENANT, agent.id)));
+            })],
         );
     }
 
     fn active<S: Store>(&self, registry: &Registry<S>, owner: TenantId, number: u64) -> Agent {
         let name = AgentName::parse(&format!("agent-{number}")).expect("a name");
         let activate = async {
-            let id = registry.register(name, content()).await.expect("room").agent.id;
+            let id = registry.register(name, content()).await.expect("a free slot").agent.id;
             registry.submit(id).await.expect("a draft");
             let approval =
                 TenantContext::scope(TenantId::PLATFORM, || tenancy_agents::Approval::grant(owner, id));
-            registry.approve(id, &approval.expect("the platform")).await.expect("submitted")
+            registry
+                .approve(id, &approval.expect("the platform's approval"))
+                .await
+                .expect("a submitted agent")
         };
         let agent = self.wait(activate.in_tenant(owner));
         assert_eq!(agent.status, AgentStatus::Active);
@@ -171,13 +190,14 @@ impl Bench {
     }
 
     fn files(&self) {
-        if !self.table.wants("agents in files: ") {
+        if !OPERATIONS.iter().any(|name| self.table.wants_any(&format!("agents/sqlite/{name}"))) {
             return;
         }
         let folders = [FEW, MANY].map(|agents| {
-            let folder = tempfile::tempdir().expect("a folder");
+            let agents = self.table.amount(agents);
+            let folder = tempfile::tempdir().expect("a temporary folder");
             let files = files(&folder.path().join("tenants"));
-            told(&format!("{agents} agents in a file"), || fill(&files, TENANT, agents));
+            prepare(&format!("{agents} agents in a file"), || fill(&files, TENANT, agents));
             (
                 Filled {
                     bench: self,
@@ -187,58 +207,64 @@ impl Bench {
                 folder,
             )
         });
-        let hand = tempfile::tempdir().expect("a folder");
-        let by_hand = told("the same by hand", || ByHand::filled(hand.path(), MANY));
+        let hand = tempfile::tempdir().expect("a temporary folder");
+        let agents = self.table.amount(MANY);
+        let by_hand = prepare("a file for rusqlite", || ByHand::filled(hand.path(), agents));
         let [(few, _), (many, _)] = &folders;
         let table = self.table.rounds(ROUNDS);
         table.row(
-            "agents in files: get of 1,000,000",
+            "agents/sqlite/get",
             subject(|_| many.get()),
             [
-                contender("of 10,000", |_| few.get()),
-                contender("rusqlite by hand, one file for all", |_| {
-                    black_box(by_hand.get(scattered(MANY)));
-                }),
+                peer(RUSQLITE, |_| drop(black_box(by_hand.get(scattered(agents))))),
+                peer(OF_FEW, |_| few.get()),
             ],
         );
         table.row(
-            "agents in files: list 20 of 1,000,000",
+            "agents/sqlite/list",
             subject(|_| many.list()),
             [
-                contender("of 10,000", |_| few.list()),
-                contender("rusqlite by hand, one file for all", |_| {
-                    black_box(by_hand.list(scattered(MANY / 2), 20));
+                peer(RUSQLITE, |_| {
+                    assert_eq!(black_box(by_hand.list(scattered(agents / 2), 20)).len(), PAGE);
                 }),
+                peer(OF_FEW, |_| few.list()),
             ],
         );
         table.row(
-            "agents in files: find 20 of 1,000,000",
+            "agents/sqlite/find",
             subject(|_| many.find()),
-            [contender("of 10,000", |_| few.find()), contender("list 20", |_| many.list())],
+            [
+                peer(RUSQLITE, |_| {
+                    assert_eq!(black_box(by_hand.find(scattered(agents / 2), 20)).len(), PAGE);
+                }),
+                peer(OF_FEW, |_| few.find()),
+                peer("`tenancy`, list 20", |_| many.list()),
+            ],
         );
-        let mut next = MANY;
+        let mut next = agents;
         table.row(
-            "agents in files: register beside 1,000,000",
+            "agents/sqlite/register",
             subject(|_| many.register()),
             [
-                contender("beside 10,000", |_| few.register()),
-                contender("rusqlite by hand, one file for all", |_| {
+                peer(RUSQLITE, |_| {
                     next += 1;
-                    by_hand.insert(next);
+                    by_hand.register(next);
                 }),
+                peer(OF_FEW, |_| few.register()),
             ],
         );
     }
 
-    /// A tenant at random of so many: its file is open for few of them alone.
+    /// Counts the agents of a random tenant. Only a few of the files are open at a time.
     fn many_files(&self) {
-        if !self.table.wants("agents in files, by tenants: ") {
+        if !self.table.wants_any("agents/sqlite/tenants") {
             return;
         }
-        let folders = [10, 1_000, 100_000].map(|tenants| {
-            let folder = tempfile::tempdir().expect("a folder");
+        let folders = TENANTS.map(|tenants| {
+            let tenants = self.table.amount(tenants).max(10);
+            let folder = tempfile::tempdir().expect("a temporary folder");
             let files = files(folder.path());
-            told(&format!("{tenants} files"), || empty_files(&files, tenants));
+            prepare(&format!("{tenants} files"), || empty_files(&files, tenants));
             let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
             (tenants, registry, folder)
         });
@@ -250,67 +276,72 @@ impl Bench {
         };
         let table = self.table.rounds(ROUNDS);
         table.row(
-            "agents in files, by tenants: 100,000",
+            "agents/sqlite/tenants",
             subject(|_| count(2)),
-            [contender("1,000", |_| count(1)), contender("10", |_| count(0))],
+            [
+                peer("the same of 10 tenants, whose files stay open", |_| count(0)),
+                peer("the same of 1,000 tenants", |_| count(1)),
+            ],
         );
     }
 
-    fn postgres(&self) {
-        if !self.table.wants("agents in Postgres") {
-            return;
-        }
-        let server = Server::start();
-        let [few, many] = [FEW, MANY].map(|agents| {
-            let database = format!("agents_{agents}");
-            let registry = told(&format!("{agents} agents in Postgres"), || {
-                self.database(&server, &database, TENANT, 1, agents)
+    fn postgres(&self, server: &PgServer) {
+        let [few, many] = [(FEW, "agents_few"), (MANY, "agents_many")].map(|(agents, database)| {
+            let agents = self.table.amount(agents);
+            let registry = prepare(&format!("{agents} agents in Postgres"), || {
+                self.database(server, database, TENANT, 1, agents)
             });
             Filled { bench: self, registry, agents }
         });
+        let agents = many.agents;
         let plain = self.wait(async {
-            PlainPostgres::new(server.client("postgres", &format!("agents_{MANY}")).await).await
+            PlainPostgres::new(client(config(server.folder(), "postgres", "agents_many")).await).await
         });
         let table = self.table.rounds(ROUNDS);
         table.row(
-            "agents in Postgres: get of 1,000,000",
+            "agents/postgres/get",
             subject(|_| many.get()),
             [
-                contender("of 10,000", |_| few.get()),
-                contender("tokio-postgres without a tenant", |_| {
-                    assert_eq!(self.wait(plain.get(scattered(MANY))), 1);
-                }),
+                peer(PLAIN, |_| assert_eq!(self.wait(plain.get(scattered(agents))), 1)).target(1.3),
+                peer(OF_FEW, |_| few.get()),
             ],
         );
         table.row(
-            "agents in Postgres: list 20 of 1,000,000",
+            "agents/postgres/list",
             subject(|_| many.list()),
             [
-                contender("of 10,000", |_| few.list()),
-                contender("tokio-postgres without a tenant", |_| {
-                    assert_eq!(self.wait(plain.list(scattered(MANY / 2), 20)), PAGE);
-                }),
+                peer(PLAIN, |_| assert_eq!(self.wait(plain.list(scattered(agents / 2), 20)), PAGE))
+                    .target(1.5),
+                peer(OF_FEW, |_| few.list()),
             ],
         );
         table.row(
-            "agents in Postgres: find 20 of 1,000,000",
+            "agents/postgres/find",
             subject(|_| many.find()),
-            [contender("of 10,000", |_| few.find()), contender("list 20", |_| many.list())],
+            [
+                peer(PLAIN, |_| assert_eq!(self.wait(plain.find(scattered(agents / 2), 20)), PAGE)),
+                peer(OF_FEW, |_| few.find()),
+                peer("`tenancy`, list 20", |_| many.list()),
+            ],
         );
         table.row(
-            "agents in Postgres: register beside 1,000,000",
+            "agents/postgres/register",
             subject(|_| many.register()),
-            [contender("beside 10,000", |_| few.register())],
+            [
+                peer(PLAIN, |_| self.wait(plain.register(SystemSource.new_id()))),
+                peer(OF_FEW, |_| few.register()),
+            ],
         );
-        self.many_tenants(&server);
     }
 
-    /// 100,000 agents of so many tenants.
-    fn many_tenants(&self, server: &Server) {
-        let registries = [10_u64, 1_000, 100_000].map(|tenants| {
+    /// Gets an agent of a random tenant. Each database has the same number of agents.
+    fn many_tenants(&self, server: &PgServer) {
+        let agents = self.table.amount(TENANTS[2]);
+        let registries = TENANTS.map(|tenants| {
             let database = format!("tenants_{tenants}");
-            let registry = told(&format!("{tenants} tenants in Postgres"), || {
-                self.database(server, &database, tenant(0), tenants, 100_000 / tenants)
+            let tenants = self.table.amount(tenants).max(10);
+            let registry = prepare(&format!("{tenants} tenants in Postgres"), || {
+                self.database(server, &database, tenant(0), tenants, agents / tenants)
             });
             (tenants, registry)
         });
@@ -320,35 +351,35 @@ impl Bench {
             black_box(self.wait(registry.get(id(0)).in_tenant(owner)).expect("an agent"));
         };
         self.table.rounds(ROUNDS).row(
-            "agents in Postgres, by tenants: get of 100,000",
+            "agents/postgres/tenants",
             subject(|_| get(2)),
-            [contender("1,000", |_| get(1)), contender("10", |_| get(0))],
+            [peer("the same of 10 tenants", |_| get(0)), peer("the same of 1,000 tenants", |_| get(1))],
         );
     }
 
     fn database(
         &self,
-        server: &Server,
+        server: &PgServer,
         name: &str,
         first: TenantId,
         tenants: u64,
         agents: u64,
     ) -> Registry<PgStore> {
+        server.execute("postgres", &format!("CREATE DATABASE {name}")).expect("a new database");
         self.wait(async {
-            let create = format!("CREATE DATABASE {name}");
-            server.superuser().await.batch_execute(&create).await.expect("a database");
-            let mut operator = server.client("postgres", name).await;
+            let mut operator = client(config(server.folder(), "postgres", name)).await;
             set_up(&mut operator).await;
             fill_postgres(&operator, first, tenants, agents).await;
-            AgentRegistry::new(connect(server.config("service", name)).await, SystemSource)
+            let service = config(server.folder(), "service", name);
+            AgentRegistry::new(connect(service).await, SystemSource)
         })
     }
 }
 
-/// Says how long it takes to make what is timed.
-fn told<T>(what: &str, make: impl FnOnce() -> T) -> T {
+/// Prepares data and prints how long it took.
+fn prepare<T>(what: &str, prepare: impl FnOnce() -> T) -> T {
     let started = Instant::now();
-    let result = make();
-    eprintln!("{what}: made in {:.0} s", started.elapsed().as_secs_f64());
+    let result = prepare();
+    eprintln!("created {what} in {:.0} s", started.elapsed().as_secs_f64());
     result
 }

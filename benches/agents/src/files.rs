@@ -1,4 +1,4 @@
-//! Files of many agents, many files, and SQLite by hand.
+//! Files with many agents, many files, and a peer on rusqlite.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -18,13 +18,13 @@ const AGENTS: &str = "INSERT INTO agents (id, tenant, name, display_name, descri
      VALUES (?1, ?2, ?3, 'An agent', 'It answers', '1.0', 'standard', 'private', 'chat', 'https://agents.example/', \
      'team', NULL, 'active', 1, 0, 0)";
 
-/// The files of a folder.
+/// Opens the tenants' files in a folder.
 pub fn files(folder: &Path) -> TenantFiles {
     let most = NonZeroUsize::new(64).expect("not zero");
     TenantFiles::open(Config::new(folder).migrations(MIGRATIONS).max_open(most)).expect("a folder")
 }
 
-/// Gives a tenant so many agents, all active, each with the tag `chat`.
+/// Adds agents to a tenant. All are active and have the capability `chat`.
 pub fn fill(files: &TenantFiles, tenant: TenantId, agents: u64) {
     let filled = TenantContext::scope(tenant, || {
         files.write(|tx| {
@@ -42,26 +42,28 @@ pub fn fill(files: &TenantFiles, tenant: TenantId, agents: u64) {
     filled.expect("agents");
 }
 
-/// As many tenants, whose files have their tables and nothing in them.
+/// Creates the files of this many tenants. Their tables are empty.
 pub fn empty_files(files: &TenantFiles, tenants: u64) {
     for number in 0..tenants {
         fill(files, tenant(number), 0);
     }
 }
 
-/// One file for all tenants, and the tenant in each statement: what most programs do.
+/// One file for all tenants, and the tenant in each statement, as in most programs.
 #[derive(Debug)]
 pub struct ByHand(Connection);
 
 impl ByHand {
-    /// With so many agents of the tenant.
+    /// Creates a file with this many agents of the tenant.
     pub fn filled(folder: &Path, agents: u64) -> Self {
         let connection = Connection::open(folder.join("by-hand.sqlite")).expect("a file");
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
                  CREATE TABLE agents (tenant BLOB, id BLOB, name TEXT, content TEXT, PRIMARY KEY (tenant, id));
-                 CREATE UNIQUE INDEX by_name ON agents (tenant, name); BEGIN",
+                 CREATE UNIQUE INDEX by_name ON agents (tenant, name);
+                 CREATE TABLE tags (tenant BLOB, tag TEXT, id BLOB, PRIMARY KEY (tenant, tag, id)) WITHOUT ROWID;
+                 BEGIN",
             )
             .expect("a table");
         let by_hand = Self(connection);
@@ -72,16 +74,24 @@ impl ByHand {
         by_hand
     }
 
-    /// Adds an agent.
-    pub fn insert(&self, number: u64) {
+    /// Adds an agent in a transaction of its own.
+    pub fn register(&self, number: u64) {
+        self.0.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
+        self.insert(number);
+        self.0.execute_batch("COMMIT").expect("a commit");
+    }
+
+    fn insert(&self, number: u64) {
         let id = id(number).as_uuid();
         let values = params![TENANT.as_bytes(), id.as_bytes(), format!("agent-{number}"), CONTENT];
         let mut insert =
             self.0.prepare_cached("INSERT INTO agents VALUES (?1, ?2, ?3, ?4)").expect("a statement");
-        insert.execute(values).expect("an agent");
+        insert.execute(values).expect("a new agent");
+        let mut tag = self.0.prepare_cached("INSERT INTO tags VALUES (?1, 'chat', ?2)").expect("a statement");
+        tag.execute(params![TENANT.as_bytes(), id.as_bytes()]).expect("a new tag");
     }
 
-    /// An agent's content.
+    /// Returns an agent's content.
     pub fn get(&self, number: u64) -> String {
         let sql = "SELECT content FROM agents WHERE tenant = ?1 AND id = ?2";
         let mut get = self.0.prepare_cached(sql).expect("a statement");
@@ -89,9 +99,23 @@ impl ByHand {
         get.query_row(params![TENANT.as_bytes(), id.as_bytes()], |row| row.get(0)).expect("an agent")
     }
 
-    /// The contents of the agents behind one.
+    /// Returns the contents of the agents that follow one.
     pub fn list(&self, after: u64, limit: u32) -> Vec<String> {
-        let sql = "SELECT content FROM agents WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        self.page(
+            "SELECT content FROM agents WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            after,
+            limit,
+        )
+    }
+
+    /// Returns the contents of the agents that follow one and have the capability `chat`.
+    pub fn find(&self, after: u64, limit: u32) -> Vec<String> {
+        let sql = "SELECT content FROM tags JOIN agents USING (tenant, id) \
+             WHERE tenant = ?1 AND tag = 'chat' AND id > ?2 ORDER BY id LIMIT ?3";
+        self.page(sql, after, limit)
+    }
+
+    fn page(&self, sql: &str, after: u64, limit: u32) -> Vec<String> {
         let mut list = self.0.prepare_cached(sql).expect("a statement");
         let after = id(after).as_uuid();
         let rows = list.query_map(params![TENANT.as_bytes(), after.as_bytes(), limit], |row| row.get(0));

@@ -1,9 +1,9 @@
-//! What the benchmarks of tenancy-agents need: many agents, at once, and peers by hand.
+//! Stores with many agents, and peers, for the benchmarks of tenancy-agents.
 
 #![allow(
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
-    reason = "a benchmark stops where anything fails"
+    reason = "a benchmark stops at the first failure"
 )]
 
 mod files;
@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 pub use files::{ByHand, empty_files, files, fill};
 pub use map::Map;
-pub use postgres::{PlainPostgres, connect, fill_postgres, set_up};
+pub use postgres::{PlainPostgres, client, config, connect, fill_postgres, set_up};
 
-/// Whose agents are timed.
+/// The tenant whose agents are used.
 pub const TENANT: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
 
 /// One of many tenants.
@@ -29,13 +29,13 @@ pub fn tenant(number: u64) -> TenantId {
     TenantId::from_bytes(id.to_be_bytes()).expect("neither nil nor max")
 }
 
-/// The id of the agent of a number, as what fills a store makes it.
+/// The id of the agent with this number in a filled store.
 pub fn id(number: u64) -> AgentId {
     AgentId::from_uuid(Uuid::from_u128(u128::from(number)))
 }
 
-/// A number below the end that looks like chance (Knuth's multiplicative hash), and another one with each call: what is
-/// asked for is not what was asked for a moment ago.
+/// A number below `end`, which differs from call to call and looks random (Knuth's multiplicative hash): the data of
+/// the previous calls is not in the caches.
 pub fn scattered(end: u64) -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);

@@ -32,11 +32,11 @@ pub struct Timed<'a> {
 }
 
 /// What a figure compares a row's subject with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
     name: &'static str,
     target: Option<f64>,
-    figure: Option<&'static str>,
+    figure: Option<String>,
 }
 
 /// Code that the subject of a row is compared with.
@@ -67,8 +67,8 @@ impl Timed<'_> {
 
     /// Also reports this peer's ratio to the row's first peer, as a figure of this name.
     #[must_use]
-    pub fn figure(mut self, name: &'static str) -> Self {
-        self.peer.figure = Some(name);
+    pub fn figure(mut self, name: impl Into<String>) -> Self {
+        self.peer.figure = Some(name.into());
         self
     }
 
@@ -198,7 +198,7 @@ impl Table {
 
     fn wants_row(&self, name: &str, peers: &[Timed<'_>]) -> bool {
         self.wants(name)
-            || peers.iter().filter_map(|timed| timed.peer.figure).any(|figure| self.wants(figure))
+            || peers.iter().filter_map(|timed| timed.peer.figure.as_deref()).any(|figure| self.wants(figure))
     }
 
     fn report(&self, name: &str, times: &[Vec<f64>], peers: &[Peer]) {
@@ -210,8 +210,8 @@ impl Table {
         }
         let (Some(main), Some(of_main)) = (peers.first(), times.first()) else { return };
         for (peer, of_peer) in peers.iter().zip(times) {
-            if let Some(figure) = peer.figure.filter(|figure| self.wants(figure)) {
-                self.figure(figure, of_peer, &Peer { target: None, ..*main }, of_main);
+            if let Some(figure) = peer.figure.as_deref().filter(|figure| self.wants(figure)) {
+                self.figure(figure, of_peer, &Peer { target: None, ..main.clone() }, of_main);
             }
         }
     }
@@ -254,7 +254,7 @@ fn is_in(name: &str, folder: &str) -> bool {
 }
 
 fn line_up<'a, const N: usize>(subject: Timed<'a>, peers: [Timed<'a>; N]) -> (Vec<Timed<'a>>, [Peer; N]) {
-    let described = peers.each_ref().map(|timed| timed.peer);
+    let described = peers.each_ref().map(|timed| timed.peer.clone());
     ([subject].into_iter().chain(peers).collect(), described)
 }
 

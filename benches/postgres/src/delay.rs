@@ -1,4 +1,4 @@
-//! A network's latency, by a proxy.
+//! A proxy that adds the latency of a network.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -8,19 +8,19 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-/// What the socket of a server on the usual port is called.
+/// The name of a server's socket on the default port.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// Delivers all bytes later, each way, and as many at once as there are.
+/// A proxy that delivers all bytes late, in both directions, without limiting how many are under way.
 ///
-/// It has threads of its own, for a sleep of theirs is exact to some 60 µs, and a timer of tokio's to 1 ms.
+/// It uses threads: their sleep is exact to about 60 µs, a timer of tokio to 1 ms.
 #[derive(Debug)]
 pub struct Delay {
     folder: PathBuf,
 }
 
 impl Delay {
-    /// Listens in a folder of its own, for a server whose socket is in this one.
+    /// Starts a proxy for the server whose socket is in this folder.
     pub fn start(server: &Path, each_way: Duration) -> Self {
         let folder = env::temp_dir().join(format!("tenancy-delay-{}", process::id()));
         fs::create_dir_all(&folder).expect("a folder");
@@ -36,7 +36,7 @@ impl Delay {
         Self { folder }
     }
 
-    /// The folder that a client is told.
+    /// The folder of the proxy's socket.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -1,38 +1,37 @@
-//! The tables, and the rows in them.
+//! Tables and their rows.
 
 use tenancy::{TenantId, tenant_id};
 use tenancy_postgres::{SigningKey, add_key, enable_table, migrate};
 use tokio_postgres::Client;
 
-/// Whose rows are asked for: one of ten tenants.
+/// The tenant whose rows are selected. It is one of ten.
 pub const TENANT: TenantId = tenant_id!("aaaaaaaa-0000-4000-8000-000000000001");
-/// The rows of `notes`, of which each tenth is the tenant's: 1, 11, 21.
+/// The number of rows of `notes`. Every tenth row belongs to the tenant: 1, 11, 21 and so on.
 pub const NOTES: i64 = 1_000;
-/// The rows of `amounts`, of which each tenth is the tenant's.
-const LARGE: i64 = 1_000_000;
-
 pub(crate) const SECRET: &[u8] = b"a secret of the benchmarks alone";
 
-/// The row's tenant, from its number `n`.
+/// The tenant of row `n`.
 const TENANT_OF_ROW: &str = "('aaaaaaaa-0000-4000-8000-00000000000' || n % 10)::uuid";
 
-/// What the service signs by.
+/// The key that signs contexts.
 pub fn key() -> SigningKey {
     SigningKey::new(1, SECRET).expect("a key")
 }
 
-/// `notes` as tenancy-postgres has it, and the login `service`.
+/// Creates `notes` as a table of tenants, and the role `service`.
 pub async fn notes(operator: &mut Client) {
     tenants(operator).await;
     run(operator, "CREATE TABLE notes (id bigserial PRIMARY KEY, title text NOT NULL, tenant_id uuid)").await;
     fill_notes(operator, "notes").await;
-    enable_table("notes").run(operator).await.expect("a tenants' table");
+    enable_table("notes").run(operator).await.expect("a table of tenants");
     run(operator, "CREATE ROLE service LOGIN IN ROLE tenancy_app").await;
     run(operator, "VACUUM ANALYZE notes").await;
 }
 
-/// The same `notes` without row-level security, and `guide` with the policy that guides show, which any SQL can get
-/// round: in a database of their own, for the audit would find them.
+/// Creates the same `notes` without row-level security, and `guide` with the policy that guides show.
+///
+/// Any SQL of the service can evade this policy. The tables need a database of their own: `TenantDb` refuses to use one
+/// with such tables.
 pub async fn peers_notes(operator: &Client) {
     for table in ["notes", "guide"] {
         let sql = format!(
@@ -52,19 +51,19 @@ pub async fn peers_notes(operator: &Client) {
     run(operator, "VACUUM ANALYZE guide").await;
 }
 
-/// Three times the same 1,000,000 rows: `emitted` has the policy of tenancy-postgres, `each_row` the same without its
-/// sub-select, and `plain` none.
-pub async fn large(operator: &mut Client) {
+/// Creates three tables with the same rows: `emitted` has the policy of tenancy-postgres, `each_row` has this policy
+/// without its sub-select, and `plain` has none.
+pub async fn large(operator: &mut Client, rows: u64) {
     tenants(operator).await;
     for table in ["emitted", "each_row", "plain"] {
         let sql = format!(
             "CREATE UNLOGGED TABLE {table} (id bigint, amount integer, tenant_id uuid NOT NULL); \
-             INSERT INTO {table} SELECT n, n % 1000, {TENANT_OF_ROW} FROM generate_series(1, {LARGE}) n"
+             INSERT INTO {table} SELECT n, n % 1000, {TENANT_OF_ROW} FROM generate_series(1, {rows}) n"
         );
         run(operator, &sql).await;
     }
     for table in ["emitted", "each_row"] {
-        enable_table(table).run(operator).await.expect("a tenants' table");
+        enable_table(table).run(operator).await.expect("a table of tenants");
     }
     let sql = "DROP POLICY tenancy_isolation ON each_row; \
          CREATE POLICY tenancy_isolation ON each_row AS RESTRICTIVE USING (tenant_id = tenancy.tenant_id()); \
@@ -76,7 +75,7 @@ pub async fn large(operator: &mut Client) {
 }
 
 async fn tenants(operator: &mut Client) {
-    migrate(operator).await.expect("the schema tenancy");
+    migrate(operator).await.expect("the schema `tenancy`");
     add_key(operator, &key()).await.expect("a key");
 }
 

@@ -1,58 +1,56 @@
-//! The rows of tenancy-redis in the README: `cargo xtask bench redis`.
-
-#[path = "../../../tests/common/redis_server.rs"]
-mod redis_server;
+//! The figures `redis/…`: `cargo xtask bench redis`.
 
 use std::hint::black_box;
 
-use bench_harness::{Table, contender, subject};
+use bench_harness::{Table, peer, subject};
 use bench_redis::Nowhere;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, Cmd, ConnectionLike, Pipeline, RedisResult};
+use redis::{AsyncCommands, Client, Cmd, ConnectionLike, Pipeline, RedisResult};
 use tenancy::TenantId;
 use tenancy_redis::TenantRedis;
+use tenancy_testkit::RedisServer;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use redis_server::Server;
-
 const TENANT: TenantId = TenantId::PLATFORM;
-/// As long as the tenant's prefix.
+/// The prefix of the tenant's keys, for peers that write it by hand.
 const PREFIX: &str = "t:00000000000000000000000000000001:";
 const VALUE: [u8; 100] = [b'v'; 100];
 
 fn main() {
     let table = Table::from_args();
     rewriting(&table);
-    let server = Server::start();
+    let server = RedisServer::start().expect("a Redis server");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let connection = runtime.block_on(server.client(2).get_multiplexed_async_connection());
+    let client = Client::open(server.url()).expect("a valid URL");
+    let connection = runtime.block_on(client.get_multiplexed_async_connection());
     let bench = EndToEnd { table, runtime, connection: connection.expect("a connection") };
+    bench.fill();
     bench.get();
     bench.set();
     bench.pipeline();
     bench.tasks();
 }
 
-/// The peer is what redis-rs does to each command anyway: it packs it for the wire.
+/// The peer is what redis-rs does with each command anyway: it packs the command for the wire.
 fn rewriting(table: &Table) {
     let keys: Vec<String> = (0..10).map(|number| format!("user:{number}:name")).collect();
-    for (name, cmd) in [
-        ("redis: rewriting GET", Cmd::get("user:1234:name")),
-        ("redis: rewriting SET", Cmd::set("user:1234:name", &VALUE[..])),
-        ("redis: rewriting MGET of 10", Cmd::mget(keys)),
+    for (name, cmd, target) in [
+        ("redis/rewrite/get", Cmd::get("user:1234:name"), 0.75),
+        ("redis/rewrite/set", Cmd::set("user:1234:name", &VALUE[..]), 0.9),
+        ("redis/rewrite/mget10", Cmd::mget(keys), 0.9),
     ] {
         let mut redis = TenantRedis::new(Nowhere, TENANT);
         table.row(
             name,
             subject(|_| drop(black_box(redis.req_command(black_box(&cmd))))),
-            [contender("redis-rs's packing", |_| drop(black_box(black_box(&cmd).get_packed_command())))
-                .target(0.9)],
+            [peer("redis-rs's packing", |_| drop(black_box(black_box(&cmd).get_packed_command())))
+                .target(target)],
         );
     }
 }
 
-/// Over a unix socket; the runtime has one thread.
+/// Commands over a unix socket. The runtime has one thread.
 struct EndToEnd {
     table: Table,
     runtime: Runtime,
@@ -60,18 +58,26 @@ struct EndToEnd {
 }
 
 impl EndToEnd {
+    /// Stores the value that each contestant reads.
+    fn fill(&self) {
+        for key in ["k".to_owned(), format!("{PREFIX}k")] {
+            self.reply(self.connection.clone().set::<_, _, ()>(key, &VALUE[..]));
+        }
+    }
+
     fn get(&self) {
         let (mut raw, mut by_hand) = (self.connection.clone(), self.connection.clone());
         let mut tenant = TenantRedis::new(self.connection.clone(), TENANT);
-        self.wait(raw.set::<_, _, ()>(format!("{PREFIX}k"), &VALUE[..]));
         self.table.row(
-            "redis: GET, end to end",
-            subject(|_| drop(black_box(self.wait(tenant.get::<_, Vec<u8>>("k"))))),
+            "redis/get",
+            subject(|_| drop(black_box(self.reply(tenant.get::<_, Vec<u8>>("k"))))),
             [
-                contender("raw", |_| drop(black_box(self.wait(raw.get::<_, Vec<u8>>("k"))))),
-                contender("`format!` of the key", |_| {
+                peer("redis-rs without a tenant", |_| {
+                    drop(black_box(self.reply(raw.get::<_, Vec<u8>>("k"))));
+                }),
+                peer("prefix by `format!`", |_| {
                     drop(black_box(
-                        self.wait(by_hand.get::<_, Vec<u8>>(format!("{PREFIX}{}", black_box("k")))),
+                        self.reply(by_hand.get::<_, Vec<u8>>(format!("{PREFIX}{}", black_box("k")))),
                     ));
                 }),
             ],
@@ -82,12 +88,12 @@ impl EndToEnd {
         let (mut raw, mut by_hand) = (self.connection.clone(), self.connection.clone());
         let mut tenant = TenantRedis::new(self.connection.clone(), TENANT);
         self.table.row(
-            "redis: SET, end to end",
-            subject(|_| self.wait(tenant.set::<_, _, ()>("k", &VALUE[..]))),
+            "redis/set",
+            subject(|_| self.reply(tenant.set::<_, _, ()>("k", &VALUE[..]))),
             [
-                contender("raw", |_| self.wait(raw.set::<_, _, ()>("k", &VALUE[..]))),
-                contender("`format!` of the key", |_| {
-                    self.wait(by_hand.set::<_, _, ()>(format!("{PREFIX}{}", black_box("k")), &VALUE[..]));
+                peer("redis-rs without a tenant", |_| self.reply(raw.set::<_, _, ()>("k", &VALUE[..]))),
+                peer("prefix by `format!`", |_| {
+                    self.reply(by_hand.set::<_, _, ()>(format!("{PREFIX}{}", black_box("k")), &VALUE[..]));
                 }),
             ],
         );
@@ -96,7 +102,7 @@ impl EndToEnd {
     fn pipeline(&self) {
         let (mut raw, mut by_hand) = (self.connection.clone(), self.connection.clone());
         let mut tenant = TenantRedis::new(self.connection.clone(), TENANT);
-        let made = |key: &dyn Fn(usize) -> String| {
+        let of_keys = |key: &dyn Fn(usize) -> String| {
             let mut pipeline = Pipeline::with_capacity(100);
             for number in 0..100 {
                 pipeline.get(key(number));
@@ -105,30 +111,31 @@ impl EndToEnd {
         };
         let plain = |number| format!("k{number}");
         self.table.row(
-            "redis: pipeline of 100, end to end",
-            subject(|_| self.wait(made(&plain).exec_async(&mut tenant))),
+            "redis/pipeline100",
+            subject(|_| self.reply(of_keys(&plain).exec_async(&mut tenant))),
             [
-                contender("raw", |_| self.wait(made(&plain).exec_async(&mut raw))).target(1.05),
-                contender("`format!` of the keys", |_| {
+                peer("redis-rs without a tenant", |_| self.reply(of_keys(&plain).exec_async(&mut raw)))
+                    .target(1.11),
+                peer("prefix by `format!`", |_| {
                     let prefixed = |number| format!("{PREFIX}k{number}");
-                    self.wait(made(&prefixed).exec_async(&mut by_hand));
+                    self.reply(of_keys(&prefixed).exec_async(&mut by_hand));
                 }),
             ],
         );
     }
 
-    /// 32 tasks on one connection, each with a GET.
+    /// 32 tasks share one connection. Each of them sends a `GET`.
     fn tasks(&self) {
         let (raw, tenant) = (self.connection.clone(), TenantRedis::new(self.connection.clone(), TENANT));
         self.table.row(
-            "redis: GET by 32 tasks, end to end",
-            subject(|_| self.all(|| tenant.clone(), |mut redis| async move { redis.get("k").await })),
+            "redis/tasks32",
+            subject(|_| self.by_tasks(|| tenant.clone(), |mut redis| async move { redis.get("k").await })),
             [
-                contender("raw", |_| {
-                    self.all(|| raw.clone(), |mut redis| async move { redis.get("k").await });
+                peer("redis-rs without a tenant", |_| {
+                    self.by_tasks(|| raw.clone(), |mut redis| async move { redis.get("k").await });
                 }),
-                contender("`format!` of the key", |_| {
-                    self.all(
+                peer("prefix by `format!`", |_| {
+                    self.by_tasks(
                         || raw.clone(),
                         |mut redis| async move { redis.get(format!("{PREFIX}{}", black_box("k"))).await },
                     );
@@ -137,20 +144,20 @@ impl EndToEnd {
         );
     }
 
-    fn all<C, F: Future<Output = RedisResult<Option<Vec<u8>>>> + Send + 'static>(
+    fn by_tasks<C, F: Future<Output = RedisResult<Option<Vec<u8>>>> + Send + 'static>(
         &self,
         connection: impl Fn() -> C,
-        ask: impl Fn(C) -> F,
+        send: impl Fn(C) -> F,
     ) {
         self.runtime.block_on(async {
-            let mut tasks: JoinSet<_> = (0..32).map(|_| ask(connection())).collect();
+            let mut tasks: JoinSet<_> = (0..32).map(|_| send(connection())).collect();
             while let Some(reply) = tasks.join_next().await {
                 drop(black_box(reply.expect("no panic").expect("a reply")));
             }
         });
     }
 
-    fn wait<T>(&self, reply: impl Future<Output = RedisResult<T>>) -> T {
+    fn reply<T>(&self, reply: impl Future<Output = RedisResult<T>>) -> T {
         self.runtime.block_on(reply).expect("a reply")
     }
 }

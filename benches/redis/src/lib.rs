@@ -1,8 +1,8 @@
-//! What the benchmarks of tenancy-redis need: a connection to nowhere.
+//! A connection without a server, for the benchmarks of tenancy-redis.
 
 use redis::{Cmd, ConnectionLike, RedisResult, Value};
 
-/// A connection that neither packs nor sends.
+/// A connection that discards every command without packing it.
 #[derive(Clone, Copy, Debug)]
 pub struct Nowhere;
 
