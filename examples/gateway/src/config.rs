@@ -1,4 +1,4 @@
-//! What can be said at the start.
+//! Command-line options and environment variables.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -16,83 +16,90 @@ use crate::secret::Secret;
 use crate::serve::Limits;
 use crate::shared::RedisUrl;
 
-/// As many as a process may have files open, where nobody said otherwise.
+/// The usual limit of open files per process.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// An HTTP service whose tenants share one process, and nothing else.
+/// An HTTP service for several tenants that share one process and no data.
 ///
-/// Without any flag it serves the tenants and the tokens of a demo, to this machine alone, and prints requests
-/// to try. Each tenant's notes and agents are kept in a file of its own, unless a database is named.
+/// Without options the service listens on this machine only and accepts the tokens of a built-in demo. Each
+/// tenant's notes and agents are stored in a SQLite file of its own unless a database is configured.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Config {
-    /// What else it can do.
+    /// The command to run; the default is to serve.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Where to listen; port 0 is any that is free
-    #[arg(long, env = "GATEWAY_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    /// Address to listen on, also used by `examples`; port 0 selects a free port
+    #[arg(
+        long,
+        env = "GATEWAY_LISTEN",
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:8080",
+        global = true
+    )]
     pub listen: SocketAddr,
 
-    /// Tenants, principals and their tokens, as JSON in the form of examples/gateway/demo.json [default: the
-    /// demo's]
+    /// JSON file with tenants, principals and their tokens, in the format of examples/gateway/demo.json [default:
+    /// the built-in demo]
     #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE", global = true)]
     pub principals: Option<PathBuf>,
 
-    /// Where each tenant has a file, and the platform's has the tenants: one process at a time
+    /// Folder of the tenants' SQLite files; only one process at a time can use it
     #[arg(long, env = "GATEWAY_DATA", value_name = "DIR", default_value = "data", global = true)]
     pub data: PathBuf,
 
-    /// Keep all in memory, and nothing at the end
+    /// Store everything in memory; all data is lost on exit
     #[arg(long, env = "GATEWAY_MEMORY", value_parser = FalseyValueParser::new(), global = true)]
     pub memory: bool,
 
-    /// Requests a second of each tenant; 0 is no limit
+    /// Requests per second allowed to each tenant; 0 disables the limit
     #[arg(long, env = "GATEWAY_RATE", value_name = "NUMBER", default_value_t = 100)]
     pub rate: u32,
 
-    /// Requests of a tenant at once, before the rate is felt
+    /// Requests that a tenant may send in one burst before the rate applies
     #[arg(long, env = "GATEWAY_BURST", value_name = "NUMBER", default_value = "200")]
     pub burst: NonZeroU32,
 
-    /// Notes that a tenant may have
+    /// Maximum number of notes per tenant
     #[arg(long, env = "GATEWAY_MAX_NOTES", value_name = "NUMBER", default_value_t = 1000, global = true)]
     pub max_notes: usize,
 
-    /// Agents that a tenant may have, deleted ones among them; in memory no more than 64
+    /// Maximum number of agents per tenant, including deleted ones; at most 64 with --memory
     #[arg(long, env = "GATEWAY_MAX_AGENTS", value_name = "NUMBER", default_value_t = 1000, global = true)]
     pub max_agents: usize,
 
-    /// The URL of a Redis that instances share, without TLS: it counts each tenant's requests to all of them, and
-    /// caches notes. On the command line others can read its password
+    /// URL of a Redis server shared by all instances, without TLS. Redis enforces the rate limit across instances and
+    /// caches notes. Prefer the variable: command lines are visible to other users
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(RedisUrl), global = true)]
     pub redis_url: Option<RedisUrl>,
 
-    /// The URL of a Postgres that keeps tenants, notes and agents in place of files, without TLS, as a login that is a member of `tenancy_app`:
-    /// `gateway migrate` makes what it needs. On the command line others can read its password
+    /// URL of a Postgres database that stores tenants, notes and agents instead of files, without TLS. The user must
+    /// be a member of `tenancy_app`; `gateway migrate` creates the schema. Prefer the variable: command lines are
+    /// visible to other users
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret), global = true)]
     pub database_url: Option<Secret>,
 
-    /// The key by which the database knows this service, the same for all instances: a number, and the hexadecimal
-    /// digits of 32 random bytes or more
+    /// Key that authenticates this service to the database, the same for all instances: a number, a colon, and at
+    /// least 32 random bytes as hexadecimal digits
     #[arg(long, env = "TENANCY_KEY", hide_env_values = true, value_name = "ID:HEX", value_parser = clap::value_parser!(Secret), global = true)]
     pub tenancy_key: Option<Secret>,
 
-    /// The URL of a direct connection to the same database, to hear of changes by LISTEN, where the other one is a
-    /// transaction pooler's
+    /// URL of a direct connection to the same database, used for LISTEN. Needed if --database-url is that of a
+    /// transaction pooler
     #[arg(long, env = "DATABASE_LISTEN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret), global = true)]
     pub database_listen_url: Option<Secret>,
 
-    /// Seconds that the requests in flight have to finish after Ctrl-C or SIGTERM
+    /// Grace period for in-flight requests after Ctrl-C or SIGTERM, in seconds
     #[arg(long, env = "GATEWAY_SHUTDOWN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
     pub shutdown_timeout: u32,
 
-    /// How much is logged, on stderr
+    /// Level of the log on standard error
     #[arg(long, env = "GATEWAY_LOG", value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub log: Level,
 
-    /// Milliseconds that Redis may take for a command: then each instance limits by itself, and caches nothing, until
-    /// it answers again
+    /// Time-out of a Redis command, in milliseconds. After a time-out each instance limits by itself and caches
+    /// nothing until Redis answers again
     #[arg(
         long,
         env = "GATEWAY_REDIS_TIMEOUT",
@@ -102,56 +109,59 @@ pub struct Config {
     )]
     pub redis_timeout: NonZeroU32,
 
-    /// Seconds that a client has to send a request's head
+    /// Time-out for receiving a request's head, in seconds
     #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", value_name = "SECONDS", default_value_t = 10, hide = true)]
     pub head_timeout: u32,
 
-    /// Seconds that a client has to take some of what it is sent
+    /// Time-out for a client that reads none of a response, in seconds
     #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", value_name = "SECONDS", default_value_t = 20, hide = true)]
     pub write_timeout: u32,
 
-    /// Seconds after which who signed in to the page has to do so again
+    /// Lifetime of a session of the page, in seconds
     #[arg(long, env = "GATEWAY_SESSION", value_name = "SECONDS", default_value_t = 1800, hide = true)]
     pub session: u32,
 }
 
-/// What it can do besides serving.
+/// The commands other than serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Makes what the database needs, and ends: the schema tenancy and its key, the tables of notes and agents, and the tenants of
-    /// --principals, or the demo's, that are not there yet. It is safe to run again
+    /// Create the schema and tables in Postgres, register the key, add missing tenants of --principals or of the demo,
+    /// then exit. Safe to run repeatedly
     Migrate {
-        /// The URL of the database as one who owns it: a superuser, or one who may make roles and schemas
+        /// URL of the database for an administrator: a superuser, or a user who may create roles and schemas
         #[arg(long, env = "DATABASE_ADMIN_URL", hide_env_values = true, value_name = "URL", value_parser = clap::value_parser!(Secret))]
         admin_url: Secret,
     },
-    /// Prints the document of all routes: OpenAPI 3.1, as GET /openapi.json gives it
+    /// Print curl lines to try, for the address in --listen and the demo or the tenants of --principals. Needs no
+    /// running gateway
+    Examples,
+    /// Print the OpenAPI 3.1 document that GET /openapi.json returns
     Openapi,
-    /// Writes one tenant's agents and notes, a line of JSON each, from wherever the other options keep them. Files are
-    /// one process's at a time: no service may have them
+    /// Write one tenant's agents and notes as lines of JSON, from the store that the other options name. With files,
+    /// stop the gateway first: only one process at a time can use them
     Export {
-        /// Whose
+        /// Tenant to export
         #[arg(long, value_name = "ID")]
         tenant: TenantId,
-        /// Where to; - is the standard output
+        /// File to create; - is the standard output
         #[arg(long, value_name = "FILE", default_value = "-")]
         out: PathBuf,
     },
-    /// Puts what was exported of one tenant to wherever the other options keep things. The whole file is checked before
-    /// anything is done, and what is there already stays: it is safe to run again
+    /// Read an export of one tenant into the store that the other options name. The whole file is checked first, and
+    /// existing data is not overwritten. Safe to run repeatedly
     Import {
-        /// Whose it is, and stays
+        /// Tenant of the export
         #[arg(long, value_name = "ID")]
         tenant: TenantId,
-        /// Where from; - is the standard input
+        /// File to read; - is the standard input
         #[arg(value_name = "FILE", default_value = "-")]
         file: PathBuf,
     },
 }
 
-/// How much is logged.
+/// A level of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-#[allow(missing_docs, reason = "the names say it, here and in --help")]
+#[allow(missing_docs, reason = "the names are the levels of tracing")]
 pub enum Level {
     Error,
     Warn,
@@ -161,7 +171,7 @@ pub enum Level {
 }
 
 impl Config {
-    /// What clients may take of the connections.
+    /// Returns the limits of connections.
     pub fn limits(&self) -> Limits {
         Limits {
             connections: MOST_CONNECTIONS,
@@ -171,43 +181,43 @@ impl Config {
         }
     }
 
-    /// How long Redis may take.
+    /// Returns the time-out of a Redis command.
     pub fn redis_timeout(&self) -> Duration {
         Duration::from_millis(self.redis_timeout.get().into())
     }
 
-    /// The database, if one is named.
+    /// Returns the settings of the database, if one is configured.
     ///
     /// # Errors
     ///
-    /// Where it lacks a key, or makes no sense.
+    /// If the key is missing, or if the key or a URL is invalid.
     pub fn database(&self) -> Result<Option<Settings>> {
         let (key, listen_url) = (self.tenancy_key.as_ref(), self.database_listen_url.as_ref());
         self.database_url.as_ref().map(|url| Settings::new(url, key, listen_url)).transpose()
     }
 
-    /// The folder of the tenants' files, if things are kept there.
+    /// Returns the folder of the tenants' files, if data is stored there.
     pub fn files(&self) -> Option<&Path> {
         let is_elsewhere = self.memory || self.database_url.is_some();
         (!is_elsewhere).then_some(self.data.as_path())
     }
 
-    /// Whether what is kept is there: a folder that was mistyped is not to be made, only to be found empty.
+    /// Checks that the folder of the tenants' files exists. A mistyped folder must not be created by an export.
     ///
     /// # Errors
     ///
-    /// Where it is a folder, and there is none.
+    /// If data is stored in files, and the folder does not exist.
     pub fn check_kept(&self) -> Result<()> {
         let folder = self.files().filter(|folder| !folder.is_dir());
         ensure!(folder.is_none(), "there is no folder {}: --data DIR names another", self.data.display());
         Ok(())
     }
 
-    /// Tokens that everybody can read are for this machine alone.
+    /// Checks that the demo's public tokens are accepted on this machine only.
     ///
     /// # Errors
     ///
-    /// Where they would be served to others.
+    /// If other machines can reach the address, and the demo's tokens are accepted.
     pub fn check(&self, census: &Census) -> Result<()> {
         let is_local = self.listen.ip().to_canonical().is_loopback();
         ensure!(

@@ -9,6 +9,7 @@ pub mod config;
 pub mod database;
 pub mod deadline;
 pub mod events;
+pub mod examples;
 mod extract;
 pub mod files;
 pub mod greeting;

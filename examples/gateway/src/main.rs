@@ -11,7 +11,7 @@ use gateway::database::{self, Database};
 use gateway::principals::Census;
 use gateway::serve::serve;
 use gateway::shared::SharedRedis;
-use gateway::{app, files, greeting, logging, openapi, signal, transfer};
+use gateway::{app, examples, files, greeting, logging, openapi, signal, transfer};
 use tenancy::TenantRecord;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -31,23 +31,24 @@ async fn main() -> ExitCode {
 
 async fn run(config: &Config) -> Result<ExitCode> {
     let census = match &config.principals {
-        // The document says nothing of them.
+        // The OpenAPI document does not depend on them.
         Some(path) if !matches!(config.command, Some(Command::Openapi)) => Census::read(path)?,
         _ => Census::demo()?,
     };
     if let Some(command) = &config.command {
-        obey(config, command, census.tenants).await?;
+        run_command(config, command, census.tenants).await?;
         return Ok(ExitCode::SUCCESS);
     }
     config.check(&census)?;
     let outside = connect(config).await?;
     let listener = listen(config).await?;
     let closing = CancellationToken::new();
-    // Before anybody is told that it is there: a signal that comes then is not lost.
+    // Before the greeting: a signal that is sent as soon as it is printed must not be lost.
     signal::close_on_signal(closing.clone()).context("signals")?;
     let tenants = census.tenants.clone();
     let service = app::service(config, census, outside, closing.clone())?;
-    greet(config, &tenants, &listener)?;
+    let address = listener.local_addr().context("the address")?;
+    say(greeting::greeting(address, config, &tenants));
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
     Ok(match finished {
@@ -62,9 +63,19 @@ async fn run(config: &Config) -> Result<ExitCode> {
     })
 }
 
-/// What it does besides serving.
-async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) -> Result<()> {
+/// Runs a subcommand.
+async fn run_command(config: &Config, command: &Command, tenants: Vec<TenantRecord>) -> Result<()> {
     match command {
+        Command::Examples => {
+            ensure!(
+                config.listen.port() != 0,
+                "cannot print requests to port 0: name the gateway's port by --listen"
+            );
+            say(match config.principals {
+                Some(_) => examples::file(config.listen, &tenants),
+                None => examples::demo(config.listen),
+            });
+        }
         Command::Openapi => say(openapi::json()?),
         Command::Migrate { admin_url } => {
             let key = database::signing_key(config.tenancy_key.as_ref())?;
@@ -72,7 +83,7 @@ async fn obey(config: &Config, command: &Command, tenants: Vec<TenantRecord>) ->
         }
         Command::Export { tenant, out } => {
             config.check_kept()?;
-            // Those that are there: it makes none.
+            // Without tenants to add: an export creates none.
             let kept = app::kept(config, Vec::new(), connect(config).await?)?;
             let is_a_tenants = config.files().is_some_and(|folder| files::is_like_a_tenants(folder, out));
             ensure!(!is_a_tenants, "can't write {}: in this folder that is a tenant's file", out.display());
@@ -112,32 +123,14 @@ async fn listen(config: &Config) -> Result<TcpListener> {
     })
 }
 
-fn greet(config: &Config, tenants: &[TenantRecord], listener: &TcpListener) -> Result<()> {
-    let address = listener.local_addr().context("the address")?;
-    if config.database_url.is_some() {
-        say(greeting::DATABASE);
-    }
-    if let Some(folder) = config.files() {
-        say(greeting::files(folder));
-    }
-    if config.redis_url.is_some() {
-        say(greeting::redis(config.rate));
-    }
-    match config.principals {
-        Some(_) => say(greeting::file(address, tenants)),
-        None => say(greeting::demo(address)),
-    }
-    Ok(())
-}
-
 async fn announce(closing: CancellationToken, seconds: u32) {
     closing.cancelled().await;
     say(format_args!(
-        "closing: the requests in flight have {seconds} s to finish; Ctrl-C again ends them at once"
+        "closing: in-flight requests have {seconds} s to finish; press Ctrl-C again to stop at once"
     ));
 }
 
-/// On stdout, if there is anybody to read it.
+/// Prints a line. A closed standard output is not an error.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
 }
