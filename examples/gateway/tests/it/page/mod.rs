@@ -1,0 +1,45 @@
+//! The page `/`, as a browser asks for it, and in a browser.
+
+mod chromium;
+mod content;
+mod forms;
+mod in_browser;
+mod platform;
+mod requests;
+mod sessions;
+
+use crate::support::Who;
+use crate::support::call::{Answer, Call};
+use crate::support::process::Gateway;
+
+/// A form as a browser sends it from the page itself.
+pub(crate) fn form(path: &str, fields: &str) -> Call {
+    let call =
+        Call::new("POST", path).field("Origin", "http://gateway").field("Sec-Fetch-Site", "same-origin");
+    call.field("Content-Type", "application/x-www-form-urlencoded").body(fields)
+}
+
+pub(crate) fn try_to_sign_in(gateway: &Gateway, token: &str, tenant: &str) -> Answer {
+    form("/sign-in", &format!("token={token}&tenant={tenant}")).send(gateway.address)
+}
+
+/// The cookie that an answer sets, as a request has it.
+pub(crate) fn cookie_of(answer: &Answer) -> Option<String> {
+    answer.field("set-cookie").and_then(|field| field.split(';').next()).map(str::to_owned)
+}
+
+/// The cookie of who has signed in.
+pub(crate) fn sign_in(gateway: &Gateway, (principal, tenant): Who) -> String {
+    let answer = try_to_sign_in(gateway, &format!("demo-{principal}"), tenant);
+    assert_eq!((answer.status, answer.field("location")), (303, Some("/")), "{answer:?}");
+    cookie_of(&answer).expect("a cookie")
+}
+
+pub(crate) fn page(gateway: &Gateway, cookie: &str, query: &str) -> Answer {
+    Call::get(&format!("/{query}")).field("Cookie", cookie).send(gateway.address)
+}
+
+/// Whether it is the form to sign in.
+pub(crate) fn is_form(answer: &Answer) -> bool {
+    answer.status == 200 && answer.body.contains("action=\"/sign-in\"") && !answer.body.contains("<table")
+}

@@ -1,0 +1,8 @@
+//! Instances of the service that share a Redis.
+
+mod instance;
+mod limits;
+mod notes;
+mod outage;
+mod quota;
+mod start;
