@@ -95,7 +95,7 @@ impl Config {
             return Err(Error::Config("a pool of no connections"));
         }
         let lifetime = self.binding.lifetime;
-        if lifetime < Duration::from_secs(1) || lifetime > Duration::from_hours(1) {
+        if lifetime < Duration::from_secs(1) || lifetime > Duration::from_secs(3_600) {
             return Err(Error::Config("a context's lifetime is a second to an hour"));
         }
         Ok(())

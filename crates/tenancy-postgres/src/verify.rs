@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::error::Error;
 
 /// How long a table's answer is kept: `tenant_id` may be dropped and made again under another number.
-const KEPT: Duration = Duration::from_mins(1);
+const KEPT: Duration = Duration::from_secs(60);
 
 /// Temporary tables have ever new numbers: they don't fill the memory.
 const LIMIT: usize = 4096;

@@ -11,7 +11,7 @@
 //! // Once for the process:
 //! let client = redis::Client::open("redis://127.0.0.1/")?;
 //! let cache = TenantCache::new(client.get_multiplexed_async_connection().await?)
-//!     .ttl(Duration::from_mins(5))
+//!     .ttl(Duration::from_secs(300))
 //!     .jitter(0.1)
 //!     .negative_ttl(Duration::from_secs(10));
 //!
@@ -126,7 +126,7 @@ impl<C> TenantCache<C> {
         Self {
             connection,
             namespace: None,
-            lifetime: Lifetime::new(Duration::from_mins(5)),
+            lifetime: Lifetime::new(Duration::from_secs(300)),
             negative: Lifetime::new(Duration::from_secs(10)),
             timeout: Duration::from_millis(500),
             max_value_len: usize::MAX,

@@ -20,8 +20,8 @@ use crate::table::{Command, Rule};
 ///
 /// # fn example(connection: redis::Connection, tenant: tenancy::TenantId) {
 /// const POLICY: RedisPolicy = RedisPolicy::new()
-///     .default_ttl(Duration::from_mins(10))
-///     .max_ttl(Duration::from_hours(24))
+///     .default_ttl(Duration::from_secs(600))
+///     .max_ttl(Duration::from_secs(86_400))
 ///     .max_value_len(1024 * 1024)
 ///     .max_args(1000);
 ///

@@ -52,7 +52,7 @@ struct Entry {
 }
 
 /// As long as a time that is past what the clock can say.
-const A_LIFETIME: Duration = Duration::from_hours(30 * 365 * 24);
+const A_LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Entry {
     fn new(answer: Answer, asked: Instant, ttl: Duration) -> Self {

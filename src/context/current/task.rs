@@ -71,15 +71,11 @@ impl Place for Slot {
     fn claim(self, me: Task) {
         let owner = MARK.get().owner();
         let in_own_scope = owner.is_in_scope() && owner == me;
-        if let Some(task) = me.bare()
-            && !in_own_scope
-            && Holder::take(task)
-        {
-            // What the task left here before is not its tenant any more: it may have set elsewhere since.
-            if owner == me {
-                MARK.set(MARK.get().next(me));
-                HELD.set(Held::NONE);
-            }
+        let taken = !in_own_scope && me.bare().is_some_and(Holder::take);
+        // What the task left here before is not its tenant any more: it may have set elsewhere since.
+        if taken && owner == me {
+            MARK.set(MARK.get().next(me));
+            HELD.set(Held::NONE);
         }
     }
 }

@@ -53,10 +53,14 @@ const fn body_of(text: &[u8], body: Option<&[u8; HYPHENATED]>) -> Result<[u8; 16
 }
 
 const fn is_urn(text: &[u8]) -> bool {
-    match text.first_chunk::<9>() {
-        Some(prefix) => prefix.eq_ignore_ascii_case(URN_PREFIX),
-        None => false,
+    let Some(prefix) = text.first_chunk::<9>() else { return false };
+    let mut equal = true;
+    let mut at = 0;
+    while at < prefix.len() {
+        equal &= prefix[at].eq_ignore_ascii_case(&URN_PREFIX[at]);
+        at += 1;
     }
+    equal
 }
 
 /// Not inlined: among the other forms the compiler takes the digits apart again, and takes three times as long.
@@ -159,14 +163,15 @@ const fn kind(byte: u8) -> Kind {
 /// The place of the first byte that is no digit, eight bytes at a time; 32 where all are.
 #[inline]
 const fn first_wrong(digits: &[u8; SIMPLE]) -> usize {
-    let (words, _) = digits.as_chunks();
+    let mut rest: &[u8] = digits;
     let mut at = 0;
-    while at < words.len() {
-        let wrong = wrong(u64::from_le_bytes(words[at]));
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let wrong = wrong(u64::from_le_bytes(*word));
         if wrong != 0 {
-            return at * 8 + wrong.trailing_zeros() as usize / 8;
+            return at + wrong.trailing_zeros() as usize / 8;
         }
-        at += 1;
+        rest = after;
+        at += 8;
     }
     SIMPLE
 }

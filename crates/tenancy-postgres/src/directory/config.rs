@@ -30,7 +30,7 @@ impl DirectoryConfig {
     /// The connection must be a direct one. Behind a transaction pooler `LISTEN` hears nothing, and no server says
     /// so: then [`max_age`](Self::max_age) is all that ends a state. Its user needs no grant.
     pub fn new(listener: tokio_postgres::Config) -> Self {
-        Self { listener, max_age: Duration::from_mins(1), capacity: 100_000 }
+        Self { listener, max_age: Duration::from_secs(60), capacity: 100_000 }
     }
 
     /// How long a tenant's state is kept where no change is heard of; an unknown id is kept 2 s at most.
