@@ -1,0 +1,24 @@
+//! Integration tests of `tenancy-postgres`.
+
+mod support;
+
+mod admin;
+mod attacks;
+mod audit;
+mod binding;
+mod cancel;
+#[cfg(feature = "cli")]
+mod cli;
+mod db;
+#[cfg(feature = "directory")]
+mod directory;
+mod hostile;
+mod layers;
+mod pgbouncer;
+mod pool;
+#[cfg(feature = "cli")]
+mod readme;
+mod sql;
+#[cfg(feature = "sqlx")]
+mod sqlx;
+mod table;
