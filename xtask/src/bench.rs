@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: runs the benchmark programs, collects their figures, and writes the tables of
 //! `docs/performance.md`.
 
-mod figures;
+pub(crate) mod figures;
 mod tables;
 
 use std::fs;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process::{cargo, root, target};
 use crate::{load, servers};
 
-pub(crate) use figures::Figure;
+use figures::{Figure, Named};
 
 /// A smoke test has fewer rounds than this. Its figures are not published.
 const MEASUREMENT: u32 = 10;
@@ -22,9 +22,6 @@ struct Program {
     run: Run,
     figures: &'static [Named],
 }
-
-/// The name of a figure, and what is timed.
-type Named = (&'static str, &'static str);
 
 #[derive(Clone, Copy)]
 enum Run {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use tenancy_testkit::process::ChildGroup;
 
-use crate::bench::Figure;
+use crate::bench::figures::Figure;
 use crate::packages;
 use crate::process::{Step, cargo, target};
 use crate::servers;

@@ -6,6 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+/// The name of a figure, and what is timed.
+pub(crate) type Named = (&'static str, &'static str);
+
 /// One figure: how the time of something compares with a peer's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Figure {

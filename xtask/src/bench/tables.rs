@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Figure, Named};
+use super::figures::{Figure, Named};
 
 const END: &str = "<!-- /figures -->";
 
