@@ -1,6 +1,6 @@
 //! Which tenants exist, and in what state.
 
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 mod fixed;
 mod record;

@@ -1,6 +1,6 @@
 //! Every error of the core. None repeats what it was given: input may be hostile.
 
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 mod invalid_id;
 mod tenant;

@@ -1,7 +1,7 @@
 //! The identity of a tenant.
 
 mod convert;
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 mod parse;
 mod text;

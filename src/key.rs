@@ -1,6 +1,6 @@
 //! Keys and topics that name their tenant: for stores and brokers that several tenants share.
 
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 mod error;
 mod prefix;

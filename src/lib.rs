@@ -224,7 +224,7 @@
 //!
 //! The `rust-version` in the crate's `Cargo.toml` is the oldest compiler that builds it, and the project's
 //! checks build it with that version. A new minimum is a minor release, not a patch.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(docsrs))))]
 #![no_std]
 
 #[cfg(feature = "std")]

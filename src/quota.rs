@@ -1,6 +1,6 @@
 //! What one tenant may have of a memory and of a time that all of them share.
 
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 mod limiter;
 mod map;

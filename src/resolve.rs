@@ -1,6 +1,6 @@
 //! From what a request says to the one tenant that it claims: the same rule for firmware and servers.
 
-#[cfg(all(feature = "defmt", target_os = "none"))]
+#[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
 
 use core::fmt;

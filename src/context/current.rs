@@ -13,6 +13,11 @@ mod place;
 #[path = "current/task.rs"]
 mod place;
 
+// The documentation is built on a host, and shows the macro `set_cell!` too.
+#[cfg(all(docsrs, feature = "std"))]
+#[path = "current/custom.rs"]
+mod custom;
+
 pub(super) use place::current;
 
 /// What [`current`] gives.

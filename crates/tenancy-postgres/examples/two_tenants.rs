@@ -1,4 +1,4 @@
-//! Two tenants of one database: each sees its own notes alone. The README has what comes before.
+//! Two tenants share one database, and each sees only its own notes. The README shows how to prepare the database.
 
 use std::env::var;
 

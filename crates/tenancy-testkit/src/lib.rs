@@ -6,6 +6,8 @@
     not(all(feature = "postgres", feature = "redis", feature = "tenants")),
     doc = "Test support for multi-tenant programs. The features `postgres`, `redis` and `tenants` add servers and fixtures."
 )]
+#![cfg_attr(feature = "document-features", doc = "\n## Features\n")]
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod allocations;

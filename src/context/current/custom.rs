@@ -1,4 +1,4 @@
-//! The cell that the program names: see [`set_cell!`](crate::set_cell).
+//! The cell that the program chooses by [`set_cell!`](crate::set_cell).
 
 use crate::TenantCell;
 
@@ -12,11 +12,11 @@ pub(in crate::context) fn current() -> &'static TenantCell {
     _tenancy_0_1_current_cell()
 }
 
-/// Names the function that gives the cell of the running core or RTOS task.
+/// Names the function that returns the cell of the running core or RTOS task.
 ///
-/// Needs the feature `custom-cell`, on bare metal. Once in a program: a second one does not link, and
-/// neither does none. The function must give the same cell to the same core or task each time, and never
-/// one cell to two that run at once.
+/// The feature `custom-cell` requires exactly one call of this macro in a program: without one, or with
+/// two, the program does not link. The function must always return the same cell for the same core or
+/// task, and different cells for cores and tasks that run at the same time.
 ///
 /// ```ignore
 /// static CELLS: [TenantCell; 2] = [TenantCell::new(), TenantCell::new()];
@@ -28,6 +28,7 @@ pub(in crate::context) fn current() -> &'static TenantCell {
 /// tenancy::set_cell!(current_cell);
 /// ```
 #[macro_export]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "custom-cell", target_os = "none"))))]
 macro_rules! set_cell {
     ($current:path) => {
         #[unsafe(no_mangle)]
