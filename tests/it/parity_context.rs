@@ -1,9 +1,8 @@
 //! What the Python kernel's tests say of its `TenantContext`, said of this one.
 
-mod common;
-
-use common::{alone, tenant};
 use tenancy::{TenantContext, TenantContextNotSetError, TenantError, TenantFutureExt};
+
+use crate::support::{alone, tenant};
 
 #[test]
 fn set_and_get() {

@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tenancy::{TenantCell, TenantCellGuard, TenantContext, TenantGuard, TenantId};
 
+use crate::support::alone;
+
 const STEPS: u64 = 1_000_000;
 const TENANTS: u8 = 5;
 const DEPTH: usize = 5;
@@ -16,18 +18,6 @@ fn tenant(number: u64) -> TenantId {
     let mut bytes = [0; 16];
     bytes[15] = u8::try_from(number % u64::from(TENANTS)).unwrap_or(0) + 1;
     TenantId::from_bytes(bytes).expect("neither nil nor all ones")
-}
-
-/// xorshift64*, Vigna 2014.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
-    }
 }
 
 /// What is under test: a cell or the current context.
@@ -156,7 +146,7 @@ impl Model {
 
 struct Walk<'s, S: Subject> {
     subject: &'s S,
-    random: Random,
+    random: fastrand::Rng,
     model: RefCell<Model>,
     guards: RefCell<Vec<(u64, S::Guard<'s>)>>,
     steps: u64,
@@ -170,7 +160,7 @@ impl<S: Subject> Walk<'_, S> {
     }
 
     fn walk(&mut self, depth: usize, limit: u64) {
-        let mut here = 8 + self.random.next() % 24;
+        let mut here = 8 + self.random.u64(..) % 24;
         while here > 0 && self.steps < limit {
             here -= 1;
             self.steps += 1;
@@ -180,8 +170,8 @@ impl<S: Subject> Walk<'_, S> {
     }
 
     fn step(&mut self, depth: usize, limit: u64) {
-        let tenant = tenant(self.random.next());
-        match self.random.next() % 16 {
+        let tenant = tenant(self.random.u64(..));
+        match self.random.u64(..) % 16 {
             0 | 1 => {
                 self.subject.set(tenant);
                 self.model.borrow_mut().frame().held = Some(tenant);
@@ -194,7 +184,7 @@ impl<S: Subject> Walk<'_, S> {
                 self.names += 1;
                 let guard = self.subject.enter(tenant);
                 self.model.borrow_mut().enter(self.names, tenant);
-                if self.random.next().is_multiple_of(8) {
+                if self.random.u8(..8) == 0 {
                     std::mem::forget(guard);
                 } else {
                     self.guards.borrow_mut().push((self.names, guard));
@@ -227,11 +217,7 @@ impl<S: Subject> Walk<'_, S> {
         if count == 0 {
             return;
         }
-        let at = if self.random.next().is_multiple_of(4) {
-            usize::try_from(self.random.next()).unwrap_or(0) % count
-        } else {
-            count - 1
-        };
+        let at = if self.random.u8(..4) == 0 { self.random.usize(..count) } else { count - 1 };
         let (name, guard) = self.guards.borrow_mut().remove(at);
         drop(guard);
         self.model.borrow_mut().leave(name);
@@ -257,7 +243,7 @@ impl<S: Subject> Walk<'_, S> {
 fn walk<S: Subject>(subject: &S, seed: u64, limit: u64) -> u64 {
     let mut walk = Walk {
         subject,
-        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        random: fastrand::Rng::with_seed(seed),
         model: RefCell::new(Model { frames: vec![Frame::default()] }),
         guards: RefCell::default(),
         steps: 0,
@@ -280,6 +266,7 @@ fn a_cell_does_what_the_model_does() {
 
 #[test]
 fn the_current_context_does_what_the_model_does() {
+    let _alone = alone();
     let mut steps = 0;
     for seed in 101..=200 {
         TenantContext::clear();
@@ -303,12 +290,12 @@ fn threads_that_share_a_cell_see_only_their_own() {
                     bytes[0] = u8::try_from(number % 7).unwrap_or(0);
                     TenantId::from_bytes(bytes).expect("neither nil nor all ones")
                 };
-                let random = &mut Random(u64::from(own) * 2 + 77);
+                let random = &mut fastrand::Rng::with_seed(u64::from(own) + 77);
                 let mut guards = Vec::new();
                 let mut last = None;
                 for _ in 0..OPERATIONS {
-                    let tenant = mine(random.next());
-                    match random.next() % 8 {
+                    let tenant = mine(random.u64(..));
+                    match random.u64(..) % 8 {
                         0 => {
                             CELL.set(tenant);
                             last = Some(tenant);

@@ -1,17 +1,14 @@
 //! A future in a tenant is dropped once, in its tenant, whatever panics: with its last poll, or with the whole.
 
-#![cfg(feature = "std")]
-
-mod common;
-
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use common::{panic_silently, tenant};
 use tenancy::{TenantContext, TenantFutureExt};
+
+use crate::support::{panic_silently, tenant};
 
 /// When a future is ready, and where it panics.
 #[derive(Clone, Copy, Debug)]

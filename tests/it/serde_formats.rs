@@ -1,7 +1,5 @@
 //! `TenantId` in formats that people read, and in others.
 
-#![cfg(feature = "serde")]
-
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
 

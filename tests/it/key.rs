@@ -1,15 +1,12 @@
 //! Keys: injective, reversible, and never another's.
 
-#![cfg(feature = "std")]
-
-mod common;
-
-use common::{alone, tenant};
 use proptest::prelude::*;
 use tenancy::{
     TenantContext, TenantContextNotSetError, TenantId, TenantKey, TenantKeyError, TenantMismatchError,
     TenantPrefix, TenantTopic, tenant_id,
 };
+
+use crate::support::{alone, tenant};
 
 const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
 const PREFIX: &[u8; 35] = b"t:550e8400e29b41d4a716446655440000:";

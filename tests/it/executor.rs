@@ -1,13 +1,12 @@
 //! Futures in tenants under an executor of ten lines: no runtime is needed, and any order of polls will do.
 
-mod common;
-
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use common::{Rng, alone, tenant};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
+
+use crate::support::{alone, tenant};
 
 /// Pending once.
 struct Turn(bool);
@@ -43,7 +42,7 @@ impl Drop for SeesInDrop {
 #[test]
 fn a_hundred_futures_polled_and_dropped_at_random() {
     let _alone = alone();
-    let random = &mut Rng(42);
+    let random = &mut fastrand::Rng::with_seed(42);
     let mut made = 0_u64;
     let dropped = DROPPED.load(Ordering::Relaxed);
     let mut futures: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
@@ -62,9 +61,9 @@ fn a_hundred_futures_polled_and_dropped_at_random() {
                 .in_tenant(own),
             ));
         }
-        let at = random.below(futures.len());
+        let at = random.usize(..futures.len());
         // Some are dropped in the middle, all of them in the context of nobody.
-        if random.below(10) == 0 || poll(&mut futures[at]).is_ready() {
+        if random.usize(..10) == 0 || poll(&mut futures[at]).is_ready() {
             drop(futures.swap_remove(at));
         }
         assert_eq!(TenantContext::get_optional(), None);

@@ -1,54 +1,51 @@
 //! Tasks of tokio: each sees its own tenant or none, wherever it runs.
 
-#![cfg(feature = "tokio")]
-
-mod common;
-
 use std::thread;
 use std::time::Duration;
 
-use common::{Rng, tenant};
 use tenancy::{TenantContext, TenantContextNotSetError, TenantFutureExt, TenantId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
+
+use crate::support::tenant;
 
 fn runtime(workers: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(workers).enable_time().build().expect("a runtime")
 }
 
 /// Lets others run, and mostly comes back on another worker.
-async fn wander(random: &mut Rng) {
-    if random.below(8) == 0 {
-        tokio::time::sleep(Duration::from_micros(random.next() % 300)).await;
+async fn wander(random: &mut fastrand::Rng) {
+    if random.usize(..8) == 0 {
+        tokio::time::sleep(Duration::from_micros(random.u64(..) % 300)).await;
     } else {
         yield_now().await;
     }
 }
 
 /// In a context of its own: what was set is there, whatever the others do.
-async fn wrapped(own: TenantId, mut random: Rng) {
-    for _ in 0..random.below(12) {
+async fn wrapped(own: TenantId, mut random: fastrand::Rng) {
+    for _ in 0..random.usize(..12) {
         assert_eq!(TenantContext::get(), Ok(own));
         wander(&mut random).await;
-        if random.below(4) == 0 {
+        if random.usize(..4) == 0 {
             TenantContext::scope(tenant(999), || assert_eq!(TenantContext::get(), Ok(tenant(999))));
         }
     }
 }
 
 /// Without any wrapper: what was set last is there, or nothing.
-async fn bare(mut random: Rng) {
+async fn bare(mut random: fastrand::Rng) {
     let mut last = None;
-    for _ in 0..random.below(12) {
+    for _ in 0..random.usize(..12) {
         let seen = TenantContext::get_optional();
         assert!(seen.is_none() || seen == last, "{seen:?}, and {last:?} was set last");
-        match random.below(4) {
+        match random.usize(..4) {
             0 => {
                 TenantContext::clear();
                 last = None;
             }
             1 | 2 => {
-                let next = tenant(random.next() % 100);
+                let next = tenant(random.u64(..) % 100);
                 TenantContext::set(next);
                 last = Some(next);
                 assert_eq!(TenantContext::get_optional(), last);
@@ -66,7 +63,7 @@ fn ten_thousand_tasks_of_a_hundred_tenants() {
     let (ended, cancelled, panicked) = runtime.block_on(async {
         let tasks: Vec<_> = (0..TASKS)
             .map(|number| {
-                let random = Rng(number);
+                let random = fastrand::Rng::with_seed(number);
                 let own = tenant(number % 100);
                 let task = match number % 3 {
                     0 => tokio::spawn(bare(random)),

@@ -1,9 +1,8 @@
 //! What a request says of its tenant: nothing, one thing, or too much.
 
-mod common;
-
-use common::tenant;
 use tenancy::{InvalidTenantIdKind, ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId};
+
+use crate::support::tenant;
 
 /// All values of the header, and nothing else.
 fn by_header(values: &[&[u8]]) -> Result<TenantId, ResolveTenantError> {

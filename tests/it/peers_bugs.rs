@@ -1,17 +1,14 @@
 //! Bugs of peers, each as a test that would show it here.
 
-#![cfg(feature = "std")]
-
-mod common;
-
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use common::{alone, tenant};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
+
+use crate::support::{alone, tenant};
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))

@@ -1,15 +1,14 @@
 //! `TenantMap` against a map of lists, and `TenantLimiter` against a bucket that is counted in whole tokens.
 
-mod common;
-
 use std::collections::HashMap;
 use std::mem::size_of;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Rng, number, tenant};
 use tenancy::{Quota, TenantId, TenantLimiter, TenantMap, TenantMapFullKind};
+
+use crate::support::{number, tenant};
 
 type Model = HashMap<TenantId, Vec<Rc<u64>>>;
 
@@ -67,14 +66,14 @@ fn remove<const N: usize>(
 
 fn run_map<const N: usize>(limit: usize, seed: u64) {
     const TENANTS: u64 = 6;
-    let mut rng = Rng(seed);
+    let mut rng = fastrand::Rng::with_seed(seed);
     let mut map = TenantMap::<Rc<u64>, N>::with_limit(limit);
     let mut model = Model::new();
     for value in 0..3_000 {
-        let tenant = tenant(rng.next() % TENANTS);
-        match rng.below(12) {
+        let tenant = tenant(rng.u64(..) % TENANTS);
+        match rng.usize(..12) {
             0..=5 => insert(&mut map, &mut model, tenant, value),
-            6..=9 => remove(&mut map, &mut model, tenant, 1 + rng.next() % 3),
+            6..=9 => remove(&mut map, &mut model, tenant, 1 + rng.u64(..) % 3),
             10 => {
                 let own = model.remove(&tenant).unwrap_or_default();
                 assert_eq!(map.clear(tenant), own.len());
@@ -178,14 +177,14 @@ impl Bucket {
 }
 
 /// Times that go on by nothing, by a little, by about an interval, and by more than fills the bucket.
-fn step(rng: &mut Rng, interval: u64, burst: u32) -> u64 {
-    match rng.below(100) {
+fn step(rng: &mut fastrand::Rng, interval: u64, burst: u32) -> u64 {
+    match rng.usize(..100) {
         0..40 => 0,
         40..50 => 1,
-        50..65 => rng.next() % interval,
-        65..80 => interval - 1 + rng.next() % 3,
-        80..99 => rng.next() % (3 * interval),
-        _ => rng.next() % (2 * interval * u64::from(burst)),
+        50..65 => rng.u64(..) % interval,
+        65..80 => interval - 1 + rng.u64(..) % 3,
+        80..99 => rng.u64(..) % (3 * interval),
+        _ => rng.u64(..) % (2 * interval * u64::from(burst)),
     }
 }
 
@@ -195,15 +194,15 @@ const QUOTAS: [(u64, u32); 7] =
 #[test]
 fn random_times_against_a_bucket() {
     for (seed, (interval, burst)) in (1..).zip(QUOTAS) {
-        let mut rng = Rng(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<5>::new(quota(interval, burst));
         let mut buckets: [_; 5] = std::array::from_fn(|_| Bucket::new(interval, burst));
         let (mut now, mut allowed, mut refused) = (0, 0, 0);
         for _ in 0..20_000 {
-            if rng.below(3) == 0 {
+            if rng.usize(..3) == 0 {
                 now += step(&mut rng, interval, burst);
             }
-            let which = rng.below(5);
+            let which = rng.usize(..5);
             let result = limiter.take(tenant(which as u64), at(now));
             let waits = result.map_err(|error| error.retry_after().as_nanos());
             assert_eq!(waits, buckets[which].take(now), "seed {seed}, at {now}");
@@ -220,7 +219,7 @@ fn random_times_against_a_bucket() {
 #[test]
 fn never_more_than_the_burst_and_the_elapsed_time() {
     for (seed, (interval, burst)) in (11..).zip(QUOTAS) {
-        let mut rng = Rng(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
         let (mut now, mut taken) = (0, Vec::new());
         while taken.len() < 300 {
@@ -241,9 +240,9 @@ fn never_more_than_the_burst_and_the_elapsed_time() {
 #[test]
 fn a_refusal_takes_nothing_and_says_to_the_nanosecond_when() {
     for (seed, (interval, burst)) in (21..).zip(QUOTAS) {
-        let mut rng = Rng(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
-        let mut now = at(rng.next() % interval);
+        let mut now = at(rng.u64(..) % interval);
         for _ in 0..100 {
             drain(&mut limiter, tenant(1), now);
             let error = limiter.take(tenant(1), now).expect_err("an empty bucket");
@@ -255,7 +254,7 @@ fn a_refusal_takes_nothing_and_says_to_the_nanosecond_when() {
             assert_eq!(error.retry_after(), at(1));
             now += wait;
             limiter.take(tenant(1), now).expect("after what it said");
-            now += at(rng.next() % interval);
+            now += at(rng.u64(..) % interval);
         }
     }
 }
@@ -288,12 +287,12 @@ fn one_tenants_tokens_are_not_anothers() {
 #[test]
 fn a_clock_that_goes_back_gives_nothing() {
     for (seed, (interval, burst)) in (31..).zip(QUOTAS) {
-        let mut rng = Rng(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
         let (mut now, mut forward, mut taken) = (1_000 * interval, 0, 0);
         for _ in 0..5_000 {
             let by = step(&mut rng, interval, burst);
-            if rng.below(2) == 0 {
+            if rng.usize(..2) == 0 {
                 now = now.saturating_sub(by);
             } else {
                 now += by;
@@ -375,13 +374,13 @@ fn a_busy_tenant_keeps_its_place_and_an_idle_one_loses_nothing() {
 fn eviction_gives_nobody_a_token() {
     const TENANTS: u64 = 9;
     let (interval, burst) = (1_000, 4);
-    let mut rng = Rng(41);
+    let mut rng = fastrand::Rng::with_seed(41);
     let mut limiter = TenantLimiter::<4>::new(quota(interval, burst));
     let mut buckets: Vec<_> = (0..TENANTS).map(|_| Bucket::new(interval, burst)).collect();
     let (mut now, mut places) = (0, 0);
     for _ in 0..50_000 {
         now += step(&mut rng, interval, burst) / 3;
-        let tenant = tenant(rng.next() % TENANTS);
+        let tenant = tenant(rng.u64(..) % TENANTS);
         let bucket = &mut buckets[usize::try_from(number(tenant)).expect("below nine")];
         let held = bucket.held;
         match limiter.take(tenant, at(now)) {

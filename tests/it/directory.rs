@@ -1,14 +1,13 @@
 //! `FixedDirectory` against a `HashMap`: small, so that the table wraps around, fills up, and closes its gaps.
 
-mod common;
-
 use std::collections::HashMap;
 use std::mem::size_of;
 
-use common::{Rng, tenant};
 use tenancy::{
     FixedDirectory, TenantError, TenantId, TenantRecord, TenantSlug, TenantStatus, TenantValidationKind,
 };
+
+use crate::support::tenant;
 
 const STATUSES: [TenantStatus; 3] = [TenantStatus::Active, TenantStatus::Suspended, TenantStatus::Deleted];
 
@@ -22,13 +21,13 @@ fn id(whole: u128) -> TenantId {
 
 /// Ids that are easily mistaken for each other, and some that are not.
 fn ids(shape: usize, count: usize) -> Vec<TenantId> {
-    let mut rng = Rng(7);
+    let mut rng = fastrand::Rng::with_seed(7);
     let numbers = 1..=count as u64;
     match shape {
         0 => numbers.map(tenant).collect(),
         1 => numbers.map(|number| id(u128::from(number) << 120 | 1)).collect(),
         2 => numbers.map(|number| id(u128::from(number) << 64)).collect(),
-        _ => numbers.map(|_| id(u128::from(rng.next()) << 64 | u128::from(rng.next()))).collect(),
+        _ => numbers.map(|_| id(u128::from(rng.u64(..)) << 64 | u128::from(rng.u64(..)))).collect(),
     }
 }
 
@@ -53,12 +52,12 @@ fn step<const N: usize>(
     directory: &mut FixedDirectory<N>,
     model: &mut Model,
     id: TenantId,
-    rng: &mut Rng,
+    rng: &mut fastrand::Rng,
 ) -> bool {
-    let status = STATUSES[rng.below(3)];
-    match rng.below(5) {
+    let status = STATUSES[rng.usize(..3)];
+    match rng.usize(..5) {
         0..=1 => {
-            let record = record(id, rng.below(100), status);
+            let record = record(id, rng.usize(..100), status);
             let is_full = model.len() == N && !model.contains_key(&id);
             let expected = if is_full { Err(record) } else { Ok(model.insert(id, record)) };
             assert_eq!(directory.insert(record), expected);
@@ -76,13 +75,13 @@ fn step<const N: usize>(
 
 /// How often the directory was full.
 fn run<const N: usize>(shape: usize) -> usize {
-    let mut rng = Rng((N * 4 + shape) as u64);
+    let mut rng = fastrand::Rng::with_seed((N * 4 + shape) as u64);
     // A third more than there is room for: it is often full, and often not.
     let ids = ids(shape, N + N / 3 + 1);
     let (mut directory, mut model) = (FixedDirectory::<N>::new(), Model::new());
     let mut full = 0;
     for _ in 0..4_000 {
-        let id = ids[rng.below(ids.len())];
+        let id = ids[rng.usize(..ids.len())];
         full += usize::from(step(&mut directory, &mut model, id, &mut rng));
         compare(&directory, &model, &ids);
     }

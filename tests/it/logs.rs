@@ -1,19 +1,16 @@
 //! `set` and `clear` tell `tracing` at debug; nothing else tells anything.
 
-#![cfg(feature = "tracing")]
-
-mod common;
-
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use common::{alone, panic_silently, tenant};
 use tenancy::{TenantCell, TenantContext, TenantFutureExt, TenantId};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::{alone, panic_silently, tenant};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
@@ -46,8 +43,14 @@ impl Visit for Line {
     }
 }
 
-/// What `work` logs, at every level.
+/// A second subscriber.
+///
+/// With only one, a thread without a subscriber that reaches an event first disables the event for all threads.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
+/// Returns what `work` logs, at every level.
 fn lines(work: impl FnOnce()) -> Vec<String> {
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone()).set_default();
     work();
@@ -126,6 +129,7 @@ fn a_layer_may_read_the_context() {
     }
 
     let _alone = alone();
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(Reads(lines.clone())).set_default();
     TenantContext::set(tenant(10));
