@@ -39,7 +39,7 @@ pub fn greeting(address: SocketAddr, config: &Config, tenants: &[TenantRecord]) 
 
 fn data(config: &Config) -> String {
     match config.files() {
-        Some(folder) => format!("{}, one SQLite file per tenant", folder.display()),
+        Some(folder) => format!("one SQLite file per tenant in the folder {}", folder.display()),
         None if config.database_url.is_some() => "Postgres".to_owned(),
         None => "in memory only; lost when the gateway stops".to_owned(),
     }

@@ -1,4 +1,4 @@
-//! A tenant's agents are its own, and the platform's are shared as far as it says.
+//! The registry of agents over HTTP.
 
 mod absent;
 mod bodies;

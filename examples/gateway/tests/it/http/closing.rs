@@ -1,4 +1,4 @@
-//! How it ends.
+//! Shutdown.
 
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
@@ -11,12 +11,12 @@ use crate::support::process::{Gateway, wait_for};
 
 const BODY: &str = r#"{"text":"slow"}"#;
 
-/// A request whose handler waits for its body.
+/// Sends the head of a request whose handler waits for the body.
 fn begin(gateway: &Gateway) -> Connection {
     let mut connection = Connection::to(gateway.address);
     let call = Call::new("POST", "/v1/notes").by("alice").of(ACME).field("Expect", "100-continue").json(BODY);
     connection.write(call.head().as_bytes());
-    // It is sent when the handler asks for the body.
+    // The server sends this when the handler reads the body.
     connection.until("HTTP/1.1 100 Continue\r\n\r\n");
     connection
 }
@@ -67,7 +67,7 @@ fn gives_up_on_requests_after_the_grace_period() {
     drop(slow);
 }
 
-/// Patience is for requests: who has sent none yet, or half of one, ends with the others.
+/// The grace period is for requests: connections with no request, or with half of one, are closed at once.
 #[test]
 fn shutdown_does_not_wait_for_idle_connections() {
     let mut gateway = Gateway::with(&["--shutdown-timeout", "8"]);

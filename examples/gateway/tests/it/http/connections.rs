@@ -1,4 +1,4 @@
-//! Connections: many tenants in one, and clients that are slow.
+//! Connections with several tenants, and slow clients.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -42,7 +42,7 @@ async fn http2_streams_have_separate_tenants() {
     }
 }
 
-/// The connection's end, which comes about as soon as it should.
+/// Checks that the connection is closed, neither too early nor too late.
 fn is_closed_in_time(mut connection: Connection, since: Instant) {
     assert_eq!(connection.rest(), "", "nothing is answered");
     let after = since.elapsed();
@@ -53,15 +53,14 @@ fn is_closed_in_time(mut connection: Connection, since: Instant) {
 fn closes_connections_with_a_slow_head() {
     let gateway = Gateway::with(&["--head-timeout", "1"]);
     let head = Call::get("/v1/notes").by("alice").of(ACME).head();
-    // The second half of HTTP/2's preface is where hyper's own time-out does not reach; nor does it before the
-    // first byte.
+    // hyper's own time-out does not cover the second half of the HTTP/2 preface, nor the time before the first byte.
     for beginning in
         ["", "G", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &head[..40]]
     {
         let (since, mut connection) = (Instant::now(), Connection::to(gateway.address));
         connection.write(beginning.as_bytes());
         if beginning.ends_with("SM\r\n\r\n") {
-            // Its settings are all that comes.
+            // The server sends its settings and nothing else.
             connection.stream.set_read_timeout(Some(PATIENCE)).unwrap();
             let mut bytes = Vec::new();
             std::io::Read::read_to_end(&mut connection.stream, &mut bytes).unwrap();
@@ -78,7 +77,7 @@ fn closes_connections_that_send_single_bytes() {
     let (since, mut connection) = (Instant::now(), Connection::to(gateway.address));
     let head = Call::get("/v1/notes").by("alice").of(ACME).head();
     for byte in head.bytes() {
-        // The slow client is what is tested: no byte is late by itself, and together they are.
+        // The slow client is what is tested: each byte comes in time, but the whole head does not.
         thread::sleep(Duration::from_millis(100));
         if std::io::Write::write_all(&mut connection.stream, &[byte]).is_err()
             || since.elapsed().as_secs() > 3
@@ -105,7 +104,7 @@ fn closes_idle_connections_but_not_streams() {
     busy.until("still on");
 }
 
-/// It answers each PING: without a request that is no reason to keep it.
+/// A connection that answers each PING but has no request is idle.
 #[tokio::test(flavor = "multi_thread")]
 async fn closes_idle_http2_connections_but_not_streams() {
     let gateway = Gateway::with(&["--head-timeout", "3", "--write-timeout", "3"]);
@@ -123,7 +122,7 @@ async fn closes_idle_http2_connections_but_not_streams() {
     assert_eq!((status, events.status()), (StatusCode::OK, StatusCode::OK));
 }
 
-/// Also where a layer answers before there is a route: HTTP/2 does not allow it, and hyper does not see to it.
+/// This includes responses of layers. HTTP/2 forbids a body, and hyper does not remove it.
 #[tokio::test(flavor = "multi_thread")]
 async fn head_responses_have_no_body() {
     let gateway = Gateway::with(&["--rate", "1", "--burst", "1"]);
@@ -143,7 +142,7 @@ async fn head_responses_have_no_body() {
     assert_eq!(head, 400);
 }
 
-/// RFC 9110, section 8.6: by HTTP/1.1 hyper sees to it, and by HTTP/2 to none of it.
+/// RFC 9110, section 8.6. hyper ensures this for HTTP/1.1, but not for HTTP/2.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodiless_responses_have_no_content_length() {
     let gateway = Gateway::start();
@@ -168,7 +167,7 @@ async fn bodiless_responses_have_no_content_length() {
     assert_eq!((again.status, again.field("content-length")), (304, None));
 }
 
-/// More than the sockets' buffers hold: where the connection is closed with some of it unread, the answer is lost.
+/// The body exceeds the socket buffers: closing the connection before reading it would lose the response.
 #[test]
 fn oversized_request_receives_a_readable_rejection() {
     let gateway = Gateway::start();
@@ -180,7 +179,7 @@ fn oversized_request_receives_a_readable_rejection() {
     }
 }
 
-/// Nothing of the answer is written, so that no time-out of the socket sees it.
+/// Nothing of the response is written, so no time-out of the socket applies.
 #[tokio::test(flavor = "multi_thread")]
 async fn closes_http2_connections_without_window() {
     let gateway = Gateway::with(&["--write-timeout", "3", "--head-timeout", "600"]);
@@ -196,7 +195,7 @@ async fn closes_http2_connections_without_window() {
         assert_eq!(answer.status(), 200);
         tokio::time::timeout(PATIENCE, ended(&mut reader)).await.expect("it is let go");
     }
-    // Who takes it, in however many parts, has it whole.
+    // A client that reads in small parts gets the whole response.
     let reader = connect_with_window(gateway.address, 1024).await;
     let (_, page) = ask(reader, ("GET", "/v1/notes?limit=200"), ACME, String::new()).await;
     assert_eq!(page["notes"].as_array().unwrap().len(), 8);
@@ -238,7 +237,7 @@ fn survives_running_out_of_file_descriptors() {
     assert_eq!(status, Some(200));
 }
 
-/// A client that reads nothing keeps neither its answer nor its place.
+/// A client that reads nothing must not occupy a connection permanently.
 #[test]
 fn closes_connections_that_do_not_read() {
     let gateway = Gateway::with(&["--rate", "0", "--write-timeout", "1", "--log", "debug"]);
@@ -250,7 +249,7 @@ fn closes_connections_that_do_not_read() {
     }
     let mut reader = Connection::with_small_buffer(gateway.address);
     let call = Call::get("/v1/notes?limit=200").by("alice").of(ACME);
-    // More than the system's buffers take.
+    // More than the system's buffers hold.
     for _ in 0..64 {
         if reader.stream.write_all(&call.bytes()).is_err() {
             break;

@@ -1,4 +1,4 @@
-//! A tenant hears of its own changes.
+//! The stream of a tenant's changes.
 
 use serde_json::json;
 
@@ -61,14 +61,14 @@ fn stream_has_all_kinds_of_changes_in_order(store: &Store) {
 }
 
 fn slow_reader_receives_lagged(store: &Store) {
-    // The writers may be slow too: it is not to be cut off meanwhile.
+    // The writer may be slow too; the stream must not be closed meanwhile.
     let gateway = store.with(&["--rate", "0", "--write-timeout", "600"]);
     let mut slow = listen_on(Connection::with_small_buffer(gateway.address), "alice", ACME);
     let path = format!("/v1/notes/{}", post(&gateway, "alice", ACME, "one"));
     let body = json!({ "text": "\u{1f980}".repeat(4096) }).to_string();
     let change = Call::new("PUT", &path).by("alice").of(ACME).json(&body);
     let mut connection = Connection::to(gateway.address);
-    // More than the sockets' buffers and the backlog hold together.
+    // More than the socket buffers and the backlog hold together.
     for _ in 0..400 {
         assert_eq!(connection.ask(&change).status, 200);
     }

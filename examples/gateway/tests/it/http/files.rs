@@ -1,4 +1,4 @@
-//! What is kept in files: it outlives the process, however that ends.
+//! Data in files survives the end of the process.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,7 +41,7 @@ fn data_survives_a_restart() {
     assert!(gateway.end().success());
 
     let gateway = start(folder.path());
-    // Of the tenants of the demo none is as it was at first again.
+    // The demo's tenants are not reset.
     assert_eq!(get(&gateway, "/v1/tenants", "operator", PLATFORM).json(), tenants);
     assert_eq!(get(&gateway, "/v1/notes", "bob", GLOBEX).status, 403);
     assert_eq!(get(&gateway, "/v1/notes", "alice", ACME).json()["notes"], json!([note]));
@@ -86,7 +86,7 @@ fn acknowledged_writes_survive_kill_9() {
             ];
             let all_write = || written.iter().all(|count| count.load(Ordering::Relaxed) >= 5);
             let all = wait_for(|| all_write().then_some(()));
-            // Whatever came of it: those who write are waited for.
+            // The writers must end before the assertion can fail.
             gateway.signal(Signal::Kill);
             all.expect("each has written");
             for (place, writer) in writers.into_iter().enumerate() {
@@ -130,7 +130,6 @@ fn names_a_folder_that_cannot_be_created() {
     assert!(stderr.contains("can't keep things in") && stderr.contains("file/data"), "{stderr}");
 }
 
-/// Each tenant's words are in its own file, and in no other.
 #[test]
 fn tenant_data_is_in_its_own_file_only() {
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +158,7 @@ fn tenant_data_is_in_its_own_file_only() {
     );
 }
 
-/// An operator's mistake: what is in the file is the other tenant's, and is shown to nobody.
+/// An operator's mistake: the data in the file belongs to the other tenant and is not shown.
 #[test]
 fn rejects_a_file_renamed_to_another_tenant() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,12 +192,11 @@ fn rejects_a_file_renamed_to_another_tenant() {
     let (code, stdout, stderr) = process::run(export);
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert_eq!(std::fs::read(file(GLOBEX)).unwrap(), before, "it was written");
-    // And its own tenant goes on.
+    // The other tenant is still served.
     let gateway = start(folder.path());
     assert_eq!(get(&gateway, "/v1/notes", "alice", ACME).json()["notes"][0]["text"], "acmes-word");
 }
 
-/// One tenant's trouble is not the platform's, nor the others'.
 #[test]
 fn damaged_file_affects_its_tenant_only() {
     let folder = tempfile::tempdir().unwrap();
@@ -268,7 +266,7 @@ fn export_overwrites_nothing_and_creates_no_folder() {
     let file = folder.path().join(format!("{ACME}.sqlite"));
     let (code, stderr) = export(folder.path(), &file);
     assert!(code == Some(1) && stderr.contains("can't write"), "{stderr}");
-    // Nor what would be taken for a tenant's that has none yet.
+    // The name of a file that another tenant would use is refused too.
     for name in [format!("{GLOBEX}.sqlite"), format!("{GLOBEX}.sqlite-wal")] {
         let (code, stderr) = export(folder.path(), &folder.path().join(".").join(&name));
         assert!(code == Some(1) && stderr.contains("that is a tenant's file"), "{stderr}");

@@ -1,4 +1,4 @@
-//! Who calls, then for whom, then whether there is such a tenant.
+//! Authentication, then authorization for the tenant, then the tenant's status.
 
 use crate::support::call::Call;
 use crate::support::store::{Store, on_each_store};
@@ -15,7 +15,7 @@ on_each_store![
     whoami_shows_caller_and_tenant,
 ];
 
-/// Of two, a proxy may have looked at the other.
+/// A proxy could have checked the other one of two headers.
 fn rejects_several_host_headers(store: &Store) {
     let gateway = store.start();
     for path in ["/v1/whoami", "/", "/healthz"] {
@@ -27,7 +27,7 @@ fn rejects_several_host_headers(store: &Store) {
     }
 }
 
-/// A site whose name points to this machine has its visitors' browsers send the demo's tokens.
+/// A web site whose name points to this machine could make browsers send the demo's tokens.
 fn demo_tokens_reject_other_host_names(store: &Store) {
     let gateway = store.start();
     for host in ["127.0.0.1:8080", "localhost", "[::1]:8080", "gateway"] {

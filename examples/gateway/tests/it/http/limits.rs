@@ -1,4 +1,4 @@
-//! What one tenant takes, no other lacks.
+//! One tenant's use does not reduce another tenant's limits.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ on_each_store![
     request_limit_applies_per_tenant,
 ];
 
-/// Whose bodies don't come: each would be kept until its time is over.
+/// The bodies of the requests never arrive, so each request occupies a place until its time-out.
 fn request_limit_applies_per_tenant(store: &Store) {
     let gateway = store.start();
     let half = Call::new("POST", "/v1/notes").by("alice").of(ACME).json(r#"{"text":"a"}"#).bytes();
@@ -49,12 +49,12 @@ fn rate_limit_applies_per_tenant(store: &Store) {
     assert_eq!((first.status, first.problem()), (429, "tenancy:tenant-rate-limited".to_owned()));
     let wait: u64 = first.field("retry-after").expect("when to come again").parse().unwrap();
     assert_eq!(wait, 1);
-    // There may be a token again meanwhile, but not each time; and a limit of its own would let three pass.
+    // A token may be added meanwhile, but not each time; a limit of its own would let three requests pass.
     let is_refused = (0..3).any(|_| refused().is_some() && ask("operator", ACME).status == 429);
     assert!(is_refused, "it is the tenant's limit, whoever acts for it");
     assert_eq!(ask("bob", GLOBEX).status, 200);
     assert_eq!(Call::get("/healthz").send(gateway.address).status, 200);
-    // What is refused earlier takes nothing from the tenant.
+    // Requests that are rejected earlier do not count against the tenant.
     let gateway = store.with(&["--rate", "1", "--burst", "1"]);
     for _ in 0..5 {
         assert_eq!(Call::get("/v1/notes").by("bob").of(ACME).send(gateway.address).status, 403);
@@ -107,11 +107,11 @@ fn note_limit_applies_per_tenant(store: &Store) {
     assert_eq!(connection.ask(&post("alice", ACME)).status, 201);
 }
 
-/// What one request keeps in memory has a bound, and no note is lost by it.
+/// The memory of a list request is limited, and all notes can be read.
 fn page_has_at_most_256_kib(store: &Store) {
     let gateway = store.with(&["--rate", "0"]);
     let mut connection = Connection::to(gateway.address);
-    // In UTF-8, and as JSON has it.
+    // The length in UTF-8, and with JSON's escapes.
     for (principal, tenant, character, expected) in
         [("alice", ACME, "\u{1f980}", [16, 16, 8]), ("bob", GLOBEX, "\\u0001", [10, 10, 4])]
     {

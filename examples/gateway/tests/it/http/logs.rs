@@ -1,4 +1,4 @@
-//! What is in the log, and what is not.
+//! Content of the log.
 
 use crate::support::call::Call;
 use crate::support::process::Gateway;
@@ -18,7 +18,7 @@ async fn logs_one_line_per_request_without_secrets() {
         404
     );
     assert_eq!(Call::new(&"Y".repeat(5000), "/v1/notes").send(gateway.address).status, 401);
-    // The libraries below would tell, at this level.
+    // At this level the HTTP libraries would log frames.
     let client = h2::connect(gateway.address).await;
     let asked = h2::ask(client, ("GET", "/v1/whoami"), ACME, String::new());
     assert_eq!(asked.await.0, 200);
@@ -42,7 +42,7 @@ async fn logs_one_line_per_request_without_secrets() {
     ] {
         assert!(first.contains(part), "{part} in {first}");
     }
-    // Whom it was that asked for another's tenant.
+    // A rejected request has its caller, but not the tenant that it claimed.
     assert!(!lines[1].contains("tenant.id") && lines[1].contains(r#"principal="alice""#), "{}", lines[1]);
     let named = lines.iter().filter(|line| line.contains("tenant.id")).count();
     assert_eq!(named, 4, "a tenant that is only claimed is not logged as one: {log}");

@@ -1,4 +1,4 @@
-//! The service over real connections.
+//! The API over real connections.
 
 mod agents;
 mod closing;

@@ -1,4 +1,4 @@
-//! A tenant's notes are its own.
+//! Notes.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ fn foreign_note_looks_like_an_absent_one(store: &Store) {
     assert_eq!(notes, r#"{"notes":[],"next":null}"#);
     let notes = list(&gateway, "bob", GLOBEX, &format!("?after={id}")).body;
     assert_eq!(notes, r#"{"notes":[],"next":null}"#);
-    // The one who may act for both sees each one's own, and neither was harmed.
+    // The operator may act for both tenants and sees each note unchanged.
     assert_eq!(list(&gateway, "operator", ACME, "").json()["notes"][0]["text"], "acme's secret");
     assert_eq!(list(&gateway, "operator", GLOBEX, "").json()["notes"], json!([]));
 }
@@ -123,7 +123,7 @@ fn rejects_invalid_bodies_without_repeating_them(store: &Store) {
     refused(post().field("Content-Type", "text/plain").body(r#"{"text":"marker"}"#), 415, "content-type");
 }
 
-/// It has none: who believes that nobody else has changed it is not to write over what somebody did.
+/// A note has no entity tag, so a conditional change must fail rather than overwrite another change.
 fn note_fails_conditions_on_entity_tags(store: &Store) {
     let gateway = store.start();
     let path = format!("/v1/notes/{}", create(&gateway, "alice", ACME, "one"));

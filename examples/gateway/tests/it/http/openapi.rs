@@ -1,4 +1,4 @@
-//! The document of the routes says what there is, and there is what it says.
+//! The OpenAPI document agrees with the routes.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn document(gateway: &Gateway) -> Value {
     answer.json()
 }
 
-/// What is asked where no such agent, note or tenant is.
+/// Sends a request for an absent agent, note or tenant.
 fn ask(gateway: &Gateway, method: &str, path: &str) -> Answer {
     let path = path.replace("{id}", "11111111-2222-4333-8444-555555555555").replace("{name}", "nobody");
     let path = path.replace("{tenant}", "11111111-2222-4333-8444-555555555555");
@@ -49,7 +49,7 @@ fn routes_have_exactly_the_documented_methods() {
     }
 }
 
-/// The README's table is written by hand: what is in it, and not in the document, has been forgotten there.
+/// The README's table is written by hand.
 #[test]
 fn openapi_document_has_the_routes_of_the_readme() {
     let document: Value = serde_json::from_str(&gateway::openapi::json().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! A handler that panics: one request's end, and nobody else's.
+//! A panic in a handler affects one request only.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

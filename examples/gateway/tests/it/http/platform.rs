@@ -1,4 +1,4 @@
-//! What the platform tenant alone may do.
+//! Administration by the platform tenant.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn only_the_platform_manages_tenants(store: &Store) {
         assert_eq!(answer.problem(), "gateway:platform-only");
         assert_eq!(answer, &answers[0]);
     }
-    // And nothing was done.
+    // Nothing was changed.
     let tenants = ask(&gateway, "GET", "/v1/tenants").json();
     let states: Vec<_> =
         tenants["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["status"]).collect();

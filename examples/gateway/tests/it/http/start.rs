@@ -1,4 +1,4 @@
-//! How it starts, and why it does not.
+//! Options and errors at the start.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! One tenant's data, out of one gateway's folder and into another's.
+//! Export and import of one tenant's data.
 
 use std::fs;
 use std::path::Path;
@@ -30,13 +30,13 @@ fn serve(folder: &Path) -> Gateway {
     in_files(folder, &["--rate", "0"])
 }
 
-/// Waits for its end: one process has the folder.
+/// Stops a gateway and waits for its end: only one process can use the folder.
 fn stop(mut gateway: Gateway) {
     gateway.signal(Signal::Terminate);
     assert!(gateway.end().success());
 }
 
-/// Agents in several states, notes, and things of others.
+/// Creates agents in several states, notes, and data of other tenants.
 fn fill(folder: &Path) {
     let gateway = serve(folder);
     let card = json!({ "z": [1, 2.5, null], "a": { "\u{e9}": "\u{1f980}\n" } });
@@ -101,7 +101,7 @@ fn imported_data_is_identical() {
     assert_eq!(fs::read_to_string(&again).expect("a file"), text);
 }
 
-/// Out of files, into a database, and out again.
+/// Exports from files, imports into a database, and exports again.
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 fn data_moves_unchanged_from_files_to_postgres() {
@@ -116,7 +116,7 @@ fn data_moves_unchanged_from_files_to_postgres() {
     }
     let (code, stdout, stderr) = run(database.command(&["export", "--tenant", ACME]));
     assert_eq!(code, Some(0), "{stderr}");
-    // A database keeps microseconds.
+    // Postgres stores microseconds.
     let text = fs::read_to_string(&file).expect("a file");
     assert_eq!(microseconds(&stdout), microseconds(&text));
     let (code, stdout, stderr) = run(database.command(&["export", "--tenant", GLOBEX]));
@@ -126,7 +126,7 @@ fn data_moves_unchanged_from_files_to_postgres() {
     );
 }
 
-/// Each line, with the times of notes cut off behind the microseconds.
+/// Returns the lines with the times of notes cut to microseconds.
 fn microseconds(text: &str) -> Vec<Value> {
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     for line in &mut lines {
@@ -193,7 +193,7 @@ fn import_stops_at_a_conflict_and_reports_its_progress() {
     assert_eq!((code, &*stderr), (Some(1), told));
 }
 
-/// Neither the demo's tenants, where the others were named in another process, nor any.
+/// Neither the demo's tenants nor others are created.
 #[test]
 fn export_and_import_create_no_other_tenants() {
     let (from, to, file) = (folder(), folder(), folder());

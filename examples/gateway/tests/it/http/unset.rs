@@ -1,4 +1,4 @@
-//! No tenant, no work; and no secret in what is shown.
+//! Without a tenant nothing is done, and debug output has no secrets.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A headless Chromium, by the protocol of its developer tools on two pipes: no port, and no crate for it.
+//! A headless Chromium, controlled through two pipes by the protocol of its developer tools.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use crate::support::PATIENCE;
 use crate::support::process::wait_for;
 
-/// The browser reads commands from its descriptor 3, and writes answers to 4.
+/// The browser reads commands from file descriptor 3 and writes responses to 4.
 const START: &str = r#"exec 3<&0 4>&1 </dev/null >/dev/null; exec "$0" "$@""#;
 
-/// Whether the document has been read to its end.
+/// An expression that is true when the document is complete.
 const WHOLE: &str = "document.readyState === 'complete'";
 
-/// A browser, which ends with the test.
+/// A browser that ends with the test.
 pub(crate) struct Browser {
     child: Child,
     pipes: Mutex<(ChildStdin, Receiver<Value>)>,
@@ -27,7 +27,7 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
-/// A page in a context of its own: what one has for cookies, no other has.
+/// A tab with cookies of its own.
 pub(crate) struct Tab<'b> {
     browser: &'b Browser,
     session: String,
@@ -42,7 +42,7 @@ impl Browser {
         command.args(["--disable-background-networking", "--disable-component-update"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         if is_root() {
-            // It does not start otherwise.
+            // Chromium refuses to start its sandbox as root.
             command.arg("--no-sandbox");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -61,7 +61,7 @@ impl Browser {
         Self { child, pipes: Mutex::new((stdin, answers)), next: AtomicU64::new(1), _profile: profile }
     }
 
-    /// A page of nobody who was there before.
+    /// Opens a tab without cookies.
     pub(crate) fn tab(&self) -> Tab<'_> {
         let context = self.ask(None, "Target.createBrowserContext", &json!({}));
         let target = json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
@@ -86,7 +86,7 @@ impl Browser {
         let (commands, answers) = &mut *pipes;
         write!(commands, "{message}\0").expect("chromium is there");
         loop {
-            // Events are not waited for: what they tell is asked for.
+            // Events are skipped: the tests ask for the state instead.
             let mut answer = answers.recv_timeout(PATIENCE).expect("chromium answers");
             if answer["id"] == id {
                 return if answer["error"].is_null() {
@@ -104,21 +104,21 @@ impl Tab<'_> {
         self.browser.ask(Some(&self.session), method, params)
     }
 
-    /// What an expression is in the page; `None` where it throws, or the page is just being left.
+    /// Evaluates an expression in the page; returns `None` if it throws, or if the page is being left.
     pub(crate) fn value(&self, expression: &str) -> Option<Value> {
         let params = json!({ "expression": expression, "returnByValue": true });
         let mut answer = self.browser.try_to_ask(Some(&self.session), "Runtime.evaluate", &params).ok()?;
         answer["exceptionDetails"].is_null().then(|| answer["result"]["value"].take())
     }
 
-    /// All text that is to be seen; none of a page that is not there as a whole yet, for it comes in parts.
+    /// Returns the visible text, or an empty text while the page is still loading.
     pub(crate) fn text(&self) -> String {
         self.value(&format!("{WHOLE} ? document.body.innerText : ''"))
             .and_then(|text| text.as_str().map(str::to_owned))
             .unwrap_or_default()
     }
 
-    /// The text, once something is in it.
+    /// Waits until the text contains a part, and returns the text.
     pub(crate) fn with(&self, part: &str) -> String {
         let text = wait_for(|| Some(self.text()).filter(|text| text.contains(part)));
         text.unwrap_or_else(|| panic!("no {part:?} in {:?}", self.text()))
@@ -128,7 +128,7 @@ impl Tab<'_> {
         self.ask("Page.navigate", &json!({ "url": url }));
     }
 
-    /// Asks for the page again, and waits for it: what is read then is not of the page that was left.
+    /// Reloads the page and waits until the new page is complete.
     pub(crate) fn reload(&self) {
         self.value("window.left = true, location.reload()").expect("a page");
         let again = format!("typeof window.left === 'undefined' && {WHOLE}");
@@ -136,7 +136,7 @@ impl Tab<'_> {
         assert!(came.is_some(), "the page did not come again");
     }
 
-    /// Puts a text into a field, as by its keys, once the whole form is there.
+    /// Types a text into a field, as soon as the form is complete.
     pub(crate) fn type_into(&self, id: &str, text: &str) {
         let focus =
             format!("{WHOLE} && (document.getElementById('{id}').focus(), document.activeElement.id)");
@@ -157,7 +157,7 @@ fn is_root() -> bool {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its own processes before itself. What is killed can't.
+        // A browser that is closed ends its child processes; one that is killed cannot.
         if let Ok(mut pipes) = self.pipes.lock() {
             let _ = write!(pipes.0, "{}\0", json!({ "id": 0, "method": "Browser.close" }));
         }

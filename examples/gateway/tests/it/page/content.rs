@@ -1,4 +1,4 @@
-//! What the page shows, and to whom.
+//! What the page shows to each tenant.
 
 use serde_json::json;
 
@@ -86,7 +86,7 @@ fn it_has_pages(store: &Store) {
         query = rest.split('"').next().unwrap().replace("&amp;", "&");
         assert!(query.starts_with("?status=draft&after="), "{query}");
     }
-    // Ids of one moment are in no order.
+    // Ids that were created in the same millisecond have no order.
     found.sort();
     expected.sort();
     assert_eq!((found, pages), (expected, 3));

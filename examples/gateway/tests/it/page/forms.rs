@@ -1,4 +1,4 @@
-//! What another site can't make a browser do.
+//! Forms of the page are rejected if another site sent them.
 
 use super::{form, is_form, page, sign_in};
 use crate::support::ALICE;

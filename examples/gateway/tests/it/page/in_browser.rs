@@ -1,4 +1,4 @@
-//! The page in a browser, as people see it.
+//! The page in a browser, as users see it.
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,14 @@ fn open<'b>(browser: &'b Browser, gateway: &Gateway) -> Tab<'b> {
     tab
 }
 
-/// Fills in the form that is there.
+/// Fills in the sign-in form and sends it.
 fn sign_in(tab: &Tab<'_>, principal: &str, tenant: &str) {
     tab.type_into("token", &format!("demo-{principal}"));
     tab.type_into("tenant", tenant);
     tab.press_enter();
 }
 
-/// What every test leaves in no page, whatever is shown in it.
+/// Checks that no script of a tenant's text has run.
 fn assert_nothing_ran(tab: &Tab<'_>) {
     assert_eq!(tab.value("typeof window.hostile"), Some(json!("undefined")));
 }
@@ -46,13 +46,13 @@ fn two_tenants_in_one_browser_see_only_their_own() {
     let html = |tab: &Tab<'_>| tab.value("document.documentElement.outerHTML").unwrap().to_string();
     for (tab, own, other) in [(&alice, "acme", "globex"), (&bob, "globex", "acme")] {
         tab.reload();
-        // The last of what was registered: a page that has it has all.
+        // This agent was registered last, so a page that shows it shows all.
         let text = tab.with("of-all");
         assert!(text.contains(&format!("of-{own}")) && text.contains(&format!("{own} knows")), "{text}");
         assert!(text.contains("shared by the platform"), "{text}");
         assert!(!html(tab).contains(other), "{}", html(tab));
     }
-    // No script reads the cookie.
+    // Scripts cannot read the cookie.
     assert_eq!(alice.value("document.cookie"), Some(json!("")));
     let click = "document.querySelector('header button').click()";
     alice.value(click);
@@ -92,7 +92,7 @@ fn hostile_text_is_escaped_and_the_policy_blocks_scripts() {
     assert!(text.contains("<script>window.hostile=1</script>"), "{text}");
     assert_eq!(tab.value("document.images.length"), Some(json!(0)));
     assert_nothing_ran(&tab);
-    // As if the escaping had been forgotten.
+    // Inserts markup as if the escaping were missing.
     tab.value("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hostile=1\">')");
     tab.value(
         "document.head.append(Object.assign(document.createElement('script'), { text: 'window.hostile=1' }))",
@@ -139,7 +139,7 @@ fn platform_page_shows_tenants_and_live_counts() {
     let row = tab.value(row).expect("a row").to_string();
     assert!(row.contains("acme") && row.contains("active\\t1\\t0\\t0\\t0\\t0\\t0\\t1"), "{row}");
     assert!(text.contains("initech") && !text.contains("acme knows"), "{text}");
-    // And the numbers change by themselves.
+    // The numbers are updated without a reload.
     register(&gateway, BOB, &json!({ "name": "begun" }));
     let row =
         "[...document.querySelectorAll('tr')].find((row) => row.innerText.includes('globex')).innerText";

@@ -1,4 +1,4 @@
-//! The page `/`, as a browser asks for it, and in a browser.
+//! The page `/`, over HTTP and in a browser.
 
 mod chromium;
 mod content;
@@ -12,7 +12,7 @@ use crate::support::Who;
 use crate::support::call::{Answer, Call};
 use crate::support::process::Gateway;
 
-/// A form as a browser sends it from the page itself.
+/// Returns a form as a browser sends it from the page itself.
 pub(crate) fn form(path: &str, fields: &str) -> Call {
     let call =
         Call::new("POST", path).field("Origin", "http://gateway").field("Sec-Fetch-Site", "same-origin");
@@ -23,12 +23,12 @@ pub(crate) fn try_to_sign_in(gateway: &Gateway, token: &str, tenant: &str) -> An
     form("/sign-in", &format!("token={token}&tenant={tenant}")).send(gateway.address)
 }
 
-/// The cookie that an answer sets, as a request has it.
+/// Returns the cookie that a response sets, as a request sends it.
 pub(crate) fn cookie_of(answer: &Answer) -> Option<String> {
     answer.field("set-cookie").and_then(|field| field.split(';').next()).map(str::to_owned)
 }
 
-/// The cookie of who has signed in.
+/// Signs in and returns the session cookie.
 pub(crate) fn sign_in(gateway: &Gateway, (principal, tenant): Who) -> String {
     let answer = try_to_sign_in(gateway, &format!("demo-{principal}"), tenant);
     assert_eq!((answer.status, answer.field("location")), (303, Some("/")), "{answer:?}");
@@ -39,7 +39,7 @@ pub(crate) fn page(gateway: &Gateway, cookie: &str, query: &str) -> Answer {
     Call::get(&format!("/{query}")).field("Cookie", cookie).send(gateway.address)
 }
 
-/// Whether it is the form to sign in.
+/// Returns whether the response is the sign-in form.
 pub(crate) fn is_form(answer: &Answer) -> bool {
     answer.status == 200 && answer.body.contains("action=\"/sign-in\"") && !answer.body.contains("<table")
 }

@@ -1,4 +1,4 @@
-//! What the platform's page has besides: all tenants, and how many agents each has.
+//! The platform's page also shows all tenants and the numbers of their agents.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::support::{ALICE, BOB, OPERATOR};
 
 on_each_store![platform_page_shows_tenants_with_counts, platform_page_lists_tenants_in_pages];
 
-/// The numbers in the row of a tenant: those of each state, and all.
+/// Returns the numbers in a tenant's row: one per state, and the total.
 fn numbers(body: &str, tenant: &str) -> Vec<u64> {
     let row = body
         .split("<tr>")
@@ -27,19 +27,19 @@ fn platform_page_shows_tenants_with_counts(store: &Store) {
     let gateway = store.start();
     active(&gateway, ALICE, &json!({ "name": "used" }));
     register(&gateway, ALICE, &json!({ "name": "begun" }));
-    // What a tenant calls shared is shared with nobody, and is its own all the same.
+    // An agent that a tenant marks as shared is not shared, and counts as the tenant's own.
     active(&gateway, BOB, &json!({ "name": "used", "visibility": "shared" }));
     active(&gateway, OPERATOR, &json!({ "name": "of-all", "visibility": "shared" }));
     active(&gateway, OPERATOR, &json!({ "name": "of-all-too", "visibility": "shared" }));
     let body = page(&gateway, &sign_in(&gateway, OPERATOR), "").body;
     let tenants = body.split("<h2 id=\"agents\">").next().unwrap();
-    // Draft, pending approval, active, rejected, suspended, deprecated, all.
+    // Draft, pending approval, active, rejected, suspended, deprecated, total.
     assert_eq!(numbers(tenants, ACME), [1, 0, 1, 0, 0, 0, 2]);
     assert_eq!(numbers(tenants, GLOBEX), [0, 0, 1, 0, 0, 0, 1]);
     assert_eq!(numbers(tenants, ">platform<"), [0, 0, 2, 0, 0, 0, 2]);
     assert_eq!(numbers(tenants, ">initech<"), [0; 7]);
     assert!(tenants.contains("<span class=\"status suspended\">suspended</span>"), "initech");
-    // In another tenant the operator sees what that sees.
+    // In another tenant, the operator sees what its members see.
     let in_acme = page(&gateway, &sign_in(&gateway, ("operator", ACME)), "").body;
     assert!(!in_acme.contains(GLOBEX) && !in_acme.contains(">initech<"), "{in_acme}");
 }

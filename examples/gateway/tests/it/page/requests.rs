@@ -1,4 +1,4 @@
-//! Methods, header fields, and what the page is made of besides.
+//! Methods, header fields, and the page's script and style.
 
 use super::{form, page, sign_in, try_to_sign_in};
 use crate::support::ALICE;
@@ -100,7 +100,7 @@ fn script_and_style_need_no_session() {
     let style = Call::get("/page.css").send(gateway.address);
     assert_eq!(style.field("content-type"), Some("text/css; charset=utf-8"));
     assert!(!style.body.contains("url(") && !style.body.contains("@import"));
-    // What the policy would keep from running is not there in the first place.
+    // The page has no inline code, which the policy would block.
     let page = page(&gateway, &sign_in(&gateway, ALICE), "");
     assert_eq!(page.body.matches("<script").count(), 1);
     assert!(page.body.contains("<script src=\"/page.js\" defer></script>") && !page.body.contains(" style="));

@@ -1,4 +1,4 @@
-//! Who is signed in, and for how long.
+//! Sessions of the page: sign-in, sign-out and expiry.
 
 use super::{cookie_of, form, is_form, page, sign_in, try_to_sign_in};
 use crate::support::agents::call;
@@ -28,7 +28,7 @@ fn page_without_session_is_the_sign_in_form(store: &Store) {
         assert_eq!(page(&gateway, cookie, ""), answer, "{cookie}");
     }
     assert_eq!(page(&gateway, &format!("__Host-gateway={}", "0".repeat(64)), "?status=draft"), answer);
-    // Neither the token nor the id is in the cookie; and its name with TLS is not its name without.
+    // A cookie with a token or with the name that is used with TLS is not a session.
     let cookie = sign_in(&gateway, ALICE);
     let (name, id) = cookie.split_once('=').expect("a cookie");
     assert!(name == "__Host-gateway" && id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -94,7 +94,7 @@ fn page_of_a_suspended_tenant_is_not_shown(store: &Store) {
     assert_eq!(answer.status, 403);
     assert!(answer.body.contains("suspended") && !answer.body.contains("<table"), "{answer:?}");
     assert_eq!(page(&gateway, &other, "").status, 200);
-    // Nobody has to stay signed in for that.
+    // A user can sign out although the tenant is suspended.
     assert_eq!(form("/sign-out", "").field("Cookie", &cookie).send(gateway.address).status, 303);
     let resume = call(OPERATOR, "POST", &format!("/v1/tenants/{GLOBEX}/resume")).send(gateway.address);
     assert_eq!(resume.status, 200);
@@ -110,7 +110,7 @@ fn session_ends_at_sign_out(store: &Store) {
     assert!(gone.starts_with("__Host-gateway=; Path=/; Max-Age=0;"), "{gone}");
     assert!(is_form(&page(&gateway, &cookie, "")), "who kept the cookie has nothing by it");
     assert!(!is_form(&page(&gateway, &other, "")));
-    // Who signs in again has one session, and not two.
+    // A second sign-in replaces the session of the browser.
     let again =
         form("/sign-in", "token=demo-alice&tenant=acme").field("Cookie", &other).send(gateway.address);
     assert_eq!(again.status, 303);
@@ -122,7 +122,7 @@ fn session_ends_at_sign_out(store: &Store) {
 fn session_expires() {
     let gateway = Gateway::with(&["--rate", "0", "--session", "1"]);
     let cookie = sign_in(&gateway, ALICE);
-    // Though it is used all the time.
+    // Requests do not extend the session.
     let ended = wait_for(|| is_form(&page(&gateway, &cookie, "")).then_some(()));
     assert!(ended.is_some());
 }

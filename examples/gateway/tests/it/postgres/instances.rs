@@ -23,7 +23,7 @@ fn tenant(number: usize) -> String {
     format!("5eed0000-0000-4000-8000-{number:012x}")
 }
 
-/// As many tenants, each with a principal of its own.
+/// Writes a principals file with [`TENANTS`] tenants, each with one principal.
 fn census(file: &tempfile::TempDir) -> PathBuf {
     let tenants: Vec<_> = (0..TENANTS)
         .map(|number| json!({ "id": tenant(number), "slug": format!("t{number}"), "status": "active" }))
@@ -41,10 +41,10 @@ fn call(number: usize, method: &str, path: &str) -> Call {
     call.of(&tenant(number))
 }
 
-/// What a tenant was told of its agents: by name, the id, the revision and the description.
+/// The acknowledged state of a tenant's agents: by name, the id, the revision and the description.
 type Told = BTreeMap<String, (String, u64, String)>;
 
-/// A tenant that works on its agents, by whichever instance answers.
+/// A tenant that changes its agents through whichever instance answers.
 struct Tenant<'t> {
     number: usize,
     told: Told,
@@ -53,8 +53,8 @@ struct Tenant<'t> {
 }
 
 impl Tenant<'_> {
-    /// The answer of the next instance that gives one. Whether one that gave none did what it was asked, is not known:
-    /// so only what may be asked twice goes this way.
+    /// Returns the response of the next instance that answers. A killed instance may have executed the request too, so
+    /// the request must be safe to repeat.
     fn ask(&mut self, call: &Call) -> Answer {
         for _ in 0..self.instances.len() {
             self.turn += 1;
@@ -69,7 +69,7 @@ impl Tenant<'_> {
         let name = format!("a-{}-{place}", self.number);
         let body = json!({ "name": name, "description": "first" }).to_string();
         let answer = self.ask(&call(self.number, "POST", "/v1/agents").json(&body));
-        // By the one that was killed it may have been registered already.
+        // The killed instance may have registered the agent already.
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         let agent = answer.json();
         let id = agent["id"].as_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ impl Tenant<'_> {
             .field("If-Match", &format!("\"{revision}\""))
             .json(&json!({ "description": description }).to_string());
         let answer = self.ask(&change);
-        // 412: the one that was killed did it, and nobody heard.
+        // 412: the killed instance made the change, but its response was lost.
         let agent = match answer.status {
             200 => answer.json(),
             412 => self.ask(&call(self.number, "GET", &format!("/v1/agents/{id}"))).json(),
@@ -102,7 +102,7 @@ impl Tenant<'_> {
         assert_eq!((foreign.status, &foreign), (404, &absent));
     }
 
-    /// All that it was told is there, as it was told, and nothing else.
+    /// Checks that the list contains exactly the acknowledged agents.
     fn check_page(&self, page: &Value) {
         let agents = page["agents"].as_array().unwrap();
         assert_eq!(page["next"], Value::Null);
@@ -141,7 +141,7 @@ fn killing_one_of_two_instances_loses_and_leaks_nothing() {
             .map(|writer| {
                 let (instances, is_over, rounds) = (&instances, &is_over, &rounds);
                 scope.spawn(move || {
-                    // The last tenant is the one whose agent the others ask for.
+                    // The last tenant owns the agent that the others try to read.
                     let numbers = (writer..TENANTS - 1).step_by(WRITERS);
                     let mut tenants: Vec<_> = numbers
                         .map(|number| Tenant { number, told: Told::new(), instances, turn: number })
@@ -171,10 +171,10 @@ fn killing_one_of_two_instances_loses_and_leaks_nothing() {
         one.signal(Signal::Kill);
         turns(6 * WRITERS);
         drop(end);
-        // By writer: the tenants that it had.
+        // In the order of the writers and their tenants.
         writers.into_iter().flat_map(|writer| writer.join().expect("all was as it was told")).collect()
     });
-    // By the instance that is left, and by one that comes later.
+    // The remaining instance and a new one agree.
     let late = start();
     let numbers = (0..WRITERS).flat_map(|writer| (writer..TENANTS - 1).step_by(WRITERS));
     let mut agents = 0;

@@ -1,4 +1,4 @@
-//! Instances of the service that share a Postgres. What it answers is tested with the memory's, in `tests/http`.
+//! Instances of the service that share a Postgres database. The module `http` tests their responses, on each store.
 
 mod instances;
 mod migrate;

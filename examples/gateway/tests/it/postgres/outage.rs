@@ -1,4 +1,4 @@
-//! The database fails, and comes back.
+//! Outages of the database.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -27,7 +27,7 @@ fn assert_unavailable(answer: &Answer) {
     }
 }
 
-/// What one tenant wrote: what was tried, and what was acknowledged.
+/// The notes that one writer tried to create, and those that were acknowledged.
 #[derive(Default)]
 struct Written {
     tried: BTreeSet<String>,
@@ -35,7 +35,7 @@ struct Written {
     refused: usize,
 }
 
-/// Waits until each has made some more.
+/// Waits until each writer has created some more notes.
 fn go_on(made: &[AtomicUsize]) {
     for made in made {
         let wanted = made.load(SeqCst) + 5;
@@ -127,7 +127,7 @@ fn requests_without_database_get_503_in_time() {
     let note = post(&gateway, "alice", ACME, "one").json();
     drop(database);
     let path = format!("/v1/notes/{}", note["id"].as_str().unwrap());
-    // What it knows of the tenant is as old as the connection by which it heard of it, of whose end it hears too.
+    // The gateway uses cached tenants until it notices that the listening connection has ended.
     let whoami = Call::get("/v1/whoami").by("alice").of(ACME);
     wait_for(|| (whoami.send(gateway.address).status != 200).then_some(())).expect("it hears of the end");
     for call in ["GET /v1/notes", "GET /v1/whoami", &format!("GET {path}"), &format!("DELETE {path}")] {
@@ -168,7 +168,7 @@ fn blocked_tenant_leaves_connections_to_others() {
     assert_eq!(texts(&gateway, "alice", ACME), [""; 0]);
 }
 
-/// The server is there, and does not come to an answer.
+/// The server runs, but cannot answer.
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 fn locked_table_gives_503_in_time() {

@@ -33,7 +33,7 @@ fn texts(gateway: &Gateway, tenant: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is made, changed and deleted by one is so for the other, and for no other tenant.
+/// Checks that one instance's changes are visible through the other, and not to another tenant.
 fn assert_shared(one: &Gateway, other: &Gateway) {
     let id = create(one, ACME, "one");
     let path = format!("/v1/notes/{id}");
@@ -79,12 +79,12 @@ fn instances_of_one_database_share_the_cache() {
     let store = database.ask("SELECT replace(id::text, '-', '') FROM gateway.store");
     let key = format!("t:{}:cache:notes:{}:{}", ACME.replace('-', ""), store[0], id.replace('-', ""));
     assert_eq!(redis.ask::<u32>(&format!("EXISTS {key}")), 1, "{:?}", redis.ask::<Vec<String>>("KEYS *"));
-    // The cache answers for both.
+    // Both instances answer from the cache.
     database.operate("UPDATE gateway.notes SET text = 'changed by hand'");
     for gateway in [&one, &other] {
         assert_eq!(ask(gateway, ACME, &read, "").1["text"], "cached");
     }
-    // And for no other database, in which the same tenants are.
+    // An instance of another database with the same tenants does not.
     let elsewhere = Database::migrated_with(&[]);
     assert_eq!(ask(&cached(&elsewhere), ACME, &read, "").0, 404);
 }

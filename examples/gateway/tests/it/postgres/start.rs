@@ -1,4 +1,4 @@
-//! Why it does not start with a database.
+//! Errors at the start with a database.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::call::Call;
 use crate::support::database::{Database, KEY};
 use crate::support::process::{Gateway, command, run};
 
-/// What the program says when it does not start.
+/// Returns the error of a program that does not start.
 fn refused(command: Command) -> String {
     let (code, stdout, stderr) = run(command);
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
@@ -67,7 +67,7 @@ fn help_names_the_variables_and_not_their_values() {
         assert_eq!(code, Some(0));
         assert!(!help.contains("s3cret") && help.contains("[env: TENANCY_KEY]"), "{help}");
         let named = variables.iter().filter(|name| help.contains(&format!("[env: {name}]"))).count();
-        // Where things are kept is said to each command; who owns it, to one.
+        // All commands take the store's options; only `migrate` takes the administrator's URL.
         assert_eq!(named, if arguments.len() == 1 { 3 } else { 4 }, "{help}");
     }
 }

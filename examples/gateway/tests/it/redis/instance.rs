@@ -1,4 +1,4 @@
-//! An instance of the service, in this process.
+//! An instance of the service in the test's process.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// What an instance answers: the status, when to come again, and the body.
+/// A response of an instance.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ pub(crate) fn instance(redis: Option<SharedRedis>, arguments: &[&str]) -> impl H
     service(&config, Census::demo().unwrap(), outside, CancellationToken::new()).unwrap()
 }
 
-/// A request of the operator's, for a tenant.
+/// Sends a request of the operator for a tenant.
 pub(crate) async fn ask(service: &impl HttpService, tenant: &str, call: &str, body: &str) -> Answer {
     let (method, path) = call.split_once(' ').expect("a method and a path");
     let request = Request::builder().method(method).uri(path).header("X-Tenant-ID", tenant);
@@ -47,7 +47,7 @@ pub(crate) async fn ask(service: &impl HttpService, tenant: &str, call: &str, bo
     Answer { status, retry_after, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
-/// How many of so many requests to each of some instances are served, and the answer to those that are not.
+/// Sends `each` requests to each instance; returns the number of those served, and the response to the others.
 pub(crate) async fn ask_each<S: HttpService>(
     instances: &[&S],
     tenant: &str,
@@ -63,7 +63,7 @@ pub(crate) async fn ask_each<S: HttpService>(
     (served as u64, first)
 }
 
-/// A burst, and at a token a second no more than comes meanwhile: on a machine that is not held up, nothing.
+/// Checks that a burst passed, plus at most the one token per second that was added since then.
 pub(crate) fn assert_burst(passed: u64, burst: u64, since: Instant) {
     let most = burst + since.elapsed().as_secs();
     assert!((burst..=most).contains(&passed), "{passed}, and not {burst} to {most}");

@@ -1,4 +1,4 @@
-//! A tenant's limit is one for all instances.
+//! A tenant's rate limit applies to all instances together.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ async fn instances_share_one_burst_per_tenant() {
     assert_burst(ask_each(&[&third], ACME, 20).await.0, 0, start);
 }
 
-/// Byte for byte.
+/// The responses are equal byte for byte.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn shared_limit_rejects_like_a_local_one() {
@@ -62,7 +62,7 @@ async fn keys_have_the_tenants_prefix_and_expire() {
         assert_eq!(changed.json()["text"], json!("two"));
         assert_eq!(ask(&service, tenant, &format!("GET {path}"), "").await, changed);
     }
-    // So many that they are counted for a while.
+    // So many requests that the buckets' keys exist for a while.
     for tenant in [ACME, GLOBEX] {
         ask_each(&[&service], tenant, 15).await;
     }
@@ -80,7 +80,7 @@ async fn keys_have_the_tenants_prefix_and_expire() {
     }
 }
 
-/// Another program's work: that tenant's limit is each instance's own then.
+/// If another program wrote the key, each instance limits the tenant by itself.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn foreign_value_in_the_bucket_key_keeps_the_limit() {
@@ -96,7 +96,7 @@ async fn foreign_value_in_the_bucket_key_keeps_the_limit() {
         let (passed, refused) = ask_each(&[&service], ACME, 40).await;
         assert_burst(passed, 20, start);
         assert_eq!(refused.expect("a refusal").status, 429, "{line}");
-        // It is no reason to leave Redis.
+        // The instance still uses Redis for other tenants.
         let () = server.ask("DEL t:6ba7b8109dad41d180b400c04fd430c8:limit:requests");
         ask_each(&[&service], GLOBEX, 15).await;
         assert_eq!(server.ask::<u8>("EXISTS t:6ba7b8109dad41d180b400c04fd430c8:limit:requests"), 1);

@@ -1,4 +1,4 @@
-//! Instances of the service that share a Redis.
+//! Instances of the service that share a Redis server.
 
 mod instance;
 mod limits;

@@ -1,4 +1,4 @@
-//! Notes are cached for their tenant, and for their store.
+//! The cache of notes is separate for each tenant and each store.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use crate::support::{ACME, GLOBEX, PATIENCE};
 const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
 const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
 
-/// A store that counts how often a note is read, and can be held up.
+/// A store that counts reads and can delay changes.
 #[derive(Clone)]
 struct Counted(Arc<Store>);
 
 struct Store {
     notes: MemoryNotes,
     reads: AtomicUsize,
-    /// A permit for each change that may end.
+    /// One permit for each change that may complete.
     changes: Semaphore,
 }
 
@@ -66,7 +66,7 @@ impl Notes for Counted {
         self.0.notes.get(id)
     }
 
-    /// It is changed at once, and told later.
+    /// Changes the note at once, and returns once there is a permit.
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>> {
         let updated = self.0.notes.update(id, text);
         Box::pin(async move {
@@ -93,7 +93,7 @@ async fn create(notes: &impl Notes, tenant: TenantId, text: &str) -> Uuid {
     TenantContext::scope(tenant, || notes.create(text.to_owned())).await.expect("a note").id
 }
 
-/// Waits until a note has a text.
+/// Waits until a note has the expected text.
 async fn becomes(notes: &impl Notes, tenant: TenantId, id: Uuid, expected: &str) {
     let changed = async {
         while text(notes, tenant, id).await.as_deref() != Some(expected) {
@@ -179,7 +179,7 @@ async fn restored_note_replaces_cached_absence() {
     assert_eq!(text(&notes, B, note.id).await, None);
 }
 
-/// Notes that have the same id in each tenant.
+/// A store whose notes have the same id in each tenant.
 struct SameId;
 
 impl Notes for SameId {
@@ -259,7 +259,7 @@ async fn store_does_not_read_another_stores_cache() {
     let first = CachedNotes::new(Counted::new(), server.shared().await);
     let id = create(&first, A, "one").await;
     assert_eq!(text(&first, A, id).await.as_deref(), Some("one"));
-    // The process starts again, and its memory is empty.
+    // After a restart of the process, its memory is empty.
     let second = CachedNotes::new(Counted::new(), server.shared().await);
     assert_eq!(text(&second, A, id).await, None);
     assert_eq!(text(&first, A, id).await.as_deref(), Some("one"), "nor does it tell another");
@@ -298,7 +298,7 @@ async fn cancelled_update_leaves_no_old_note_in_the_cache() {
     becomes(&notes, A, id, "two").await;
 }
 
-/// A connection on which nothing can be removed.
+/// A connection that fails to remove keys.
 #[derive(Clone)]
 struct Keeps(SharedRedis);
 
@@ -381,7 +381,7 @@ async fn cached_note_is_not_found_by_another_tenant() {
     assert_eq!(listed["notes"], serde_json::json!([]));
 }
 
-/// What is shown has no address and no note.
+/// Debug output contains neither the address nor a note.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn what_is_shown_has_no_secret() {

@@ -1,4 +1,4 @@
-//! Redis fails, and comes back.
+//! Outages of Redis.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -19,10 +19,10 @@ use crate::support::redis_server::Server;
 use crate::support::{ACME, GLOBEX, INITECH, PATIENCE, PLATFORM};
 
 const LIMIT: [&str; 4] = ["--rate", "1", "--burst", "10"];
-/// Longer than a machine is held up for, mostly.
+/// A time-out that a busy machine rarely reaches.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Waits until an instance counts by Redis.
+/// Waits until an instance uses Redis for its limit.
 async fn is_shared(server: &Server, service: &impl HttpService) {
     let () = server.ask("FLUSHALL");
     let counts = async {
@@ -64,7 +64,7 @@ async fn instances_limit_by_themselves_during_an_outage() {
     assert_burst(ask_each(&[&one, &other], ACME, 10).await.0, 10, start);
 }
 
-/// The connection is there, and no answer comes.
+/// The connection stays open, but Redis does not answer.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn stalled_redis_does_not_block_requests() {
@@ -80,7 +80,8 @@ async fn stalled_redis_does_not_block_requests() {
     assert_eq!(refused.expect("a limit").status, 429);
 }
 
-/// A way to the server that loses what is sent on its first connections, and does not end them.
+/// Starts a proxy to the server. Once `is_lost` is set, the proxy drops what is sent on existing connections, without
+/// closing them.
 fn way_that_is_lost(server: &Server, is_lost: &Arc<AtomicBool>) -> RedisUrl {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -113,7 +114,7 @@ async fn silently_lost_connection_is_replaced() {
     let way = way_that_is_lost(&server, &is_lost);
     let redis = SharedRedis::connect(&way, LONGEST).await.expect("a connection");
     let service = instance(Some(redis), &LIMIT);
-    // So many that they are counted for a while.
+    // So many requests that the bucket's key exists for a while.
     ask_each(&[&service], GLOBEX, 10).await;
     assert_eq!(server.ask::<usize>("DBSIZE"), 1);
     is_lost.store(true, SeqCst);
@@ -156,7 +157,7 @@ fn log_reports_beginning_and_end_of_outages() {
         asked.expect("it is told");
     }
     let log = gateway.stderr.text();
-    // On a machine that is held up there may be more than two outages, and no failure is told without an end.
+    // A busy machine can cause more than two outages. Each reported beginning has an end, except perhaps the last.
     let (begun, ended) = (log.matches("Redis fails").count(), log.matches("Redis answers again").count());
     assert!(ended >= 2 && (ended..=ended + 1).contains(&begun), "{log}");
     let shown = log + &gateway.stdout.text();

@@ -1,4 +1,4 @@
-//! The script gives what `TenantLimiter` gives.
+//! The Lua script agrees with `TenantLimiter`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::redis_server::Server;
 const SCRIPT: &str = include_str!("../../../src/limit/gcra.lua");
 const BUCKET: &str = "t:00000000000000000000000000000001:limit:requests";
 
-/// The script on a clock of the test's, which keys don't run out by.
+/// Returns the script with the test's clock, and without expiry of keys.
 fn on_our_clock() -> Script {
     let (server_time, time_to_live) = ("redis.call('TIME')", "math.ceil(wait / 1000000)");
     assert!(SCRIPT.contains(server_time) && SCRIPT.contains(time_to_live));
@@ -33,7 +33,7 @@ impl Rng {
     }
 }
 
-/// Both, step by step, on a clock that sometimes goes back. Gives how many were refused.
+/// Compares the script with the limiter on a clock that sometimes goes back; returns the number of rejections.
 fn compare(raw: &mut Connection, rate: u32, burst: u32, random: &mut Rng) -> usize {
     let (rate, burst) = (NonZeroU32::new(rate).unwrap(), NonZeroU32::new(burst).unwrap());
     let mut limiter = TenantLimiter::<1>::new(Quota::per_second(rate).burst(burst));
@@ -83,7 +83,7 @@ async fn bucket_expires_when_it_is_full() {
     for taken in 1..=100 {
         assert_eq!(slow.take(TenantId::PLATFORM).await.unwrap(), Ok(()));
         let ttl: i64 = server.ask(&format!("PTTL {BUCKET}"));
-        // What is full is gone, and on a machine that is held up that may be at once.
+        // A full bucket has no key. On a busy machine, the first ones fill up at once.
         assert!(ttl <= taken * 1000 && (ttl > 0 || taken < 50), "{ttl}");
     }
     let mut refused = None;

@@ -1,4 +1,4 @@
-//! Why it does not start with a Redis. No server is needed to see it.
+//! Errors at the start with a Redis URL. Most of them need no server.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::thread;
 use crate::support::process::{command, run};
 use crate::support::redis_server::Server;
 
-/// What the program says of a URL with the password `s3cret`.
+/// Returns the program's error for a URL with the password `s3cret`.
 fn refused(url: &str) -> String {
     let mut by_variable = command(&[]);
     by_variable.env("REDIS_URL", url);
@@ -18,14 +18,14 @@ fn refused(url: &str) -> String {
     stderr
 }
 
-/// A server that says the same to all who connect, or nothing.
+/// Starts a server that sends the same line in reply to everything; returns its address and a URL.
 fn server_that_says(line: &'static [u8]) -> (String, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let url = format!("redis://somebody:s3cret@{address}/3");
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            // A client says four things at once when it connects.
+            // A client sends four commands at once when it connects.
             let lines = line.repeat(4);
             thread::spawn(move || {
                 while matches!(stream.read(&mut [0; 1024]), Ok(1..)) && stream.write_all(&lines).is_ok() {}

@@ -1,4 +1,4 @@
-//! Requests and answers, as bytes on a connection.
+//! Requests and responses as bytes on a connection.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ impl Call {
         Self { head: format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n"), body: String::new() }
     }
 
-    /// A GET that takes whom it asks for another.
+    /// A GET with another `Host`.
     pub(crate) fn get_of_host(path: &str, host: &str) -> Self {
         Self { head: format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n"), body: String::new() }
     }
@@ -33,7 +33,7 @@ impl Call {
         self
     }
 
-    /// By one of the demo's principals.
+    /// Adds the token of one of the demo's principals.
     pub(crate) fn by(self, name: &str) -> Self {
         self.field("Authorization", &format!("Bearer demo-{name}"))
     }
@@ -63,12 +63,12 @@ impl Call {
         (self.head() + &self.body).into_bytes()
     }
 
-    /// The answer, on a connection of its own.
+    /// Sends the request on a new connection and returns the response.
     pub(crate) fn send(&self, address: SocketAddr) -> Answer {
         Connection::to(address).ask(self)
     }
 
-    /// The answer, if all of it comes: the process may end before.
+    /// Returns the response if it is complete: the process may end before.
     pub(crate) fn try_send(&self, address: SocketAddr) -> Option<Answer> {
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -82,11 +82,11 @@ impl Call {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// In lower case, without the date.
+    /// The header lines with names in lower case, without the date.
     pub(crate) fields: Vec<String>,
     pub(crate) body: String,
 }
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-/// A connection, and what was read from it and not yet looked at.
+/// A connection, and the bytes that were read but not returned yet.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     read: Vec<u8>,
@@ -131,7 +131,7 @@ impl Connection {
         Self::new(TcpStream::connect(address).expect("a connection"))
     }
 
-    /// A reader that is soon full.
+    /// Connects with a small receive buffer.
     pub(crate) fn with_small_buffer(address: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let stream = runtime.block_on(async {
@@ -158,7 +158,7 @@ impl Connection {
         self.stream.write_all(bytes).expect("written");
     }
 
-    /// Reads some more; false at the end.
+    /// Reads more bytes; returns `false` at the end.
     fn more(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
@@ -167,15 +167,15 @@ impl Connection {
                 length > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            // A signal to a thread, and nothing about the connection.
+            // A signal interrupted the thread; the connection is intact.
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
         }
     }
 
-    /// What comes up to and with a text.
+    /// Reads up to and including a text.
     pub(crate) fn until(&mut self, end: &str) -> String {
-        // A stream is kept alive by comments: no read of it takes too long, and it may go on for good.
+        // Keep-alive comments of a stream end each read early, so the whole wait needs a deadline.
         let end_of_patience = Instant::now() + PATIENCE;
         let mut searched = 0;
         loop {
@@ -183,14 +183,14 @@ impl Connection {
             if let Some(at) = rest.windows(end.len()).position(|part| part == end.as_bytes()) {
                 return self.take(searched + at + end.len());
             }
-            // All but what may be its beginning.
+            // The last bytes may be the beginning of the text.
             searched = self.read.len().saturating_sub(end.len() - 1);
             let goes_on = Instant::now() < end_of_patience && self.more();
             assert!(goes_on, "no {end:?} in {:?}", String::from_utf8_lossy(&self.read));
         }
     }
 
-    /// All that comes, up to the connection's end.
+    /// Reads up to the end of the connection.
     pub(crate) fn rest(&mut self) -> String {
         let end_of_patience = Instant::now() + PATIENCE;
         while self.more() {
@@ -206,7 +206,7 @@ impl Connection {
         String::from_utf8(self.read.drain(..length).collect()).expect("UTF-8")
     }
 
-    /// An answer without its body: of a stream, say.
+    /// Reads the head of a response, such as that of a stream.
     pub(crate) fn answer_head(&mut self) -> Answer {
         Answer::of_head(&self.until("\r\n\r\n"))
     }
@@ -220,7 +220,7 @@ impl Connection {
     }
 }
 
-/// The field with its name in lower case.
+/// Returns the header line with its name in lower case.
 fn lower(line: &str) -> String {
     let (name, value) = line.split_once(':').unwrap_or((line, ""));
     format!("{}:{value}", name.to_ascii_lowercase())

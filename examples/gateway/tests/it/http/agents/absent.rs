@@ -1,4 +1,4 @@
-//! Absent and foreign: the same bytes, whatever is asked.
+//! Responses for absent and for foreign agents are equal byte for byte.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ on_each_store![
     foreign_name_looks_like_an_absent_one,
 ];
 
-/// All that is done with one agent: methods, what follows its id, and whether the body and the condition are sent.
+/// All requests about one agent: method, path after the id, and whether a body and a condition are sent.
 const ALL: [(&str, &str); 11] = [
     ("GET", ""),
     ("HEAD", ""),
@@ -30,7 +30,7 @@ const ALL: [(&str, &str); 11] = [
     ("OPTIONS", ""),
 ];
 
-/// With conditions that are right, wrong and missing.
+/// Sends requests with right, wrong and missing conditions.
 fn answers(gateway: &Gateway, who: Who, id: &str) -> Vec<Answer> {
     let mut answers = Vec::new();
     for (method, path) in ALL {
@@ -44,7 +44,7 @@ fn answers(gateway: &Gateway, who: Who, id: &str) -> Vec<Answer> {
             }
             let mut connection = crate::support::call::Connection::to(gateway.address);
             connection.write(&call.bytes());
-            // A HEAD has the length of what it does not send.
+            // The response to HEAD has the length of the body that is not sent.
             let answer = if method == "HEAD" { connection.answer_head() } else { connection.answer() };
             answers.push(answer);
         }
@@ -67,7 +67,7 @@ fn foreign_agent_looks_like_an_absent_one(store: &Store) {
     for id in ["no-id", "%00"] {
         assert_eq!(ask(&gateway, BOB, "GET", &format!("/v1/agents/{id}")), absent[0], "{id}");
     }
-    // And nothing was done.
+    // Nothing was changed.
     assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{in_use}")).json(), before);
     assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{draft}")).json()["status"], "draft");
 }
@@ -91,6 +91,6 @@ fn foreign_name_looks_like_an_absent_one(store: &Store) {
     for name in ["secret", "Secret", "%00", "a%20b", &"x".repeat(64)] {
         assert_eq!(by_name(name), absent, "{name}");
     }
-    // Bob may take the name himself, and is told nothing.
+    // Bob can use the same name, and learns nothing.
     register(&gateway, BOB, &json!({ "name": "secret" }));
 }

@@ -1,4 +1,4 @@
-//! What is sent, and how much of it.
+//! Form and size of request bodies.
 
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn names_an_invalid_member_without_repeating_it(store: &Store) {
     assert_eq!(ask(&gateway, ALICE, "GET", "/v1/agents/count").json(), json!({ "count": 0 }));
 }
 
-/// Each character as an escape of six bytes.
+/// Writes each character as an escape of six bytes.
 fn escaped(length: usize) -> String {
     format!(r#"{{"name":"large","card":{{"t":"{}"}}}}"#, "\\u0041".repeat(length))
 }
@@ -67,7 +67,7 @@ fn accepts_cards_of_64_kib_in_any_encoding(store: &Store) {
     let answer = send(&escaped(most));
     assert_eq!((answer.status, answer.json()["card"]["t"].as_str().map(str::len)), (201, Some(most)));
     assert_eq!(send(&escaped(most + 1)).problem(), "gateway:agent-form");
-    // The same, written shortly.
+    // The same card without escapes.
     assert_eq!(send(&json!({ "name": "large", "card": { "t": "A".repeat(most) } }).to_string()).status, 200);
 }
 

@@ -1,4 +1,4 @@
-//! A2A's agent cards, in and out.
+//! A2A agent cards.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn card_round_trips(store: &Store) {
         ask(&gateway, BOB, "GET", &format!("/v1/agents/{id}/card")).problem(),
         "gateway:no-such-agent"
     );
-    // And by what the agent is, not by its card.
+    // Another tenant can register the same card.
     let other = json!({ "name": "other", "card": got.json() });
     assert_eq!(post(&gateway, BOB, "/v1/agents/from-card", &other).status, 201);
 }

@@ -1,4 +1,4 @@
-//! Changes are made of the revision that they name.
+//! Preconditions: `If-Match` and `If-None-Match`.
 
 use std::thread;
 
@@ -61,7 +61,7 @@ fn revision_is_a_strong_etag(store: &Store) {
     for tags in ["\"2\"", "1", "\"1", "\"\""] {
         assert_eq!((read(tags).status, read(tags).field("etag")), (200, Some("\"1\"")), "{tags}");
     }
-    // Several fields are one.
+    // Several header lines are one list.
     let change = |fields: &[&str]| {
         let call = call(ALICE, "PATCH", &path).json(r#"{"owner":"alice"}"#);
         let call = fields.iter().fold(call, |call, field| call.field("If-Match", field));
@@ -90,7 +90,7 @@ fn lookup_by_name_has_no_etag(store: &Store) {
         let id = register(&gateway, ALICE, &json!({ "name": "support", "owner": owner }));
         let by_name = call(ALICE, "GET", "/v1/agents/by-name/support");
         read.push(by_name.field("If-None-Match", "\"1\"").send(gateway.address));
-        // Its revision is the tag of what has the id.
+        // Its revision is the entity tag of the agent by id.
         let answer = ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}"));
         assert_eq!((answer.field("etag"), &answer.json()["revision"]), (Some("\"1\""), &json!(1)));
         assert_eq!(ask(&gateway, ALICE, "DELETE", &format!("/v1/agents/{id}")).status, 204);
@@ -142,7 +142,7 @@ fn transition_checks_if_match(store: &Store) {
             revision += 1;
         }
     }
-    // A star only wants it to be there: whether there is such a step is asked then.
+    // A star requires only that the agent exists; an invalid transition is still a 409.
     let submit = |id: &str| {
         call(ALICE, "POST", &format!("/v1/agents/{id}/submit")).field("If-Match", "*").send(gateway.address)
     };
@@ -174,7 +174,7 @@ fn if_match_star_accepts_any_revision(store: &Store) {
 
 fn no_concurrent_change_with_star_is_lost(store: &Store) {
     let gateway = store.start();
-    // It takes some time to patch, in which others do so.
+    // A large card makes a patch slow enough to overlap with others.
     let card = json!({ "text": "x".repeat(60_000) });
     let id = register(&gateway, ALICE, &json!({ "name": "wanted", "card": card }));
     for round in 0..10 {
@@ -227,7 +227,7 @@ fn read_only_agent_is_403_despite_conditions(store: &Store) {
         let answer = patch(&gateway, ALICE, &shared, tags, &json!({ "owner": "alice" }));
         assert_eq!((answer.status, answer.problem()), (403, "gateway:agent-read-only".to_owned()), "{tags}");
         let path = format!("/v1/agents/{shared}");
-        // Nor can the platform decide on it as if it were acme's.
+        // The platform cannot approve it as an agent of acme either.
         let approve = format!("/v1/tenants/{ACME}/agents/{shared}/approve");
         for (who, method, path) in [
             (ALICE, "DELETE", &path),
@@ -241,7 +241,7 @@ fn read_only_agent_is_403_despite_conditions(store: &Store) {
     }
 }
 
-/// RFC 9110, section 13.1.2.
+/// `If-None-Match` of changes: RFC 9110, section 13.1.2.
 fn change_checks_if_none_match(store: &Store) {
     let gateway = store.start();
     let id = register(&gateway, ALICE, &json!({ "name": "a" }));

@@ -1,4 +1,4 @@
-//! Lists, and what they are asked for.
+//! Lists of agents: filters and pages.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn list(gateway: &Gateway, query: &str) -> Answer {
     ask(gateway, ALICE, "GET", &format!("/v1/agents{query}"))
 }
 
-/// All pages, one behind the other.
+/// Reads all pages and returns the names.
 fn all(gateway: &Gateway, path: &str, filter: &str, limit: usize) -> Vec<String> {
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {

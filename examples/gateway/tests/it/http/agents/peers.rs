@@ -1,4 +1,4 @@
-//! Bugs that peers had, each by its name.
+//! Bugs that other projects had, named by their issue.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ on_each_store![
     open_mercato_1428_no_403_tells_what_a_404_hides,
 ];
 
-/// dataelement/Clawith#376, OpenAEV-Platform/openaev#6547: the list had no filter by tenant.
+/// dataelement/Clawith#376, OpenAEV-Platform/openaev#6547: the list was not filtered by tenant.
 fn clawith_376_and_openaev_6547_no_list_is_of_all_tenants(store: &Store) {
     let gateway = store.start();
     active(&gateway, ALICE, &json!({ "name": "a", "capabilities": ["chat"], "visibility": "shared" }));
@@ -44,7 +44,7 @@ fn clawith_376_and_openaev_6547_no_list_is_of_all_tenants(store: &Store) {
     }
 }
 
-/// danny-avila/LibreChat PR#14196: the loader saw global agents, and the middleware said 404.
+/// danny-avila/LibreChat PR#14196: the loader saw global agents, but the middleware returned 404.
 fn librechat_14196_what_is_listed_can_be_read_and_run(store: &Store) {
     let gateway = store.start();
     let shared = active(
@@ -64,7 +64,7 @@ fn librechat_14196_what_is_listed_can_be_read_and_run(store: &Store) {
         assert_eq!(ask(&gateway, who, "GET", "/v1/agents/count").json(), json!({ "count": 1 }));
         assert_eq!(ask(&gateway, who, "GET", &format!("/v1/agents/{shared}/card")).status, 200);
     }
-    // And all of them together see it no more.
+    // After that, none of them sees it.
     assert_eq!(ask(&gateway, OPERATOR, "POST", &format!("/v1/agents/{shared}/suspend")).status, 200);
     assert_eq!(ask(&gateway, BOB, "GET", &format!("/v1/agents/{shared}")).status, 404);
     assert_eq!(ask(&gateway, BOB, "GET", "/v1/agents/by-name/shared").status, 404);
@@ -72,7 +72,7 @@ fn librechat_14196_what_is_listed_can_be_read_and_run(store: &Store) {
     assert_eq!(ask(&gateway, BOB, "GET", "/v1/agents/count").json(), json!({ "count": 0 }));
 }
 
-/// xorbitsai/xagent#27: what was published was everyone's.
+/// xorbitsai/xagent#27: a published agent was visible to every tenant.
 fn xagent_27_in_use_is_not_for_everyone(store: &Store) {
     let gateway = store.start();
     let shared =
@@ -107,7 +107,7 @@ fn adcp_4194_there_is_one_flag_of_visibility(store: &Store) {
     }
 }
 
-/// langgenius/dify PR#34456: the PATCH had no filter by tenant.
+/// langgenius/dify PR#34456: PATCH was not filtered by tenant.
 fn dify_34456_a_patch_is_of_the_tenants_own(store: &Store) {
     let gateway = store.start();
     let id = register(&gateway, ALICE, &json!({ "name": "a", "description": "acme's" }));
@@ -121,7 +121,7 @@ fn dify_34456_a_patch_is_of_the_tenants_own(store: &Store) {
     assert_eq!((&agent["description"], &agent["revision"]), (&json!("acme's"), &json!(1)));
 }
 
-/// open-mercato/open-mercato#1428: a 403 where there is one, and a 404 where there is none.
+/// open-mercato/open-mercato#1428: 403 for a foreign item, but 404 for an absent one.
 fn open_mercato_1428_no_403_tells_what_a_404_hides(store: &Store) {
     let gateway = store.start();
     let id = active(&gateway, ALICE, &json!({ "name": "a", "visibility": "shared" }));
@@ -131,7 +131,7 @@ fn open_mercato_1428_no_403_tells_what_a_404_hides(store: &Store) {
         assert_eq!(answers[0].status, 404);
     }
     let shared = active(&gateway, OPERATOR, &json!({ "name": "b", "visibility": "shared" }));
-    // What Bob sees, he may be refused.
+    // A 403 is right for an agent that bob sees.
     for step in ["submit", "suspend", "resume", "deprecate", "heartbeat"] {
         let answer = ask(&gateway, BOB, "POST", &format!("/v1/agents/{shared}/{step}"));
         assert_eq!((answer.status, answer.problem()), (403, "gateway:agent-read-only".to_owned()), "{step}");

@@ -1,4 +1,4 @@
-//! What the platform alone may say of agents.
+//! Approval of agents by the platform.
 
 use serde_json::json;
 
@@ -33,7 +33,7 @@ fn only_the_platform_approves_and_rejects(store: &Store) {
     }
     assert_eq!(answers[0].problem(), "gateway:platform-only");
     assert!(answers.iter().all(|answer| *answer == answers[0]));
-    // Nor by any other way from what waits to what is in use.
+    // No other transition makes a waiting agent active.
     for step in ["resume", "suspend", "deprecate", "submit"] {
         let answer = ask(&gateway, ALICE, "POST", &format!("/v1/agents/{id}/{step}"));
         assert_eq!(answer.problem(), "gateway:invalid-transition", "{step}");
@@ -55,13 +55,13 @@ fn approval_applies_to_the_named_tenant_only(store: &Store) {
     assert_eq!(absent.problem(), "gateway:no-such-agent");
     assert_eq!(decide(OPERATOR, GLOBEX, &id, "approve").send(gateway.address), absent);
     assert_eq!(decide(OPERATOR, GLOBEX, "no-id", "approve").send(gateway.address), absent);
-    // Not even the platform reads it.
+    // The platform cannot read the agent either.
     assert_eq!(
         ask(&gateway, OPERATOR, "GET", &format!("/v1/agents/{id}")).problem(),
         "gateway:no-such-agent"
     );
     assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}")).json()["status"], "pending_approval");
-    // A tenant that nobody acts for is decided on all the same.
+    // Agents of a suspended tenant are looked up as well; this one does not exist.
     assert_eq!(decide(OPERATOR, INITECH, NOBODY, "approve").send(gateway.address), absent);
 }
 

@@ -1,4 +1,4 @@
-//! One script of requests, whose answers are written down: they are the same whatever agents are kept in.
+//! A script of requests with recorded responses, which are the same on each store.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ fn script_gives_the_recorded_responses(store: &Store) {
     }
 }
 
-/// `alice PATCH /path If-Match="1" {…}`
+/// Parses a line such as `alice PATCH /path If-Match="1" {…}`.
 fn request(line: &str) -> Call {
     let (head, body) =
         line.split_once(" {").map_or((line, None), |(head, body)| (head, Some(format!("{{{body}"))));
@@ -51,7 +51,7 @@ fn principal(name: &str) -> Who {
     }
 }
 
-/// `#1` is the first id that was answered.
+/// Replaces `#1` by the first id in the responses, and so on.
 fn fill(line: &str, ids: &[String]) -> String {
     let numbered = ids.iter().enumerate().rev();
     numbered.fold(line.to_owned(), |line, (at, id)| line.replace(&format!("#{}", at + 1), id))
@@ -70,7 +70,7 @@ fn tell(told: &mut String, answer: &Answer, ids: &mut Vec<String>) {
     }
 }
 
-/// Ids of agents, which are UUIDs of version 7, as `#1`, `#2` and so on.
+/// Replaces ids of agents, which are UUIDs of version 7, by `#1`, `#2` and so on.
 fn number(text: &str, ids: &mut Vec<String>) -> String {
     let mut text = text.to_owned();
     let found = |text: &str| {
@@ -89,7 +89,7 @@ fn number(text: &str, ids: &mut Vec<String>) -> String {
     text
 }
 
-/// Times that are RFC 3339, as `TIME`.
+/// Replaces times in the format of RFC 3339 by `TIME`.
 fn without_times(text: &str) -> String {
     let mut parts = text.split('"').map(str::to_owned).collect::<Vec<_>>();
     for part in &mut parts {
