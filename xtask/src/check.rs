@@ -5,18 +5,20 @@ mod devices;
 mod docs;
 mod features;
 mod lint;
+pub(crate) mod msrv;
 mod package;
-pub(crate) mod tests;
+mod tests;
 
 use crate::cli::Part;
 use crate::report::Report;
 
 /// The parts in the order in which they run: the fastest answers first.
-const PARTS: [(Part, &str, fn(&mut Report)); 8] = [
+const PARTS: [(Part, &str, fn(&mut Report)); 9] = [
     (Part::Format, "format", lint::format),
     (Part::Arch, "arch", arch::check),
     (Part::Lint, "lint", lint::clippy),
     (Part::Features, "features", features::check),
+    (Part::Msrv, "msrv", msrv::check),
     (Part::Test, "test", tests::check),
     (Part::Docs, "docs", docs::check),
     (Part::Package, "package", package::check),

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// The parts run in the order in which this help lists them. A failed step does not stop the others. The last line
     /// says how many steps passed and failed.
     Test {
-        /// Print no step output that is only of use to a person who waits for it. The steps are the same.
+        /// Mark the output as that of an automatic run. The steps are the same.
         #[arg(long)]
         ci: bool,
         /// Run only these parts. The default is all parts.
@@ -95,11 +95,13 @@ pub(crate) enum Part {
     Arch,
     /// Run clippy on all targets with all features.
     Lint,
-    /// Check each feature alone, on the oldest Rust version that the package supports.
+    /// Compile each published package with each feature alone.
     Features,
+    /// Compile each published package with the oldest Rust version that it supports.
+    Msrv,
     /// Run all tests and examples, with servers and a browser.
     Test,
-    /// Build the documentation, run its examples, and check the links and commands in Markdown files.
+    /// Build the documentation, and check the links, examples and commands in Markdown files.
     Docs,
     /// Build each published package from its archive, and check licences and unused dependencies.
     Package,

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
+use crate::check::msrv;
 use crate::coverage;
 use crate::process::cargo;
 use crate::report::Report;
@@ -27,6 +28,8 @@ pub(crate) fn run() -> Result<bool> {
             .env("EXECUTED", "200000")
             .run()
     });
+    report.part("versions");
+    report.step("features that need a newer Rust version", msrv::newer_features);
     report.part("release");
     report.step("all tests in a release build", || {
         let tests =

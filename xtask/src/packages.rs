@@ -1,5 +1,6 @@
 //! Packages of the operating system.
 
+use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -42,8 +43,9 @@ fn apt(arguments: &[&str]) -> Result<()> {
     let apt = if is_root()? {
         Step::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive")
     } else {
-        // `sudo` does not pass the environment on.
-        Step::new("sudo").args(&["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        // Without a terminal nobody can enter a password. `sudo` does not pass the environment on.
+        let asks = if io::stdin().is_terminal() { &[][..] } else { &["--non-interactive"] };
+        Step::new("sudo").args(asks).args(&["DEBIAN_FRONTEND=noninteractive", "apt-get"])
     };
     apt.args(arguments).run_attended()
 }

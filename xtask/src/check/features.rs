@@ -1,16 +1,8 @@
-//! Dependencies and features of the published packages, each on the oldest Rust version that the package supports.
-//!
-//! A newer compiler accepts what an older one accepts, so a check of each feature on the package's `rust-version` covers
-//! both the features and the version; the lints compile everything with the current compiler. Dependencies are checked
-//! once instead of twice.
+//! The dependencies of the core, and each feature of the published packages alone.
 
-use std::collections::BTreeMap;
+use anyhow::{Result, ensure};
 
-use anyhow::{Context, Result, bail, ensure};
-use cargo_metadata::Package;
-
-use crate::cost::installing;
-use crate::process::{Step, cargo, is_installed, target};
+use crate::process::cargo;
 use crate::report::Report;
 use crate::tools;
 use crate::workspace::{DOCUMENT_FEATURES, published};
@@ -19,25 +11,9 @@ use crate::workspace::{DOCUMENT_FEATURES, published};
 const CORE: [&str; 7] =
     ["tenancy", "heapless", "hash32", "byteorder", "stable_deref_trait", "uuid", "critical-section"];
 
-/// The table in `[package.metadata]` that names features which need a newer Rust version than their package.
-const NEWER: &str = "rust-version-of-features";
-
 pub(super) fn check(report: &mut Report) {
     report.step("the core depends only on the packages that it declares", core_dependencies);
-    let mut packages = Vec::new();
-    report.step("the published packages have a rust-version", || {
-        packages = published()?;
-        let without: Vec<_> = packages
-            .iter()
-            .filter(|package| package.rust_version.is_none())
-            .map(|package| package.name.as_str())
-            .collect();
-        ensure!(without.is_empty(), "no rust-version in the manifest of {}", without.join(", "));
-        Ok(())
-    });
-    for package in packages.iter().filter(|package| package.rust_version.is_some()) {
-        report.step(&format!("features of {}", package.name), || each_feature(package));
-    }
+    report.step("each feature alone", each_feature);
 }
 
 fn core_dependencies() -> Result<()> {
@@ -50,66 +26,21 @@ fn core_dependencies() -> Result<()> {
     Ok(())
 }
 
-/// Checks a package without features, with each feature alone, and with all features.
-fn each_feature(package: &Package) -> Result<()> {
-    let version = package.rust_version.as_ref().context("the package has a rust-version")?.to_string();
-    let newer = newer_features(package)?;
-    toolchain(&version)?;
-    let skipped: Vec<_> = newer.keys().map(String::as_str).chain([DOCUMENT_FEATURES]).collect();
-    // Without tests and examples, development dependencies do not enable any feature of a dependency.
-    let hack = tools::HACK.command()?.args(&["check", "--quiet", "-p", &package.name]);
-    let hack =
-        hack.args(&["--each-feature", "--exclude-all-features", "--exclude-features", &skipped.join(",")]);
-    on(hack, &version).run()?;
-    let others: Vec<_> =
-        package.features.keys().map(String::as_str).filter(|name| !skipped.contains(name)).collect();
-    let all =
-        ["check", "--quiet", "-p", &package.name, "--no-default-features", "--features", &others.join(",")];
-    on(cargo_of(&version).args(&all), &version).run()?;
-    for (feature, version) in &newer {
-        toolchain(version)?;
-        let alone = ["check", "--quiet", "-p", &package.name, "--no-default-features", "--features", feature];
-        on(cargo_of(version).args(&alone), version).run()?;
+/// Compiles each published package without features, and with each feature alone.
+///
+/// `--no-dev-deps` is not needed: without tests and examples, the development dependencies of a package do not enable
+/// features of its dependencies (since resolver 2). The option would rewrite manifests while other programs read them.
+fn each_feature() -> Result<()> {
+    let packages = published()?;
+    let mut skipped = vec![DOCUMENT_FEATURES];
+    // Without members, `default` is the same as no feature.
+    if packages.iter().all(|package| package.features.get("default").is_none_or(Vec::is_empty)) {
+        skipped.push("default");
     }
-    Ok(())
-}
-
-/// Returns the features that need a newer Rust version, with that version.
-fn newer_features(package: &Package) -> Result<BTreeMap<String, String>> {
-    let Some(table) = package.metadata.get(NEWER) else { return Ok(BTreeMap::new()) };
-    let newer: BTreeMap<String, String> = serde_json::from_value(table.clone())
-        .with_context(|| format!("invalid [package.metadata.{NEWER}]"))?;
-    if let Some(unknown) = newer.keys().find(|name| !package.features.contains_key(*name)) {
-        bail!("[package.metadata.{NEWER}] names `{unknown}`, which is not a feature of {}", package.name);
-    }
-    Ok(newer)
-}
-
-/// Installs a toolchain if it is missing.
-fn toolchain(version: &str) -> Result<()> {
-    ensure!(
-        is_installed("rustup"),
-        "rustup is not installed; it is needed to build with Rust {version}, which the manifest promises to support"
-    );
-    if Step::new("rustup").args(&["run", version, "rustc", "--version"]).output().is_ok() {
-        return Ok(());
-    }
-    installing(&format!("Rust {version}"), || {
-        let install = ["toolchain", "install", version, "--profile", "minimal", "--no-self-update"];
-        Step::new("rustup").args(&install).run()
-    })
-}
-
-fn cargo_of(version: &str) -> Step {
-    Step::new("rustup").like_cargo().args(&["run", version, "cargo"])
-}
-
-/// Lets a command use a toolchain, and keeps its results apart.
-fn on(command: Step, version: &str) -> Step {
-    // Cargo sets these variables for the programs that it runs, and they would select its own toolchain.
-    ["CARGO", "RUSTC", "RUSTDOC"]
-        .into_iter()
-        .fold(command, Step::env_remove)
-        .env("RUSTUP_TOOLCHAIN", version)
-        .env("CARGO_TARGET_DIR", target().join("oldest-rust"))
+    let packages = packages.iter().flat_map(|package| ["-p", package.name.as_str()]);
+    tools::HACK
+        .command()?
+        .args(&["check", "--quiet", "--each-feature", "--exclude-features", &skipped.join(",")])
+        .args(&packages.collect::<Vec<_>>())
+        .run()
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::{env, io};
 
 use anyhow::{Context, Result, ensure};
+use tenancy_testkit::RedisServer;
 
 use crate::process::{Step, cargo, root, target};
 use crate::report::Report;
@@ -42,6 +43,9 @@ const SERVERS: [&str; 11] = [
 const SERVER_FOLDERS: [&str; 3] =
     ["TENANCY_TESTKIT_PGBOUNCER_BIN", "TENANCY_TESTKIT_POSTGRES_BIN", "TENANCY_TESTKIT_REDIS_BIN"];
 
+/// Examples that need a prepared database. The tests of their packages run them.
+const RUN_BY_TESTS: [&str; 1] = ["two_tenants"];
+
 /// The sets of features that change the behaviour of the core. All features together are tested with the workspace.
 const CORE: [&str; 3] = ["", "std", "tokio,serde,tracing"];
 
@@ -61,6 +65,7 @@ pub(super) fn check(report: &mut Report) {
     report.step("tests that need servers or a browser", || {
         timed(nextest(&ALL)?.args(&["--run-ignored", "only"]), &mut times)
     });
+    report.step("test groups", groups_match);
     for features in CORE {
         let name = if features.is_empty() { "no feature" } else { features };
         report.step(&format!("core with {name}"), || {
@@ -106,20 +111,44 @@ fn with_rust_alone(command: Step, folder: &Path) -> Result<Step> {
         .env("PATH", folder))
 }
 
-/// Runs the examples of the published packages.
+/// Runs the examples of the published packages, with a Redis server for those that need one.
 fn examples() -> Result<()> {
     // With the features of the tests, whose packages are compiled already; `cargo run` would choose others.
     cargo(&["build", "--quiet", "--examples"]).args(&ALL).run()?;
+    let redis = RedisServer::start()?;
     let mut count = 0;
     for package in published()? {
-        for example in package.targets.iter().filter(|target| target.is_example()) {
+        let examples = package.targets.iter().filter(|target| target.is_example());
+        for example in examples.filter(|example| !RUN_BY_TESTS.contains(&example.name.as_str())) {
             count += 1;
-            let step = Step::new(target().join("debug/examples").join(&example.name)).current_dir(root());
-            step.run().with_context(|| format!("the example {} of {}", example.name, package.name))?;
+            Step::new(target().join("debug/examples").join(&example.name))
+                .current_dir(root())
+                .env("REDIS_URL", redis.url())
+                .run()
+                .with_context(|| format!("the example {} of {}", example.name, package.name))?;
         }
     }
     ensure!(count > 0, "no example found");
     Ok(())
+}
+
+/// Checks that the filters of the test groups match tests: a renamed test would leave its group unnoticed.
+fn groups_match() -> Result<()> {
+    let config = fs::read_to_string(root().join(".config/nextest.toml"))?;
+    let overrides = config.lines().filter(|line| line.starts_with("test-group = ")).count();
+    ensure!(overrides > 0, "no test group in .config/nextest.toml");
+    let show = ["show-config", "test-groups", "--profile", "ci", "--cargo-quiet"];
+    let shown = tools::NEXTEST.command()?.args(&show).args(&["--run-ignored", "all"]).args(&ALL).output()?;
+    let matching = matching_overrides(&shown);
+    ensure!(matching == overrides, "{matching} of {overrides} filters match a test:\n{shown}");
+    println!("    {overrides} filters");
+    Ok(())
+}
+
+/// Counts the overrides under which nextest shows a test: a line below that of a test program.
+fn matching_overrides(shown: &str) -> usize {
+    let overrides = shown.split("* override for ").skip(1);
+    overrides.filter(|shown| shown.lines().any(|line| line.starts_with("          "))).count()
 }
 
 /// Runs tests, and adds their names and times in seconds.
@@ -175,6 +204,14 @@ mod tests {
         assert_eq!(times, [("a::it b::c".to_owned(), 1.5), ("a d".to_owned(), 0.25)]);
         fs::write(&file, "<testcase name='b'/>").unwrap();
         assert!(read_times(&file).is_err());
+    }
+
+    #[test]
+    fn counts_overrides_with_tests() {
+        let shown = "group: a (max threads = 1)\n    (no matches)\ngroup: b (max threads = 4)\n  \
+            * override for ci profile with filter 'x':\n      p::it:\n          m::test\n  \
+            * override for ci profile with filter 'y':\n      p::it:\n";
+        assert_eq!(matching_overrides(shown), 1);
     }
 
     #[test]
