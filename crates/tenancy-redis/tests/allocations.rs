@@ -12,7 +12,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const TENANT: TenantId = tenant_id!("0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
 
-/// A connection that neither packs nor sends.
+/// A connection that sends nothing.
 struct Nowhere;
 
 impl ConnectionLike for Nowhere {

@@ -1,4 +1,4 @@
-//! The server keeps a tenant's user within its tenant, with and without `TenantRedis` before it.
+//! The server confines a tenant's user to its tenant, with and without `TenantRedis` in front of it.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ fn acl() -> TenantAcl {
     TenantAcl::new(SECRET, 1)
 }
 
-/// A server that has the users of both tenants.
+/// Returns a server that has the users of both tenants.
 fn provisioned(acl: &TenantAcl) -> Server {
     let server = Server::start();
     let mut admin = server.raw();
@@ -29,18 +29,18 @@ fn provisioned(acl: &TenantAcl) -> Server {
     server
 }
 
-/// A connection of the tenant's user, with nothing before it.
+/// Returns a connection of the tenant's user, without `TenantRedis`.
 fn connect(server: &Server, acl: &TenantAcl, tenant: TenantId, resp: u8) -> RedisResult<Connection> {
     acl.client(&server.client(resp), tenant)?.get_connection()
 }
 
 fn is_denied(error: &RedisError) -> bool {
-    // SORT says it in other words.
+    // SORT has an error text of its own.
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
         || error.detail().is_some_and(|detail| detail.contains("denied due to insufficient ACL permissions"))
 }
 
-/// The line for both tenants' names: `own` and `other` are their prefixes.
+/// Runs a line as tenant A and returns its error. `own` and `other` stand for the prefixes of A and B.
 fn denial(connection: &mut Connection, line: &str) -> RedisError {
     let line = line.replace("own", PREFIX_A).replace("other", PREFIX_B);
     command(&line).query::<Value>(connection).expect_err(&line)
@@ -48,7 +48,7 @@ fn denial(connection: &mut Connection, line: &str) -> RedisError {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_raw_connection_stays_within_the_tenant() -> RedisResult<()> {
+fn user_on_a_raw_connection_cannot_leave_its_tenant() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let mut b = server.tenant(B);
@@ -85,11 +85,11 @@ fn a_raw_connection_stays_within_the_tenant() -> RedisResult<()> {
             "SORT ownl BY ownw_*",
             "SORT ownl STORE otherl2",
             "SORT_RO ownl BY nosort GET #",
-            // The server looks at the first STORE, and writes to the second.
+            // The server checks the first STORE and writes to the second.
             "GEORADIUS owng 0 0 1 km STORE ownd STORE otherk",
             "GEORADIUS owng 0 0 1 km STOREDIST ownd STOREDIST otherk",
             "GEORADIUSBYMEMBER owng m 1 km STORE ownd STORE otherk",
-            // And finds no key where there is no source.
+            // The server finds no key if there is no source.
             "PFMERGE otherhll",
             "KEYS *",
             "KEYS own*",
@@ -131,7 +131,7 @@ fn a_raw_connection_stays_within_the_tenant() -> RedisResult<()> {
             let error = denial(&mut a, line);
             assert!(is_denied(&error), "{line}: {error}");
         }
-        // In another database names are as far apart.
+        // Names are as separate in another database.
         let () = command("SELECT 1").query(&mut a)?;
         assert!(is_denied(&denial(&mut a, "GET otherk")));
         let () = command("SELECT 0").query(&mut a)?;
@@ -143,15 +143,15 @@ fn a_raw_connection_stays_within_the_tenant() -> RedisResult<()> {
         assert_eq!(own("SORT ownl DESC").query::<Vec<u8>>(&mut a)?, [2, 1]);
         assert_eq!(server.dump(PREFIX_B), before);
     }
-    // The server itself is not open for DEBUG, whoever asks.
+    // The server permits DEBUG to nobody.
     assert!(!dry_run(&mut server.raw(), &acl.username(A), &["DEBUG".into(), "SLEEP".into(), "0".into()]));
     Ok(())
 }
 
-/// A pattern must be the user's own to the letter: the server does not see that another is within it.
+/// A pattern must equal the user's own pattern: the server does not notice that another one is contained in it.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_user_hears_its_own_channels() -> RedisResult<()> {
+fn user_receives_only_its_own_channels() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     for resp in [2, 3] {
@@ -160,7 +160,7 @@ fn a_user_hears_its_own_channels() -> RedisResult<()> {
         channels.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
         channels.subscribe(format!("{PREFIX_A}c"))?;
         channels.psubscribe(format!("{PREFIX_A}*"))?;
-        // `PubSub` takes the server's refusal for a reply like any other: who is heard tells.
+        // `PubSub` takes the server's error for a reply, so only the received messages show what was subscribed.
         let _ = (channels.subscribe(format!("{PREFIX_B}c")), channels.psubscribe("*"));
         let mut a = TenantRedis::dedicated(connect(&server, &acl, A, resp)?, A);
         let mut b = TenantRedis::dedicated(connect(&server, &acl, B, resp)?, B);
@@ -188,10 +188,10 @@ const LIES: [&str; 5] = [LIE, SCAN, SAY, SORT, FLUSH];
 static SCRIPTS: LazyLock<TrustedScripts> =
     LazyLock::new(|| TrustedScripts::new([LIE, SCAN, FLUSH, SAY, ADD, SORT]));
 
-/// The first layer believes what a trusted script declares; the server does not.
+/// The first layer trusts the keys that a trusted script declares; the server does not.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_script_that_lies_is_stopped_by_the_server() -> RedisResult<()> {
+fn server_denies_scripts_that_leave_their_tenant() -> RedisResult<()> {
     let acl = acl().scripts();
     let server = provisioned(&acl);
     let () = server.tenant(B).set("k", "secret")?;
@@ -209,7 +209,7 @@ fn a_script_that_lies_is_stopped_by_the_server() -> RedisResult<()> {
         }
         assert_eq!(server.dump(PREFIX_B), before);
     }
-    // Each of them works where the user is `default`: it is the server that stopped it.
+    // Each script works for the user `default`, so it was the server that denied it.
     let mut a = TenantRedis::new(server.raw(), A).scripts(&SCRIPTS);
     for script in LIES {
         let value = lie(&mut a, script)?;
@@ -224,7 +224,7 @@ fn lie(redis: &mut TenantRedis<Connection>, script: &str) -> RedisResult<Value> 
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn scripts_must_be_asked_for() -> RedisResult<()> {
+fn scripts_are_denied_unless_enabled() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let mut a = connect(&server, &acl, A, 2)?;
@@ -236,10 +236,10 @@ fn scripts_must_be_asked_for() -> RedisResult<()> {
     Ok(())
 }
 
-/// What a program does all day, on the tenant's user: nothing of it is denied, and the server has noted nothing.
+/// Usual commands on a tenant's user: none is denied, and the server's log of denials stays empty.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn the_first_layer_works_on_top() -> RedisResult<()> {
+fn commands_of_the_first_layer_are_permitted() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     for resp in [2, 3] {
@@ -301,7 +301,7 @@ fn the_first_layer_works_on_top() -> RedisResult<()> {
             pipeline.set("k", value + 1).ignore().get("k").query(a)
         })?;
         assert_eq!(sum, [8]);
-        // The server's own limit: see the documentation of `TenantAcl`.
+        // A limit of the server: see the documentation of `TenantAcl`.
         let () = a.rpush("l", 1)?;
         assert!(is_denied(&command("SORT l GET w_*").query::<Value>(&mut a).unwrap_err()));
         for line in ["KEYS *", "SCAN 0", "PFMERGE h2 h", "GEORADIUS g 0 0 1 km", "GEORADIUSBYMEMBER g m 1 km"]
@@ -315,7 +315,7 @@ fn the_first_layer_works_on_top() -> RedisResult<()> {
     Ok(())
 }
 
-/// The arguments that `TenantRedis` would send, or none where it refuses.
+/// Returns the arguments that `TenantRedis` would send, or `None` if it refuses.
 fn sent(words: &[String]) -> Option<Vec<String>> {
     let mut recorder = Recorder::default();
     let mut cmd = Cmd::new();
@@ -324,7 +324,7 @@ fn sent(words: &[String]) -> Option<Vec<String>> {
     if sent.is_err_and(|error| refusal(&error).is_none()) { None } else { recorder.words() }
 }
 
-/// The name of what is sent, as an ACL has it, if it is granted or not.
+/// Returns the name of a sent command as an ACL spells it.
 fn name_of(words: &[String], names: &BTreeSet<String>) -> String {
     let both = words.get(1).map(|sub| format!("{}|{}", words[0], sub.to_lowercase()));
     both.filter(|both| names.contains(both)).unwrap_or_else(|| words[0].clone())
@@ -340,11 +340,11 @@ fn random_words(name: &str, rng: &mut fastrand::Rng) -> Vec<String> {
     words.chain((0..more).map(|_| (*pick(rng, &WORDS)).to_owned())).collect()
 }
 
-/// Each command that the first layer lets through is granted, but those that a pattern does not hold; and where it has a key or a channel,
-/// another tenant's user may not send it.
+/// Every command that the first layer sends is permitted to the tenant's user, except for those that no pattern can
+/// confine. If it has a key or a channel, it is denied to the user of another tenant.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn what_the_first_layer_sends_is_the_tenants_users_alone() -> RedisResult<()> {
+fn commands_of_the_first_layer_are_denied_to_other_users() -> RedisResult<()> {
     const SHA: &str = "0123456789012345678901234567890123456789";
     let acl = acl().scripts();
     let server = provisioned(&acl);
@@ -405,7 +405,7 @@ fn dry_run(raw: &mut Connection, user: &str, words: &[String]) -> bool {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_checked_out_connection_is_the_tenants_whoever_had_it() -> RedisResult<()> {
+fn checkout_switches_the_user_and_clears_leftovers() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     for resp in [2, 3] {
@@ -414,7 +414,7 @@ fn a_checked_out_connection_is_the_tenants_whoever_had_it() -> RedisResult<()> {
             let mut redis = acl.checkout(&mut pooled, tenant)?;
             assert_eq!(redis.tenant(), tenant);
             let () = redis.set("k", 1)?;
-            // Left behind, and changed by another: it must not stop the next one's transaction.
+            // This WATCH is left behind and its key changes: the next user's transaction must still run.
             let _: Value = ask(&mut redis, "WATCH k");
             drop(redis);
             assert_eq!(ask::<String>(&mut pooled, "ACL WHOAMI"), acl.username(tenant));
@@ -429,7 +429,7 @@ fn a_checked_out_connection_is_the_tenants_whoever_had_it() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_connection_that_is_not_the_tenants_is_an_error() -> RedisResult<()> {
+fn checkout_rejects_connections_of_another_user() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let unknown = TenantId::PLATFORM;
@@ -445,10 +445,10 @@ fn a_connection_that_is_not_the_tenants_is_an_error() -> RedisResult<()> {
                 assert_eq!(refusal(&error), None);
             }
         }
-        // It is the tenant's already, by a password that is no longer asked for.
+        // The connection is the tenant's already, by the password of an earlier epoch.
         let already = connect(&server, &acl, A, resp)?;
         assert!(next.checkout(already, A).is_err());
-        // A connection for each request: that of AUTH is not that of the commands.
+        // A client opens a connection for each request: AUTH and the commands run on different ones.
         let error = acl.checkout(server.client(resp), A).expect_err("another connection");
         assert_eq!(error.kind(), ErrorKind::AuthenticationFailed, "{error}");
         let mut within = server.client(resp).get_connection()?;
@@ -458,7 +458,7 @@ fn a_connection_that_is_not_the_tenants_is_an_error() -> RedisResult<()> {
     Ok(())
 }
 
-/// A server, or a proxy, that says yes to everything, and who it is in its own words.
+/// A server or proxy that answers OK to everything, and a given name to `ACL WHOAMI`.
 struct Says(&'static str);
 
 impl ConnectionLike for Says {
@@ -484,7 +484,7 @@ impl ConnectionLike for Says {
 }
 
 #[test]
-fn an_ok_is_not_believed() {
+fn checkout_and_provision_do_not_trust_a_bare_ok() {
     let acl = acl();
     for name in
         ["default", "", "t-", "t-0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "t-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0aa"]
@@ -499,7 +499,7 @@ fn an_ok_is_not_believed() {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_revoked_user_is_gone_with_its_connections() -> RedisResult<()> {
+fn revoke_removes_the_user_and_its_connections() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let (mut admin, mut a) = (server.raw(), connect(&server, &acl, A, 2)?);
@@ -514,12 +514,12 @@ fn a_revoked_user_is_gone_with_its_connections() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn another_epoch_is_another_password() -> RedisResult<()> {
+fn new_epoch_changes_the_password() -> RedisResult<()> {
     let (acl, next) = (acl(), TenantAcl::new(SECRET, 2));
     let server = provisioned(&acl);
     let mut admin = server.raw();
     let mut open = connect(&server, &acl, A, 2)?;
-    // Again, the same: nothing changes for who is connected.
+    // Provisioning again changes nothing for open connections.
     acl.provision(&mut admin, A)?;
     let _: Value = ask(&mut open, "PING");
     next.provision(&mut admin, A)?;
@@ -530,10 +530,9 @@ fn another_epoch_is_another_password() -> RedisResult<()> {
     Ok(())
 }
 
-/// What the user was before does not stay.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_user_is_made_anew() -> RedisResult<()> {
+fn provision_replaces_earlier_rules() -> RedisResult<()> {
     let acl = acl();
     let server = Server::start();
     for resp in [2, 3] {
@@ -549,7 +548,7 @@ fn a_user_is_made_anew() -> RedisResult<()> {
     Ok(())
 }
 
-/// The server itself, but for one kind of reply.
+/// A real server, some of whose replies are altered.
 struct Altered<'s> {
     raw: Connection,
     alter: &'s dyn Fn(&str, Value) -> Value,
@@ -597,10 +596,10 @@ fn has_user(server: &Server) -> bool {
         != Value::Nil
 }
 
-/// An older server has fewer commands: one of them too many would fail them all.
+/// An older server has fewer commands, and one unknown command would make it reject all rules.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn what_a_server_lacks_is_not_asked_for() -> RedisResult<()> {
+fn provision_omits_commands_that_the_server_lacks() -> RedisResult<()> {
     let server = Server::start();
     let error =
         redis::cmd("ACL").arg("SETUSER").arg("x").arg(acl().rules(A)).query::<Value>(&mut server.raw());
@@ -623,7 +622,7 @@ fn what_a_server_lacks_is_not_asked_for() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_user_that_is_not_as_asked_is_an_error_and_deleted() {
+fn provision_deletes_a_user_that_differs_from_its_rules() {
     let server = Server::start();
     let mut count = 0;
     let mut fails = |alter: &dyn Fn(&str, Value) -> Value| {
@@ -632,7 +631,7 @@ fn a_user_that_is_not_as_asked_is_an_error_and_deleted() {
         assert!(!has_user(&server), "{error}");
         count += 1;
     };
-    // Other hands are quicker, and the user is wider than it was asked for.
+    // Someone else changes the user at the same time, so that it may do more than was requested.
     for rule in
         ["nopass", "~*", "&*", "allcommands", "+flushall", "+config|get", "off", "(~* +get)", ">more", "-get"]
     {
@@ -645,7 +644,7 @@ fn a_user_that_is_not_as_asked_is_an_error_and_deleted() {
             reply
         });
     }
-    // Before 7.0 a command has seven parts.
+    // Before Redis 7.0, the description of a command has seven parts.
     fails(&|cmd, reply| match (cmd.contains("COMMAND"), reply) {
         (true, Value::Array(commands)) => Value::Array(commands.into_iter().map(shortened).collect()),
         (_, reply) => reply,
@@ -660,10 +659,10 @@ fn shortened(command: Value) -> Value {
     Value::Array(parts)
 }
 
-/// Nothing but OK: the connection would go on as whoever it was.
+/// If an unexpected reply were accepted, the connection would continue as its previous user.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn each_reply_to_the_operator_is_looked_at() {
+fn provision_checks_every_reply() {
     let server = Server::start();
     for name in ["COMMAND", "SETUSER", "GETUSER", "DRYRUN"] {
         for replied in [Value::Nil, Value::Int(1), Value::SimpleString("QUEUED".to_owned())] {
@@ -681,7 +680,7 @@ fn each_reply_to_the_operator_is_looked_at() {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn the_default_user_is_closed_by_another() -> RedisResult<()> {
+fn close_default_requires_another_user() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let error = TenantAcl::close_default(&mut server.raw()).expect_err("itself the default user");
@@ -701,7 +700,7 @@ fn the_default_user_is_closed_by_another() -> RedisResult<()> {
     assert!(command("PING").query::<Value>(&mut open).is_err(), "its connections are ended");
     assert!(command("PING").query::<Value>(&mut server.client(2).get_connection()?).is_err());
     assert!(server.client(3).get_connection().is_err());
-    // The tenant's user is as it was, and RESET leads nowhere.
+    // The tenant's user is unchanged, and RESET does not lead back to `default`.
     assert_eq!(ask::<String>(&mut a, "ACL WHOAMI"), acl.username(A));
     acl.provision(&mut operator, B)?;
     let _: Value = ask(&mut connect(&server, &acl, B, 3)?, "PING");
@@ -713,7 +712,7 @@ fn the_default_user_is_closed_by_another() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_client_of_another_database_connects() -> RedisResult<()> {
+fn client_keeps_its_database() -> RedisResult<()> {
     let acl = acl();
     let server = provisioned(&acl);
     let client = server.client(3);

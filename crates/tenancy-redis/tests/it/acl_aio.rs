@@ -1,4 +1,4 @@
-//! A tenant's user on async connections.
+//! A tenant's Redis user on async connections.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn works<C: ConnectionLike + Send + Sync>(connection: C, tenant: TenantId)
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn multiplexed_and_managed_connections_are_the_users() -> RedisResult<()> {
+async fn async_connections_authenticate_as_the_user() -> RedisResult<()> {
     let acl = acl();
     for resp in [2, 3] {
         let server = provisioned(&acl, resp).await?;
@@ -57,10 +57,9 @@ async fn multiplexed_and_managed_connections_are_the_users() -> RedisResult<()> 
     Ok(())
 }
 
-/// What connects again by itself is the user again, not `default`.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_managed_connection_comes_back_as_the_user() -> RedisResult<()> {
+async fn managed_connection_reconnects_as_the_user() -> RedisResult<()> {
     let acl = acl();
     for resp in [2, 3] {
         let server = provisioned(&acl, resp).await?;
@@ -83,7 +82,7 @@ async fn a_managed_connection_comes_back_as_the_user() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn checkout_and_revocation() -> RedisResult<()> {
+async fn async_checkout_and_revocation_switch_and_remove_the_user() -> RedisResult<()> {
     let acl = acl();
     for resp in [2, 3] {
         let server = provisioned(&acl, resp).await?;
@@ -104,7 +103,7 @@ async fn checkout_and_revocation() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn the_default_user_is_closed_by_another() -> RedisResult<()> {
+async fn close_default_requires_another_user() -> RedisResult<()> {
     let server = provisioned(&acl(), 3).await?;
     let mut operator = admin(&server, 3).await?;
     assert!(TenantAcl::close_default_async(&mut operator).await.is_err());
@@ -115,7 +114,7 @@ async fn the_default_user_is_closed_by_another() -> RedisResult<()> {
     acl().provision_async(&mut operator, TenantId::PLATFORM).await
 }
 
-/// An operator's connection on which each user that is made gets one rule more.
+/// An operator's connection that adds a rule to every user that it creates.
 struct Wider(MultiplexedConnection, &'static str);
 
 impl ConnectionLike for Wider {
@@ -147,7 +146,7 @@ impl ConnectionLike for Wider {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_user_that_is_not_as_asked_is_an_error_and_deleted() -> RedisResult<()> {
+async fn provision_deletes_a_user_that_differs_from_its_rules() -> RedisResult<()> {
     for resp in [2, 3] {
         let server = Server::start();
         for rule in ["nopass", "~*", "&*", "+flushall", "off", "(~* +get)"] {
@@ -161,7 +160,7 @@ async fn a_user_that_is_not_as_asked_is_an_error_and_deleted() -> RedisResult<()
     Ok(())
 }
 
-/// A server, or a proxy, that says yes to everything, and that the connection is another's.
+/// A server or proxy that answers OK to everything, and `default` to `ACL WHOAMI`.
 struct Yes;
 
 impl ConnectionLike for Yes {
@@ -184,7 +183,7 @@ impl ConnectionLike for Yes {
 }
 
 #[tokio::test]
-async fn an_ok_is_not_believed() {
+async fn checkout_and_provision_do_not_trust_a_bare_ok() {
     let error = acl().checkout_async(Yes, A).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AuthenticationFailed, "{error}");
     assert!(acl().provision_async(&mut Yes, A).await.is_err());

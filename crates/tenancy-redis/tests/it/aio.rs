@@ -1,4 +1,4 @@
-//! Async connections, which many tenants share.
+//! Async connections that several tenants share.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn commands_scans_and_transactions_on_one_socket() -> RedisResult<()> {
+async fn tenants_share_a_socket_for_commands_scans_and_transactions() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let shared = multiplexed(&server, resp).await;
@@ -43,10 +43,10 @@ async fn commands_scans_and_transactions_on_one_socket() -> RedisResult<()> {
     Ok(())
 }
 
-/// On a raw connection MULTI of one makes the other's GET answer QUEUED, and EXEC gives it away.
+/// On a raw connection, one tenant's MULTI would queue the other tenant's GET, and EXEC would return its value.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn one_tenants_transaction_is_not_anothers() -> RedisResult<()> {
+async fn shared_connection_refuses_transaction_state() -> RedisResult<()> {
     let server = Server::start();
     let shared = multiplexed(&server, 2).await;
     let (mut a, mut b) = (TenantRedis::new(shared.clone(), A), TenantRedis::new(shared, B));
@@ -65,7 +65,7 @@ async fn one_tenants_transaction_is_not_anothers() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn counts_that_would_shift_replies_are_refused() -> RedisResult<()> {
+async fn refuses_counts_that_would_shift_replies() -> RedisResult<()> {
     let server = Server::start();
     let mut a = TenantRedis::new(multiplexed(&server, 2).await, A);
     let mut pipeline = redis::pipe();
@@ -88,10 +88,10 @@ async fn counts_that_would_shift_replies_are_refused() -> RedisResult<()> {
     Ok(())
 }
 
-/// Clones in 16 tasks, and calls that are dropped mid-flight: each gets its own reply.
+/// Sixteen tasks share clones of one connection and drop calls in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn each_call_gets_its_own_reply() -> RedisResult<()> {
+async fn concurrent_and_dropped_calls_receive_their_own_replies() -> RedisResult<()> {
     let server = Server::start();
     let shared = crate::support::aio::managed(server.client(3)).await?;
     let tasks: Vec<_> = (1..=16_u8)
@@ -102,7 +102,7 @@ async fn each_call_gets_its_own_reply() -> RedisResult<()> {
                 for round in 0..200_u32 {
                     let value = format!("{number}-{round}");
                     let () = redis.set("k", &value).await?;
-                    // Dropped before, while and after it is under way.
+                    // The call is dropped before, during or after its way to the server.
                     let limit = Duration::from_micros(u64::from(round % 20) * 10);
                     let _ = tokio::time::timeout(limit, redis.keys::<_, Vec<String>>("*")).await;
                     assert_eq!(redis.get::<_, String>("k").await?, value);
@@ -120,7 +120,7 @@ async fn each_call_gets_its_own_reply() -> RedisResult<()> {
 }
 
 #[test]
-fn debug_shows_whose_it_is_and_nothing_else() {
+fn debug_shows_only_the_tenant() {
     let redis = TenantRedis::new("redis://:password@host", A);
     let expected = "TenantRedis { tenant: TenantId('0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a'), .. }";
     assert_eq!(format!("{redis:?}"), expected);

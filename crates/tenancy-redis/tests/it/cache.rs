@@ -1,4 +1,4 @@
-//! The cache of each tenant.
+//! The cache: one for each tenant.
 
 mod flights;
 mod memory;
@@ -25,7 +25,7 @@ fn cache() -> (Memory, Cache) {
     (memory.clone(), TenantCache::new(memory).timeout(crate::support::aio::PATIENCE))
 }
 
-/// A loader that counts, and can be held back.
+/// A loader that counts its calls and can be blocked.
 #[derive(Clone)]
 struct Source {
     loads: Arc<AtomicUsize>,
@@ -56,7 +56,7 @@ impl Source {
         self.loads.load(Ordering::SeqCst)
     }
 
-    /// Until one more load has begun.
+    /// Waits until one more load has begun.
     async fn began(&self) {
         memory::within(self.began.acquire()).await.expect("open").forget();
     }
@@ -68,7 +68,7 @@ impl Source {
 
 type Asked<T, E = String> = JoinHandle<Result<Option<T>, CacheError<E>>>;
 
-/// A task of the tenant that asks for `k`.
+/// Starts a task of the tenant that calls `get_or_set` for `k`.
 fn try_ask<T, E>(
     cache: &Cache,
     tenant: TenantId,
@@ -84,7 +84,7 @@ where
     tokio::spawn(asks.in_tenant(tenant))
 }
 
-/// The same with a loader that finds something, or nothing.
+/// Like [`try_ask`], with a loader that succeeds.
 fn ask<T>(cache: &Cache, tenant: TenantId, source: &Source, value: impl Into<Option<T>>) -> Asked<T>
 where
     T: Serialize + DeserializeOwned + Send + 'static,
@@ -92,22 +92,22 @@ where
     try_ask(cache, tenant, source, Ok(value.into()))
 }
 
-/// What a task came to; its panic is the test's.
+/// Returns the result of a task, or panics if the task did.
 async fn answer<T>(task: JoinHandle<T>) -> T {
     memory::within(task).await.expect("no panic")
 }
 
-/// The same of one that found something, or nothing.
+/// Like [`answer`], for a call that succeeds.
 async fn loaded<T>(task: Asked<T>) -> Option<T> {
     answer(task).await.expect("a value")
 }
 
-/// The key `k` of tenant A.
+/// Returns the full key of `k` of tenant A.
 fn key() -> String {
     format!("{}cache:k", crate::support::PREFIX_A)
 }
 
-/// Lets every task get as far as it can.
+/// Lets every task run until it waits.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Calls that are dropped on the way: whoever is next on the connection gets its own reply.
+//! Calls that are dropped in flight: the next call on the connection receives its own reply.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -16,10 +16,10 @@ use crate::support::{A, B, Server};
 const READ: &str = "return redis.call('GET', KEYS[1])";
 static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new([READ]));
 
-/// What a call of one tenant gives, as text.
+/// A call of one tenant, with its reply as text.
 type Call<'a> = Pin<Box<dyn Future<Output = RedisResult<String>> + 'a>>;
 
-/// Each gives the value of `k`, or its name.
+/// Each operation returns the value of `k` or its name.
 const OPERATIONS: [&str; 6] = ["get", "keys", "pipeline", "transaction", "scan", "script"];
 
 fn call<'a, C>(name: &str, redis: &'a mut TenantRedis<C>) -> Call<'a>
@@ -46,7 +46,8 @@ where
     }
 }
 
-/// What it gives where it is done after so many polls. The connection's own task has a turn between them.
+/// Polls a future a number of times, then drops it; returns its output if it was ready. The connection's own task runs
+/// between the polls.
 async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -59,14 +60,14 @@ async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) -> Opti
     None
 }
 
-/// How many calls were made, and how many of them dropped.
+/// The number of calls, and how many of them were dropped.
 #[derive(Debug, Default)]
 struct Made {
     calls: usize,
     dropped: usize,
 }
 
-/// One dropped call, and what follows at once.
+/// Drops one call, then makes others at once; returns whether the call was ready before.
 async fn drop_one<C>(shared: &C, operation: &str, polls: usize, round: usize) -> RedisResult<bool>
 where
     C: ConnectionLike + Clone + Send + Sync + 'static,
@@ -81,7 +82,7 @@ where
     if let Some(reply) = &done {
         assert!(*reply == of_a || reply == "k", "{operation}: {reply}");
     }
-    // The same tenant on the very handle, another on the same connection, and both at once.
+    // The same tenant on the same handle, another tenant on the same connection, and both at once.
     let mut again = a.clone();
     let (own, other, keys, both) = tokio::join!(
         a.get::<_, String>("k"),
@@ -130,14 +131,14 @@ where
     Ok(made)
 }
 
-/// A turn of the socket after each of a task.
+/// Returns a runtime that polls the socket after each poll of a task.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().event_interval(1).enable_all().build().expect("a runtime")
 }
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_call_is_dropped_at_each_poll() {
+fn call_dropped_at_any_poll_does_not_shift_replies() {
     let server = Server::start();
     let all = async {
         let mut made = Vec::new();

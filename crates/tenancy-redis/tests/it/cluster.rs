@@ -1,4 +1,4 @@
-//! A cluster of three masters: a tenant's commands in it, and its keys on each master.
+//! A tenant's commands and keys in a cluster of three masters.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn connect(cluster: &RedisCluster, resp: u8) -> ClusterConnection {
     client(cluster, resp).get_async_connection().await.expect("a connection")
 }
 
-/// Names, of nearly as many slots.
+/// Returns names, most of them in different slots.
 fn names(number: usize) -> Vec<String> {
     (0..number).map(|number| format!("k{number}")).collect()
 }
@@ -69,7 +69,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn commands_of_one_key_and_of_many_slots() -> RedisResult<()> {
+async fn commands_reach_one_key_and_many_slots() -> RedisResult<()> {
     let cluster = start();
     let names = names(200);
     for resp in [2, 3] {
@@ -77,11 +77,11 @@ async fn commands_of_one_key_and_of_many_slots() -> RedisResult<()> {
         let (mut a, mut b) = (TenantRedis::new(shared.clone(), A), TenantRedis::new(shared, B));
         let () = a.mset(&pairs(&names, "A")).await?;
         let () = b.mset(&pairs(&names, "B")).await?;
-        assert!(dump(&cluster, PREFIX_A).iter().all(|keys| keys.len() > 20), "they are on each master");
+        assert!(dump(&cluster, PREFIX_A).iter().all(|keys| keys.len() > 20), "each master has keys");
         assert_eq!(a.get::<_, String>("k7").await?, "k7 of A");
         let expected: Vec<_> = pairs(&names, "A").into_iter().map(|(_, value)| value).collect();
         assert_eq!(a.mget::<_, Vec<String>>(&names).await?, expected, "each in its place");
-        assert_eq!(sorted(a.keys("*").await?), sorted(names.clone()), "of all masters, its own alone");
+        assert_eq!(sorted(a.keys("*").await?), sorted(names.clone()), "only own keys, of all masters");
         assert_eq!(sorted(a.keys("k1[0-9]").await?).len(), 10);
 
         let before = dump(&cluster, PREFIX_B);
@@ -94,10 +94,10 @@ async fn commands_of_one_key_and_of_many_slots() -> RedisResult<()> {
     Ok(())
 }
 
-/// The tenant's prefix has no brace, so that the tags of users steer as they do without it.
+/// The tenant's prefix contains no brace, so hash tags choose the slot as they do without a tenant.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn tags_and_pipelines_are_as_on_the_bare_connection() -> RedisResult<()> {
+async fn hash_tags_and_pipelines_behave_as_without_a_tenant() -> RedisResult<()> {
     let cluster = start();
     assert_eq!(slot(&cluster, &format!("{PREFIX_A}{{x}}a")), slot(&cluster, "x"));
     for resp in [2, 3] {
@@ -124,7 +124,7 @@ async fn tags_and_pipelines_are_as_on_the_bare_connection() -> RedisResult<()> {
     Ok(())
 }
 
-/// Where one is an error the other is the same one.
+/// Asserts that replies and errors equal those of the bare connection.
 async fn is_as_raw(tenant: &mut TenantRedis<ClusterConnection>, raw: &mut ClusterConnection) {
     let mut pipelines = vec![redis::pipe(); 6];
     pipelines[0].get("{y}a").get("{y}b");
@@ -149,10 +149,10 @@ async fn is_as_raw(tenant: &mut TenantRedis<ClusterConnection>, raw: &mut Cluste
 const APPEND: &str = "return redis.call('APPEND', KEYS[1], ARGV[1])";
 static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new([APPEND]));
 
-/// A script that a master lacks is loaded on all of them. A message comes to whoever listens, on any master.
+/// A script that a master lacks is loaded on all masters. A message reaches the listeners of every master.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn scripts_and_messages_on_every_master() -> RedisResult<()> {
+async fn scripts_run_and_messages_arrive_on_every_master() -> RedisResult<()> {
     let cluster = start();
     for resp in [2, 3] {
         let shared = connect(&cluster, resp).await;
@@ -183,7 +183,7 @@ async fn scripts_and_messages_on_every_master() -> RedisResult<()> {
     Ok(())
 }
 
-/// A user's own connection, in which a cluster can't be recognized.
+/// A connection type of a user, which does not show that it is a cluster.
 struct Wrapped(ClusterConnection);
 
 impl ConnectionLike for Wrapped {
@@ -207,7 +207,7 @@ impl ConnectionLike for Wrapped {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
+async fn flush_and_usage_cover_every_master() -> RedisResult<()> {
     let cluster = start();
     let own = names(3000);
     for resp in [2, 3] {
@@ -220,7 +220,7 @@ async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
         let () = a.clone().namespace("cache").set("k", "v").await?;
         let () = b.set(format!("{PREFIX_A}k"), "v").await?;
         let (before, others) = (dump(&cluster, PREFIX_A), dump(&cluster, PREFIX_B));
-        assert!(before.iter().all(|keys| keys.len() > 500), "they are on each master");
+        assert!(before.iter().all(|keys| keys.len() > 500), "each master has keys");
 
         let one = multiplexed(&Client::open(cluster.nodes()[0].url())?).await?;
         let errors = [
@@ -242,7 +242,7 @@ async fn every_master_is_flushed_and_measured() -> RedisResult<()> {
     Ok(())
 }
 
-/// What the masters say that the keys of a prefix take.
+/// Returns the memory that the masters report for the keys with a prefix.
 fn bytes(cluster: &RedisCluster, prefix: &str) -> u64 {
     let mut sum = 0;
     for (master, keys) in cluster.nodes().iter().zip(dump(cluster, prefix)) {
@@ -254,10 +254,10 @@ fn bytes(cluster: &RedisCluster, prefix: &str) -> u64 {
     sum
 }
 
-/// What redis-rs knows of the masters is as old as its last error.
+/// redis-rs learns about masters only by errors.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_master_that_the_connection_does_not_know_is_flushed() -> RedisResult<()> {
+async fn flush_covers_a_master_unknown_to_the_connection() -> RedisResult<()> {
     let mut cluster = start();
     let (mut a, mut later) =
         (TenantRedis::new(connect(&cluster, 2).await, A), TenantRedis::new(connect(&cluster, 3).await, A));
@@ -274,7 +274,7 @@ async fn a_master_that_the_connection_does_not_know_is_flushed() -> RedisResult<
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn sync_connections() -> RedisResult<()> {
+fn sync_connections_keep_tenants_apart() -> RedisResult<()> {
     let cluster = start();
     let names = names(200);
     for resp in [2, 3] {
@@ -306,7 +306,7 @@ fn sync_connections() -> RedisResult<()> {
     Ok(())
 }
 
-/// A connection of several nodes may answer with what each said.
+/// A connection to several nodes that returns the reply of each node.
 struct ByNode;
 
 impl ConnectionLike for ByNode {
@@ -331,7 +331,7 @@ impl ConnectionLike for ByNode {
 }
 
 #[tokio::test]
-async fn keys_by_node_are_not_given() {
+async fn rejects_replies_grouped_by_node() {
     let error = TenantRedis::new(ByNode, A).keys::<_, Value>("*").await.unwrap_err();
     assert_eq!(refusal(&error), Some(Refusal::Reply));
 }

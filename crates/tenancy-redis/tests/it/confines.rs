@@ -1,4 +1,4 @@
-//! Namespaces, scripts that the program vouches for, and what a policy allows, as the server sees them.
+//! Namespaces, trusted scripts and policies on a real server.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 
 const ADD: &str = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
 const READ: &str = "return redis.call('GET', KEYS[1])";
-/// One that breaks its promise.
+/// A script that reads a key it does not declare.
 const STRAY: &str = "return redis.call('GET', ARGV[1])";
 
 static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new([ADD, READ]));
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_namespace_is_apart_from_the_tenants_other_keys() -> RedisResult<()> {
+fn namespace_is_separate_from_the_tenants_other_keys() -> RedisResult<()> {
     let server = Server::start();
     let (mut whole, mut b) = (server.tenant(A), server.tenant(B).namespace("cache"));
     let mut cache = server.tenant(A).namespace("cache");
@@ -34,10 +34,10 @@ fn a_namespace_is_apart_from_the_tenants_other_keys() -> RedisResult<()> {
     Ok(())
 }
 
-/// `EVALSHA`, `NOSCRIPT`, `SCRIPT LOAD`, and again: as redis-rs does it.
+/// redis-rs sends `EVALSHA`, and after `NOSCRIPT`, `SCRIPT LOAD` and `EVALSHA` again.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_trusted_script_runs_in_its_tenant() -> RedisResult<()> {
+fn trusted_script_runs_in_its_tenant() -> RedisResult<()> {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A).scripts(&SCRIPTS), server.tenant(B).scripts(&SCRIPTS));
     let (add, read) = (Script::new(ADD), Script::new(READ));
@@ -58,12 +58,12 @@ fn a_trusted_script_runs_in_its_tenant() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn no_other_script_runs() -> RedisResult<()> {
+fn refuses_untrusted_scripts() -> RedisResult<()> {
     let server = Server::start();
     let mut a = server.tenant(A).scripts(&SCRIPTS);
     let () = server.tenant(B).set("k", "b")?;
     let stray = Script::new(STRAY);
-    // Another program may have loaded it.
+    // Another program may have loaded the script.
     let () = redis::cmd("SCRIPT").arg("LOAD").arg(STRAY).query(&mut server.raw())?;
     let foreign = format!("{PREFIX_B}k");
     let error = stray.arg(&foreign).invoke::<Value>(&mut a).unwrap_err();
@@ -72,7 +72,7 @@ fn no_other_script_runs() -> RedisResult<()> {
         let error = redis::cmd(name).arg(code).arg(0).arg(&foreign).query::<Value>(&mut a).unwrap_err();
         assert_eq!(refusal(&error), Some(Refusal::UntrustedScript), "{name}");
     }
-    // Where the program vouches for none, its own are none either.
+    // Without trusted scripts, no script runs.
     let error = Script::new(ADD).key("n").arg(1).invoke::<Value>(&mut server.tenant(A)).unwrap_err();
     assert_eq!(refusal(&error), Some(Refusal::UntrustedScript));
     Ok(())
@@ -80,7 +80,7 @@ fn no_other_script_runs() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn what_is_written_lives_as_long_as_the_policy_has_it() -> RedisResult<()> {
+fn policy_limits_expiry() -> RedisResult<()> {
     let server = Server::start();
     let policy = RedisPolicy::new().default_ttl(Duration::from_mins(1)).max_ttl(Duration::from_mins(10));
     let mut a = server.tenant(A).policy(policy);
@@ -102,7 +102,7 @@ fn what_is_written_lives_as_long_as_the_policy_has_it() -> RedisResult<()> {
     Ok(())
 }
 
-/// The time that `k` has left, in milliseconds.
+/// Asserts the remaining time to live of `k`, in milliseconds.
 fn lives(a: &mut dyn ConnectionLike, from: u64, to: u64) {
     let left: u64 = ask(a, "PTTL k");
     assert!((from..=to).contains(&left), "{left} ms");

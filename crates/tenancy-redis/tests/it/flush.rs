@@ -1,4 +1,4 @@
-//! A tenant's keys, removed and measured: all of them, and nobody else's.
+//! Removing and measuring the keys of one tenant.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ async fn multiplexed(server: &Server, resp: u8) -> MultiplexedConnection {
     crate::support::aio::multiplexed(&server.client(resp)).await.expect("a connection")
 }
 
-/// Makes as many keys of the prefix, of all types.
+/// Creates a number of keys with the prefix, of all types.
 fn fill(raw: &mut Connection, prefix: &str, keys: usize) {
     const FILL: &str = "
         local function member(number) return 'member ' .. number end
@@ -36,7 +36,7 @@ fn fill(raw: &mut Connection, prefix: &str, keys: usize) {
     }
 }
 
-/// What is not A's, however near its name is.
+/// Returns keys that are not A's, although their names resemble A's.
 fn neighbours() -> Vec<String> {
     let cut = &PREFIX_A[..PREFIX_A.len() - 1];
     let mut names: Vec<_> = ["", "t", "t:", "t:*", "*", "k"].map(str::to_owned).into();
@@ -61,7 +61,7 @@ fn without(all: BTreeMap<Vec<u8>, (Vec<u8>, i64)>, prefix: &str) -> BTreeMap<Vec
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn what_is_not_the_tenants_stays_as_it_is() -> RedisResult<()> {
+async fn flush_leaves_all_other_keys_unchanged() -> RedisResult<()> {
     let server = Server::start();
     let mut raw = server.raw();
     fill(&mut raw, PREFIX_B, 100_000);
@@ -81,10 +81,10 @@ async fn what_is_not_the_tenants_stays_as_it_is() -> RedisResult<()> {
     Ok(())
 }
 
-/// Each way to hold a connection, and names that could be read as patterns.
+/// Includes names that could be read as patterns.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn every_name_goes_whatever_the_mode_and_the_policy() -> RedisResult<()> {
+async fn flush_removes_every_name_in_each_mode_and_policy() -> RedisResult<()> {
     const STRICT: RedisPolicy =
         RedisPolicy::new().max_args(1).max_value_len(1).max_ttl(Duration::from_secs(1)).require_ttl();
     let server = Server::start();
@@ -113,7 +113,7 @@ async fn every_name_goes_whatever_the_mode_and_the_policy() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_namespace_is_flushed_alone() -> RedisResult<()> {
+async fn flush_of_a_namespace_leaves_the_tenants_other_keys() -> RedisResult<()> {
     let server = Server::start();
     let shared = multiplexed(&server, 2).await;
     let mut a = TenantRedis::new(shared.clone(), A);
@@ -134,7 +134,7 @@ async fn a_namespace_is_flushed_alone() -> RedisResult<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn it_ends_while_the_tenant_writes() -> RedisResult<()> {
+async fn flush_ends_while_the_tenant_writes() -> RedisResult<()> {
     let server = Server::start();
     fill(&mut server.raw(), PREFIX_A, 5000);
     let shared = multiplexed(&server, 2).await;
@@ -150,7 +150,7 @@ async fn it_ends_while_the_tenant_writes() -> RedisResult<()> {
             RedisResult::Ok(written)
         }
     });
-    // Another task, for what is awaited in it must be `Send`.
+    // In a task of its own, which requires the future to be `Send`.
     let flusher = tokio::spawn({
         let mut a = TenantRedis::new(shared.clone(), A);
         async move { tokio::time::timeout(Duration::from_mins(1), a.flush_tenant()).await }
@@ -183,7 +183,7 @@ async fn usage_is_the_sum_of_the_tenants_keys() -> RedisResult<()> {
     Ok(())
 }
 
-/// A server that answers what it is told, in turn and no more, and keeps what it was asked.
+/// A server that returns given replies in order and records the commands.
 #[derive(Clone)]
 struct Told {
     replies: Arc<Mutex<Vec<Value>>>,
@@ -191,7 +191,7 @@ struct Told {
 }
 
 impl Told {
-    /// The first reply says that it stands alone.
+    /// Adds a first reply which says that the server is not part of a cluster.
     fn alone(replies: impl IntoIterator<Item = Value>) -> Self {
         let info = Value::BulkString(b"# Cluster\r\ncluster_enabled:0\r\n".to_vec());
         Self::new([info].into_iter().chain(replies))
@@ -248,7 +248,7 @@ fn page(cursor: &str, keys: &[&str]) -> Value {
     Value::Array(vec![bulk(cursor), Value::Array(keys.iter().map(|key| bulk(key)).collect())])
 }
 
-/// What an error shows is not another's.
+/// Returns whether the error is a rejected reply; asserts that it shows nothing of another tenant.
 fn is_a_reply(error: &redis::RedisError) -> bool {
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("secret") && !shown.contains(PREFIX_B), "{shown}");
@@ -256,7 +256,7 @@ fn is_a_reply(error: &redis::RedisError) -> bool {
 }
 
 #[tokio::test]
-async fn a_key_that_is_anothers_is_neither_removed_nor_shown() {
+async fn flush_and_usage_reject_foreign_keys_without_showing_them() {
     let own = format!("{PREFIX_A}k");
     for foreign in [&format!("{PREFIX_B}secret"), "secret", "", &PREFIX_A[..PREFIX_A.len() - 1]] {
         for keys in [&[&own, foreign][..], &[foreign, &own]] {
@@ -284,7 +284,7 @@ async fn a_key_that_is_anothers_is_neither_removed_nor_shown() {
 }
 
 #[tokio::test]
-async fn each_page_is_removed_before_the_next_and_none_is_counted_twice() -> RedisResult<()> {
+async fn flush_removes_each_page_before_the_next_and_counts_keys_once() -> RedisResult<()> {
     let keys = ["a", "b", "c"].map(|name| format!("{PREFIX_A}{name}"));
     let [a, b, c] = keys.each_ref().map(String::as_str);
     let server = Told::alone([
@@ -316,7 +316,7 @@ async fn each_page_is_removed_before_the_next_and_none_is_counted_twice() -> Red
 }
 
 #[tokio::test]
-async fn a_reply_of_another_shape_and_an_error_end_it() {
+async fn flush_and_usage_stop_at_malformed_replies_and_errors() {
     let key = format!("{PREFIX_A}k");
     let moved = redis::parse_redis_value(b"-MOVED 1 10.0.0.1:6379\r\n").expect("an error");
     for reply in [Value::Int(2), Value::Int(-1), Value::Okay, Value::Nil, moved.clone()] {
@@ -335,9 +335,9 @@ async fn a_reply_of_another_shape_and_an_error_end_it() {
     assert_eq!(error.kind(), ErrorKind::Server(redis::ServerErrorKind::Moved));
 }
 
-/// One node of a cluster has a part of the keys, and what answers for several has any.
+/// One node of a cluster has only a part of the keys, and a proxy may answer for several nodes.
 #[tokio::test]
-async fn what_does_not_say_that_it_stands_alone_is_left_alone() {
+async fn flush_and_usage_refuse_servers_that_may_be_part_of_a_cluster() {
     let info = |text: &str| bulk(&format!("# Cluster\r\n{text}\r\n"));
     let infos = [
         info("cluster_enabled:1"),

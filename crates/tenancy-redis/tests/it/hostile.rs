@@ -1,4 +1,4 @@
-//! Replies of a server, or a proxy, that answers what it likes.
+//! Replies of a hostile server or proxy.
 
 use redis::{
     AsyncCommands, Cmd, ConnectionLike, Pipeline, PushKind, RedisFuture, RedisResult, Value, VerbatimFormat,
@@ -8,7 +8,7 @@ use tenancy_redis::{Refusal, TenantRedis, refusal};
 
 use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command, pick};
 
-/// What it answers, whatever it is asked.
+/// A connection that returns the same reply to every command.
 #[derive(Clone)]
 struct Hostile(RedisResult<Value>);
 
@@ -62,7 +62,7 @@ impl redis::aio::ConnectionLike for Hostile {
     }
 }
 
-/// Where the keys are in the replies to these commands.
+/// The kind of reply: where its keys are.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Kind {
     Keys,
@@ -82,7 +82,7 @@ const COMMANDS: [(&str, Kind); 8] = [
     ("XREADGROUP GROUP g c STREAMS k >", Kind::Streams),
 ];
 
-/// The same reply through both kinds of connection.
+/// Returns the reply; asserts that sync and async connections agree.
 fn reply(line: &str, answer: &RedisResult<Value>) -> RedisResult<Value> {
     let cmd = command(line);
     let mut redis = TenantRedis::dedicated(Hostile(answer.clone()), A);
@@ -93,7 +93,7 @@ fn reply(line: &str, answer: &RedisResult<Value>) -> RedisResult<Value> {
     sync
 }
 
-/// The replies to these commands in one pipeline.
+/// Returns the replies to these commands in one pipeline.
 fn replies(lines: &[&str], atomic: bool, answer: &Value) -> RedisResult<Vec<Value>> {
     let mut pipeline = redis::pipe();
     for line in lines {
@@ -110,7 +110,7 @@ fn replies(lines: &[&str], atomic: bool, answer: &Value) -> RedisResult<Vec<Valu
     sync
 }
 
-/// Of a future that waits for nothing.
+/// Returns the output of a future that does not wait.
 fn ready<T>(future: RedisFuture<'_, T>) -> RedisResult<T> {
     futures_util::FutureExt::now_or_never(future).expect("at once")
 }
@@ -137,7 +137,7 @@ fn with_attributes(data: Value) -> Value {
     Value::Attribute { data: Box::new(data), attributes }
 }
 
-/// A reply of each shape that a command has, of these keys.
+/// Returns a reply of each shape that a command has, with this key.
 fn proper(kind: Kind, key: &Value) -> Vec<Value> {
     let entry = || Value::Array(vec![bulk("1-1"), Value::Array(vec![bulk("f"), bulk("v")])]);
     let pair = || Value::Array(vec![key.clone(), Value::Array(vec![entry()])]);
@@ -152,7 +152,7 @@ fn proper(kind: Kind, key: &Value) -> Vec<Value> {
     }
 }
 
-/// What stands where a key should, and is none of the tenant's.
+/// Returns values that are not a key of the tenant.
 fn hostile_keys() -> Vec<Value> {
     let own = format!("{PREFIX_A}secret");
     vec![
@@ -182,13 +182,13 @@ fn hostile_keys() -> Vec<Value> {
 }
 
 #[test]
-fn the_tenants_keys_lose_their_prefix() {
+fn replies_contain_own_keys_without_the_prefix() {
     for (line, kind) in COMMANDS {
         for name in ["k", "", &format!("{PREFIX_B}k"), PREFIX_A] {
             let own = bulk(format!("{PREFIX_A}{name}"));
             for (answer, expected) in proper(kind, &own).into_iter().zip(proper(kind, &bulk(name))) {
                 assert_eq!(reply(line, &Ok(answer.clone())), Ok(expected.clone()), "{line}");
-                // What redis-rs would look into, and what it would leave out.
+                // redis-rs looks into attributes and removes them.
                 let told = with_attributes(with_attributes(answer));
                 assert_eq!(reply(line, &Ok(told)), Ok(expected), "{line}");
             }
@@ -197,7 +197,7 @@ fn the_tenants_keys_lose_their_prefix() {
 }
 
 #[test]
-fn a_key_of_nobody_or_another_is_not_given() {
+fn rejects_replies_with_foreign_or_unprefixed_keys() {
     for (line, kind) in COMMANDS {
         for key in hostile_keys() {
             for answer in proper(kind, &key) {
@@ -213,7 +213,7 @@ fn a_key_of_nobody_or_another_is_not_given() {
 }
 
 #[test]
-fn another_shape_is_not_given() {
+fn rejects_replies_of_an_unexpected_shape() {
     let own = bulk(format!("{PREFIX_A}secret"));
     let mut deep = own.clone();
     for _ in 0..200 {
@@ -223,7 +223,7 @@ fn another_shape_is_not_given() {
         let mut shapes = hostile_keys();
         shapes.retain(|shape| !matches!(shape, Value::ServerError(_)));
         shapes.retain(|shape| *shape != Value::Nil || !matches!(kind, Kind::Popped | Kind::Streams));
-        // These are the shape of a reply, with an own key.
+        // These have the shape of a valid reply, with a key of the tenant.
         let keys = [Value::Array(vec![own.clone()]), Value::Set(vec![own.clone()])];
         shapes.retain(|shape| kind != Kind::Keys || !keys.contains(shape));
         shapes.retain(|shape| kind != Kind::Streams || !matches!(shape, Value::Map(_)));
@@ -237,7 +237,7 @@ fn another_shape_is_not_given() {
 }
 
 #[test]
-fn a_pipeline_has_a_reply_to_each_command() {
+fn rejects_pipelines_without_one_reply_for_each_command() {
     let (own, foreign) = (bulk(format!("{PREFIX_A}k")), bulk(format!("{PREFIX_B}secret")));
     let keys = Value::Array(vec![own]);
     let lines = ["GET k", "KEYS *"];
@@ -262,7 +262,7 @@ fn a_pipeline_has_a_reply_to_each_command() {
     assert_eq!(replies(&lines, false, &failed).expect("a reply to each")[0], error);
 }
 
-/// A tree of anything, with names of the tenant and of others in it.
+/// Returns a random tree of values that contains names of the tenant and of others.
 fn any(rng: &mut fastrand::Rng, depth: usize) -> Value {
     let many = |rng: &mut fastrand::Rng| (0..rng.usize(..4)).map(|_| any(rng, depth + 1)).collect::<Vec<_>>();
     match rng.usize(..if depth < 4 { 18 } else { 12 }) {
@@ -285,7 +285,7 @@ fn any_name(rng: &mut fastrand::Rng) -> String {
     format!("{prefix}{}", pick(rng, &["secret", "", "k", PREFIX_A, PREFIX_B]))
 }
 
-/// A proper reply, in which something may stand where it should not.
+/// Returns a valid reply, often with one part replaced.
 fn almost_proper(kind: Kind, rng: &mut fastrand::Rng) -> Value {
     let own = bulk(format!("{PREFIX_A}{}", rng.usize(..100)));
     let mut shapes = proper(kind, &own);
@@ -296,7 +296,7 @@ fn almost_proper(kind: Kind, rng: &mut fastrand::Rng) -> Value {
     value
 }
 
-/// Replaces a part of it, takes one away, or adds one.
+/// Replaces, removes or adds one part.
 fn spoil(value: &mut Value, rng: &mut fastrand::Rng) {
     let further = rng.usize(..3) > 0;
     match value {
@@ -313,7 +313,7 @@ fn spoil(value: &mut Value, rng: &mut fastrand::Rng) {
     }
 }
 
-/// The prefix put back at each place of a key: what the server must have said.
+/// Puts the prefix back in front of each key: this is what the server must have sent.
 fn put_back(kind: Kind, value: &mut Value) {
     let key = |key: &mut Value| match key {
         Value::BulkString(bytes) => drop(bytes.splice(..0, PREFIX_A.bytes())),
@@ -341,7 +341,8 @@ fn without_attributes(value: Value) -> Value {
     }
 }
 
-/// Whether what came out is what went in, less the prefix; or else nothing of it came out.
+/// Asserts that a returned value is the server's reply without the prefix, and that an error shows nothing of it.
+/// Returns whether a value was returned.
 fn check(kind: Kind, answer: &Value, given: RedisResult<Value>) -> bool {
     match given {
         Ok(mut value) => {
@@ -357,7 +358,7 @@ fn check(kind: Kind, answer: &Value, given: RedisResult<Value>) -> bool {
 }
 
 #[test]
-fn whatever_is_answered_a_key_that_is_given_was_the_tenants() {
+fn random_replies_never_yield_a_foreign_key() {
     const SEED: u64 = 0x7465_6e61_6e63_7921;
     println!("seed {SEED:#x}");
     let mut rng = fastrand::Rng::with_seed(SEED);
@@ -373,7 +374,7 @@ fn whatever_is_answered_a_key_that_is_given_was_the_tenants() {
 }
 
 #[test]
-fn whatever_a_pipeline_is_answered_each_key_was_the_tenants() {
+fn random_pipeline_replies_never_yield_a_foreign_key() {
     const SEED: u64 = 0x7069_7065_6c69_6e65;
     println!("seed {SEED:#x}");
     let mut rng = fastrand::Rng::with_seed(SEED);
@@ -411,11 +412,11 @@ fn whatever_a_pipeline_is_answered_each_key_was_the_tenants() {
 }
 
 #[test]
-fn an_error_names_keys_as_the_tenant_does() {
+fn errors_contain_keys_without_the_prefix() {
     let text = format!("NOGROUP No such key '{PREFIX_A}s' or '{PREFIX_A}{PREFIX_B}s'");
     let stripped = format!("No such key 's' or '{PREFIX_B}s'");
     for line in ["XACK s g 1-1", "xreadgroup GROUP g c STREAMS s >", "KEYS *"] {
-        // A reply, and an error as the connection of a cluster makes it.
+        // An error as a reply, and an error as the connection of a cluster returns it.
         let said = reply(line, &Ok(Value::ServerError(server_error(&text))));
         let Ok(Value::ServerError(said)) = said else { panic!("{said:?}") };
         assert_eq!((said.code(), said.details()), ("NOGROUP", Some(&stripped[..])), "{line}");
@@ -437,7 +438,7 @@ fn an_error_names_keys_as_the_tenant_does() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
+async fn errors_of_a_real_server_contain_keys_without_the_prefix() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut sync = TenantRedis::new(server.client(resp).get_connection()?, A);
@@ -469,7 +470,7 @@ async fn a_servers_error_names_keys_as_the_tenant_does() -> RedisResult<()> {
 }
 
 #[tokio::test]
-async fn a_foreign_key_in_a_reply_is_not_given() -> RedisResult<()> {
+async fn rejects_foreign_keys_and_surplus_replies() -> RedisResult<()> {
     let foreign = format!("{PREFIX_A}secret").into_bytes();
     let keys = Value::Array(vec![Value::BulkString(foreign)]);
     let mut b = TenantRedis::new(Hostile(Ok(keys.clone())), B);

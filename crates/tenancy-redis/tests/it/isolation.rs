@@ -1,4 +1,4 @@
-//! Two tenants on one server: neither reads, changes or names what is the other's.
+//! Two tenants on one server: neither reads, changes or names keys of the other.
 
 use redis::{Commands, ConnectionLike, RedisResult, Value};
 use tenancy::{TenantContext, TenantContextNotSetError};
@@ -8,7 +8,7 @@ use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, ask, command};
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn the_same_name_is_two_keys() -> RedisResult<()> {
+fn same_key_name_is_separate_for_each_tenant() -> RedisResult<()> {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A), server.tenant(B));
     for key in [&b""[..], b"k", b"k\r\n", b"\0", b"*3\r\n$3\r\nDEL\r\n$1\r\nk\r\n", b"{tag}k", b"\xff"] {
@@ -22,10 +22,9 @@ fn the_same_name_is_two_keys() -> RedisResult<()> {
     Ok(())
 }
 
-/// What begins with another's prefix is a name like any other.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn anothers_full_key_names_nothing_of_theirs() -> RedisResult<()> {
+fn foreign_prefix_is_part_of_an_own_name() -> RedisResult<()> {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A), server.tenant(B));
     let () = b.set("k", "b")?;
@@ -59,7 +58,7 @@ fn anothers_full_key_names_nothing_of_theirs() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn sort_reads_its_own_keys_alone() {
+fn sort_patterns_read_only_own_keys() {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A), server.tenant(B));
     let _: Value = ask(&mut b, "MSET w_1 2 w_2 1 d_1 secret1 d_2 secret2");
@@ -77,7 +76,7 @@ fn sort_reads_its_own_keys_alone() {
 /// redis/redis#8152: a pattern of an ACL does not confine KEYS.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn patterns_and_pages_hold_own_keys_alone() -> RedisResult<()> {
+fn keys_and_scan_return_only_own_keys() -> RedisResult<()> {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A), server.tenant(B));
     for number in 0..500 {
@@ -103,7 +102,7 @@ fn patterns_and_pages_hold_own_keys_alone() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn replies_name_keys_as_the_tenant_does() {
+fn replies_of_a_real_server_contain_keys_without_the_prefix() {
     let server = Server::start();
     for resp in [2, 3] {
         let mut a = TenantRedis::new(server.client(resp).get_connection().expect("a connection"), A);
@@ -129,7 +128,7 @@ fn replies_name_keys_as_the_tenant_does() {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn pipelines_and_transactions_are_the_tenants() -> RedisResult<()> {
+fn pipelines_and_transactions_stay_in_their_tenant() -> RedisResult<()> {
     let server = Server::start();
     let (mut a, mut b) = (server.tenant(A), server.tenant(B));
     let () = b.set("k", "b")?;
@@ -140,7 +139,7 @@ fn pipelines_and_transactions_are_the_tenants() -> RedisResult<()> {
         assert_eq!(ask_both(pipeline, &mut a)?, ("a".to_owned(), vec!["k".to_owned()]));
     }
     assert_eq!(b.get::<_, String>("k")?, "b");
-    // An error in between is the tenant's, and shifts nothing.
+    // An error within a transaction does not shift replies.
     let error = redis::pipe().atomic().cmd("INCR").arg("k").get("k").query::<Value>(&mut a).unwrap_err();
     assert_eq!(refusal(&error), None, "{error}");
     assert_eq!(a.get::<_, String>("k")?, "a");
@@ -149,7 +148,7 @@ fn pipelines_and_transactions_are_the_tenants() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_refused_command_sends_nothing_and_nothing_of_its_pipeline() {
+fn refused_command_sends_nothing_of_itself_or_its_pipeline() {
     let server = Server::start();
     let mut a = server.tenant(A);
     let mut monitor = server.raw();
@@ -189,10 +188,9 @@ fn a_refused_command_sends_nothing_and_nothing_of_its_pipeline() {
     assert!(format!("{seen:?}").contains("last"), "{seen:?}");
 }
 
-/// What a caller could do to shift replies to another.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn counts_that_would_shift_replies_are_refused() {
+fn refuses_counts_that_would_shift_replies() {
     let server = Server::start();
     let mut a = server.tenant(A);
     let two = redis::pipe().get("a").get("b").get_packed_pipeline();
@@ -218,7 +216,7 @@ fn counts_that_would_shift_replies_are_refused() {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn the_tenant_is_that_of_the_context_when_it_was_made() -> RedisResult<()> {
+fn handle_keeps_the_tenant_of_its_creation() -> RedisResult<()> {
     let server = Server::start();
     let error = TenantContext::scope(A, || TenantRedis::current(server.raw())).map(|redis| redis.tenant());
     assert_eq!(error, Ok(A));
@@ -233,7 +231,7 @@ fn the_tenant_is_that_of_the_context_when_it_was_made() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_dedicated_connection_watches_and_waits() -> RedisResult<()> {
+fn dedicated_connection_allows_watch_and_blocking_commands() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let connection = server.client(resp).get_connection()?;
@@ -255,7 +253,7 @@ fn a_dedicated_connection_watches_and_waits() -> RedisResult<()> {
         let after: i64 = redis::transaction(&mut a, &["n"], |a, pipeline| {
             runs += 1;
             let now: i64 = a.get("n")?;
-            // The same name of another tenant is not watched; the tenant's own is.
+            // WATCH covers the tenant's own key, not the key of the same name of another tenant.
             let () = b.set("n", 100)?;
             if runs == 1 {
                 let () = server.tenant(A).set("n", 10)?;

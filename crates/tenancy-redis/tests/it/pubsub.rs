@@ -1,4 +1,4 @@
-//! Subscriptions of a connection.
+//! Subscriptions of sync connections.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn subscriber(server: &Server, resp: u8) -> Connection {
     connection
 }
 
-/// What arrives until the tenant's own `end`: channel, payload.
+/// Returns the channel and payload of every message before the tenant's own `end`.
 fn until_end(pubsub: &mut TenantPubSub<PubSub<'_>>) -> Vec<(String, Vec<u8>)> {
     let mut seen = Vec::new();
     loop {
@@ -32,7 +32,7 @@ fn name(message: &TenantMsg) -> String {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn the_same_channel_is_two() -> RedisResult<()> {
+fn same_channel_name_is_separate_for_each_tenant() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let (mut of_a, mut of_b) = (subscriber(&server, resp), subscriber(&server, resp));
@@ -61,7 +61,7 @@ fn the_same_channel_is_two() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_pattern_is_as_the_tenant_wrote_it() -> RedisResult<()> {
+fn messages_report_the_pattern_as_subscribed() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut connection = subscriber(&server, resp);
@@ -86,7 +86,7 @@ fn a_pattern_is_as_the_tenant_wrote_it() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn unsubscribe_stops_its_own_channel() -> RedisResult<()> {
+fn unsubscribe_stops_only_its_own_channels() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut connection = subscriber(&server, resp);
@@ -94,7 +94,7 @@ fn unsubscribe_stops_its_own_channel() -> RedisResult<()> {
         a.subscribe(&["one", "two", "three"])?;
         a.psubscribe(&["p*", "q*"])?;
         let mut to_a = server.tenant(A);
-        // It arrives before the confirmations, and is not lost.
+        // This message arrives before the confirmations and is not lost.
         let () = to_a.publish("one", "before")?;
         a.unsubscribe(&["one", "two"])?;
         a.punsubscribe("p*")?;
@@ -105,7 +105,7 @@ fn unsubscribe_stops_its_own_channel() -> RedisResult<()> {
         let names: Vec<_> = until_end(&mut a).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["one", "q", "three"]);
         drop(a);
-        // The connection is free of them, and no reply is left over.
+        // The connection has no subscriptions and no pending reply.
         let mut redis = TenantRedis::new(connection, A);
         assert_eq!(to_a.publish::<_, _, usize>("three", "")?, 0);
         for round in 0..10 {
@@ -116,10 +116,10 @@ fn unsubscribe_stops_its_own_channel() -> RedisResult<()> {
     Ok(())
 }
 
-/// With one request for several patterns redis-rs leaves a confirmation behind, which is the next reply.
+/// redis-rs leaves a confirmation behind after one request for several patterns; it would be the next reply.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_connection_whose_subscriptions_are_over_has_no_reply_left() -> RedisResult<()> {
+fn connection_has_no_pending_reply_after_unsubscribing() -> RedisResult<()> {
     let server = Server::start();
     for resp in [2, 3] {
         let mut connection = subscriber(&server, resp);
@@ -134,10 +134,10 @@ fn a_connection_whose_subscriptions_are_over_has_no_reply_left() -> RedisResult<
     Ok(())
 }
 
-/// Without a name every subscription of the connection would end.
+/// Without a name, Redis would end every subscription of the connection.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn no_name_is_refused() -> RedisResult<()> {
+fn refuses_subscriptions_without_a_name() -> RedisResult<()> {
     let server = Server::start();
     let mut connection = subscriber(&server, 2);
     let mut a = TenantPubSub::new(connection.as_pubsub(), A);
@@ -152,7 +152,7 @@ fn no_name_is_refused() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn keyspace_notifications_are_not_seen() -> RedisResult<()> {
+fn keyspace_notifications_are_not_delivered() -> RedisResult<()> {
     let server = Server::start();
     let () = redis::cmd("CONFIG").arg(&["SET", "notify-keyspace-events", "KEA"]).query(&mut server.raw())?;
     let mut connection = subscriber(&server, 2);
@@ -168,7 +168,7 @@ fn keyspace_notifications_are_not_seen() -> RedisResult<()> {
 
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_namespace_is_that_of_the_publisher() -> RedisResult<()> {
+fn namespace_receives_only_its_own_messages() -> RedisResult<()> {
     let server = Server::start();
     let (mut first, mut second) = (subscriber(&server, 2), subscriber(&server, 2));
     let mut inside = TenantPubSub::new(first.as_pubsub(), A).namespace("jobs");
@@ -186,10 +186,10 @@ fn a_namespace_is_that_of_the_publisher() -> RedisResult<()> {
     Ok(())
 }
 
-/// A subscription from before, on the connection itself.
+/// The connection was subscribed before it got a tenant.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn what_was_subscribed_before_is_not_delivered() -> RedisResult<()> {
+fn rejects_messages_of_earlier_subscriptions() -> RedisResult<()> {
     let server = Server::start();
     let mut connection = subscriber(&server, 2);
     let mut pubsub = connection.as_pubsub();
@@ -198,14 +198,14 @@ fn what_was_subscribed_before_is_not_delivered() -> RedisResult<()> {
     let () = server.tenant(B).publish("k", "secret")?;
     let () = server.tenant(A).publish("k", "own")?;
     for _ in 0..2 {
-        // The second channel is the tenant's, and its pattern is not.
+        // The second message is on a channel of the tenant, but by a pattern that is not.
         assert_eq!(refusal(&a.get_message().unwrap_err()), Some(Refusal::Reply));
     }
     Ok(())
 }
 
 #[test]
-fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()> {
+fn foreign_message_is_an_error_that_hides_its_content() -> RedisResult<()> {
     let (own, foreign) = (format!("{PREFIX_A}news"), format!("{PREFIX_B}news"));
     let upper = own.to_uppercase();
     for resp in [2, 3] {
@@ -240,7 +240,7 @@ fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()> {
 }
 
 #[test]
-fn debug_shows_whose_it_is_and_nothing_else() -> RedisResult<()> {
+fn debug_shows_only_the_tenant() -> RedisResult<()> {
     let own = format!("{PREFIX_A}secret");
     let bytes = liar::message(2, &["message", &own, "secret"]);
     let mut connection = liar::after_subscribe(2, bytes).get_connection()?;

@@ -24,7 +24,7 @@ async fn next(messages: impl Stream<Item = RedisResult<TenantMsg>>) -> RedisResu
     within_time(std::pin::pin!(messages).next()).await.expect("a message")
 }
 
-/// What arrives until the tenant's own `end`: channel, pattern, payload.
+/// Returns the channel, pattern and payload of every message before the tenant's own `end`.
 async fn until_end(pubsub: &mut PubSub) -> Vec<(String, Option<String>, Vec<u8>)> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("a name");
     let mut seen = Vec::new();
@@ -40,9 +40,9 @@ async fn until_end(pubsub: &mut PubSub) -> Vec<(String, Option<String>, Vec<u8>)
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn the_same_channel_is_two() -> RedisResult<()> {
+async fn same_channel_name_is_separate_for_each_tenant() -> RedisResult<()> {
     for resp in [2, 3] {
-        // A connection that is dropped is the server's for a while, and counts as a subscriber.
+        // The server counts a dropped connection as a subscriber for a while, so each round has its own server.
         let server = Server::start();
         let mut a = PubSub::new(pubsub(server.client(resp)).await, A);
         let mut b = PubSub::new(pubsub(server.client(resp)).await, B);
@@ -80,9 +80,9 @@ async fn the_same_channel_is_two() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn halves_subscribe_and_stream() -> RedisResult<()> {
+async fn sink_and_stream_halves_subscribe_and_receive() -> RedisResult<()> {
     for resp in [2, 3] {
-        // A connection that is dropped is the server's for a while, and counts as a subscriber.
+        // The server counts a dropped connection as a subscriber for a while, so each round has its own server.
         let server = Server::start();
         let inner = pubsub(server.client(resp)).await;
         let whole =
@@ -113,7 +113,7 @@ async fn halves_subscribe_and_stream() -> RedisResult<()> {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn keyspace_notifications_are_not_seen() -> RedisResult<()> {
+async fn keyspace_notifications_are_not_delivered() -> RedisResult<()> {
     let server = Server::start();
     let () = redis::cmd("CONFIG").arg(&["SET", "notify-keyspace-events", "KEA"]).query(&mut server.raw())?;
     let mut a = PubSub::new(pubsub(server.client(3)).await, A);
@@ -125,7 +125,7 @@ async fn keyspace_notifications_are_not_seen() -> RedisResult<()> {
 }
 
 #[tokio::test]
-async fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()> {
+async fn foreign_message_is_an_error_that_hides_its_content() -> RedisResult<()> {
     let (own, foreign) = (format!("{PREFIX_A}news"), format!("{PREFIX_B}news"));
     for resp in [2, 3] {
         for words in [
@@ -151,10 +151,10 @@ async fn a_foreign_message_is_an_error_that_does_not_show_it() -> RedisResult<()
     Ok(())
 }
 
-/// redis-rs counts the confirmations of a subscription out of sight.
+/// redis-rs counts the confirmations of a subscription internally, so a shared connection would lose its order.
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn a_shared_connection_does_not_subscribe() -> RedisResult<()> {
+async fn shared_connection_refuses_subscriptions() -> RedisResult<()> {
     let server = Server::start();
     let mut shared = crate::support::aio::multiplexed(&server.client(3)).await?;
     for name in ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"] {

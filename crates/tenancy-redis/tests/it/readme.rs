@@ -1,4 +1,4 @@
-//! The README's example, run; and how it differs from a program without tenants.
+//! The program in the README, compared with one without tenants.
 
 use std::error::Error;
 
@@ -37,7 +37,7 @@ async fn without(client: redis::Client) -> Result<(Vec<String>, String, u64)> {
     Ok((keys, greeting, visits))
 }
 
-/// The lines of this file between a mark and the end.
+/// Returns the lines of this file between a mark and `end`.
 fn program(mark: &str) -> Vec<&'static str> {
     let lines = include_str!("readme.rs").lines().map(str::trim);
     let program = lines.skip_while(|line| line.strip_prefix("// ") != Some(mark)).skip(1);
@@ -45,7 +45,7 @@ fn program(mark: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn one_line_differs_and_the_readme_shows_this_program() {
+fn readme_shows_this_program_and_one_line_differs() {
     let (with, without) = (program("with tenants"), program("without"));
     assert_eq!(with.len(), without.len());
     let differ: Vec<_> = with.iter().zip(&without).filter(|(with, without)| with != without).collect();
@@ -53,7 +53,7 @@ fn one_line_differs_and_the_readme_shows_this_program() {
         differ,
         [(&"let mut redis = tenancy_redis::TenantRedis::current(shared)?;", &"let mut redis = shared;")]
     );
-    // A comment may follow a line.
+    // In the README a comment may follow a line.
     let shown: Vec<_> = include_str!("../../README.md").lines().map(str::trim).collect();
     for line in with {
         assert!(shown.iter().any(|shown| shown.starts_with(line)), "not in the README: {line}");
@@ -62,7 +62,7 @@ fn one_line_differs_and_the_readme_shows_this_program() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn it_runs() -> Result<()> {
+async fn readme_program_runs() -> Result<()> {
     let server = Server::start();
     for (rounds, resp) in [(1, 2), (2, 3)] {
         let given = with_tenants(server.client(resp)).in_tenant(A).await?;

@@ -1,4 +1,4 @@
-//! A server that ends, comes back and stands still, under the traffic of tenants that share a connection.
+//! Outages of a server while tenants share a connection: kill, restart and suspension.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::support::Server;
 const TENANTS: u8 = 8;
 const RESPONSE_TIME: Duration = Duration::from_millis(50);
 
-/// What the tasks are told, and what they met.
+/// Shared state of the tasks: the signal to stop, and counts of replies and errors.
 #[derive(Debug, Default)]
 struct Traffic {
     is_over: AtomicBool,
@@ -38,7 +38,7 @@ impl Traffic {
         }
     }
 
-    /// Waits until the number grows by as many as there are tenants, ten times.
+    /// Waits until the count has grown by ten for each tenant.
     async fn more(&self, of: &AtomicUsize) {
         let end = of.load(Ordering::Relaxed) + 10 * usize::from(TENANTS);
         let grown = async {
@@ -50,7 +50,7 @@ impl Traffic {
     }
 }
 
-/// A tenant of a number, and what it writes: a value says whose it is and which key's.
+/// A tenant with a number. Its values contain the number and the key.
 struct Tenant {
     redis: TenantRedis<ConnectionManager>,
     number: u8,
@@ -66,7 +66,7 @@ impl Tenant {
         format!("{}/{key}/{round}", self.number)
     }
 
-    /// Errors are fine, and another's value or another key's is not.
+    /// Errors are expected; a value of another tenant or key is not.
     async fn write_and_read(&mut self, round: usize, traffic: &Traffic) {
         let key = format!("k{}", round % 7);
         let value = self.value(&key, round);
@@ -87,11 +87,11 @@ impl Tenant {
         }
     }
 
-    /// Once it works again, each reply is that of the moment.
+    /// After the outage every reply is current.
     async fn settle(&mut self) -> RedisResult<()> {
         let settled = async {
             for round in 0..50 {
-                // A stall of the machine is an outage too: a round that met one is repeated.
+                // A stall of a busy machine is an outage too, so the round is repeated.
                 while let Err(error) = self.write_and_read_last(round).await {
                     if !error.is_io_error() {
                         return Err(error);
@@ -132,7 +132,7 @@ async fn shared(server: &Server, resp: u8) -> ConnectionManager {
     ConnectionManager::new_with_config(server.client(resp), config).await.expect("a connection")
 }
 
-/// Kills and restarts it, and lets it stand still, for longer than a reply may take.
+/// Kills and restarts the server, and suspends it for longer than a reply may take.
 async fn outages(server: &mut Server, traffic: &Traffic) {
     traffic.more(&traffic.done).await;
     server.process.kill();
@@ -149,7 +149,7 @@ async fn outages(server: &mut Server, traffic: &Traffic) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn no_reply_is_anothers_after_an_outage() -> RedisResult<()> {
+async fn tenants_never_receive_foreign_replies_after_outages() -> RedisResult<()> {
     for resp in [2, 3] {
         let mut server = Server::start();
         let shared = shared(&server, resp).await;

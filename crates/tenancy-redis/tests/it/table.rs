@@ -1,4 +1,4 @@
-//! The table against the server at hand: where it says that the keys are.
+//! The table of commands, compared with a real server: which arguments are keys.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,14 +9,14 @@ use tenancy_redis::{Refusal, TenantRedis, refusal};
 use crate::support::recorder::Recorder;
 use crate::support::{A, B, PREFIX_A, PREFIX_B, Server, command, pick};
 
-/// A number of the environment, shown so that the test can be repeated.
+/// Returns a number from the environment, and prints it so that the test can be repeated.
 fn setting(name: &str, default: u64) -> u64 {
     let number = std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default);
     println!("{name}={number}");
     number
 }
 
-/// The arguments that would be sent, or why none are.
+/// Returns the arguments that would be sent, or the reason why none are.
 fn sent(arguments: &[&str]) -> Result<Vec<String>, Refusal> {
     let mut recorder = Recorder::default();
     let mut tenant = TenantRedis::new(&mut recorder, A);
@@ -33,23 +33,23 @@ fn sent(arguments: &[&str]) -> Result<Vec<String>, Refusal> {
     Ok(recorder.words().expect("sent"))
 }
 
-/// The places of the keys as the server finds them, or none where it finds no keys.
+/// Returns the keys that the server finds, or `None` if it finds none.
 fn keys_of(raw: &mut Connection, arguments: &[String]) -> Option<Vec<String>> {
     redis::cmd("COMMAND").arg("GETKEYS").arg(arguments).query(raw).ok()
 }
 
-/// Commands and subcommands, as words.
+/// Returns the names of commands and subcommands, as words.
 fn names(raw: &mut Connection) -> Vec<String> {
     let names: Vec<String> = command("COMMAND LIST").query(raw).expect("names");
-    // The server tells them in another order each time.
+    // The server returns them in a different order each time.
     let names: BTreeSet<_> = names.into_iter().map(|name| name.replace('|', " ")).collect();
     names.into_iter().collect()
 }
 
-/// A newer server has more of them.
+/// A newer server has more commands than the table.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn a_command_that_the_table_lacks_is_refused() {
+fn refuses_commands_missing_from_the_table() {
     let server = Server::start();
     let names = names(&mut server.raw());
     let unknown: BTreeSet<_> = (names.iter())
@@ -62,7 +62,7 @@ fn a_command_that_the_table_lacks_is_refused() {
         })
         .collect();
     if !unknown.is_empty() {
-        // Not by `println!`, which is shown of failing tests alone: that a server is newer is no failure.
+        // Not by `println!`, which the harness shows only for failing tests.
         let _ = writeln!(
             std::io::stderr(),
             "\nthe table of commands lacks, and tenancy-redis refuses: {unknown:?}; \
@@ -73,10 +73,10 @@ fn a_command_that_the_table_lacks_is_refused() {
     assert_eq!(sent(&["FUTURECMD", "k"]), Err(Refusal::UnknownCommand));
 }
 
-/// onyx-dot-app/onyx#10909, ioredis#1591: a command whose keys a table has wrong or not at all.
+/// onyx-dot-app/onyx#10909, ioredis#1591: the keys of a command were wrong in a table, or missing.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn keys_are_where_the_server_finds_them() {
+fn keys_are_prefixed_where_the_server_finds_them() {
     let (seed, commands) = (setting("SEED", 5), setting("COMMANDS", 50_000));
     let (server, mut rng) = (Server::start(), fastrand::Rng::with_seed(seed));
     let mut raw = server.raw();
@@ -98,7 +98,7 @@ fn keys_are_where_the_server_finds_them() {
     assert!(used.len() > 120, "{}", used.len());
 }
 
-/// How many keys the server finds, each prefixed in what is sent; `None` where it finds none.
+/// Asserts that exactly the server's keys are prefixed; returns their number, or `None` if the server finds none.
 fn check(raw: &mut Connection, before: &[String], sent: &[String]) -> Option<usize> {
     for (word, sent) in before.iter().zip(sent) {
         assert!(sent == word || *sent == format!("{PREFIX_A}{word}"), "{before:?} is sent as {sent:?}");
@@ -110,7 +110,7 @@ fn check(raw: &mut Connection, before: &[String], sent: &[String]) -> Option<usi
     }
     let found = keys_of(raw, sent).unwrap_or_else(|| panic!("{before:?} is sent as {sent:?}: no keys"));
     if ["sort", "sort_ro", "georadius", "georadiusbymember"].contains(&&*before[0]) {
-        // Patterns are no keys for COMMAND GETKEYS, and a key that is named STORE is an option for it.
+        // COMMAND GETKEYS ignores patterns, and takes a key named STORE for an option.
         assert!(found.iter().all(|key| key.starts_with(PREFIX_A)), "{before:?} is sent as {sent:?}");
         return Some(keys.len());
     }
@@ -120,8 +120,7 @@ fn check(raw: &mut Connection, before: &[String], sent: &[String]) -> Option<usi
     Some(keys.len())
 }
 
-/// Where COMMAND GETKEYS takes the name of a group, or a unit, for an option: the commands themselves read it as what
-/// it is, or as an error.
+/// Returns whether COMMAND GETKEYS takes the name of a group, or a unit, for an option. The commands themselves do not.
 fn is_misread(words: &[String]) -> bool {
     let streams = words.iter().filter(|word| word.eq_ignore_ascii_case("streams")).count();
     match &*words[0] {
@@ -186,7 +185,7 @@ fn random_command(name: &str, rng: &mut fastrand::Rng) -> Vec<String> {
     words
 }
 
-/// What is on the server: the hash of all keys and values of a tenant, and how many keys are nobody's.
+/// Returns a hash of all keys and values of a tenant, and the numbers of keys of both tenants and of nobody.
 const CENSUS: &str = r"
     local all, others, nobodys = {}, 0, 0
     for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -201,11 +200,10 @@ const CENSUS: &str = r"
     table.sort(all)
     return {redis.sha1hex(table.concat(all)), #all, others, nobodys}";
 
-/// What two tenants do at random stays theirs, as is seen after each command: no key is anybody else's, and neither
-/// changes what the other has.
+/// After each random command, no key lacks a tenant and the other tenant's data is unchanged.
 #[test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-fn random_commands_leave_the_other_tenants_data_as_it_was() {
+fn random_commands_leave_other_tenants_data_unchanged() {
     let (server, mut rng) = (Server::start(), fastrand::Rng::with_seed(setting("SEED", 7)));
     let executed = setting("EXECUTED", 20_000);
     let mut raw = server.raw();
@@ -216,7 +214,7 @@ fn random_commands_leave_the_other_tenants_data_as_it_was() {
     while done < executed {
         let (actor, other) = if round % 2 == 0 { (0, PREFIX_B) } else { (1, PREFIX_A) };
         round += 1;
-        // A time to live of an earlier round would end some of it.
+        // Keys that expire during the round would change the other tenant's data.
         server.persist(other);
         let mut count = || -> (String, usize, usize, usize) {
             census.arg(other).arg([PREFIX_A, PREFIX_B][actor]).invoke(&mut raw).expect("a census")

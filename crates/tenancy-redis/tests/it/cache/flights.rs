@@ -1,4 +1,4 @@
-//! One load for all who ask for the same at the same time.
+//! Concurrent calls for one key share a load.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::{Source, answer, ask, cache, loaded, settle, try_ask};
 use crate::support::{A, B};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_ask_and_one_loads() {
+async fn concurrent_calls_share_one_load() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let tasks: Vec<_> = (0..200).map(|number| ask(&cache, A, &source, number.to_string())).collect();
     source.began().await;
@@ -27,9 +27,9 @@ async fn two_hundred_ask_and_one_loads() {
     assert_eq!((source.loads(), memory.sent("SET")), (1, 1));
 }
 
-/// The loads meet: neither waits for the other's.
+/// The loads wait for each other, so neither call may wait for the other.
 #[tokio::test]
-async fn two_tenants_are_two_loads() {
+async fn tenants_do_not_share_loads() {
     let (_, cache) = cache();
     let barrier = Arc::new(Barrier::new(2));
     let ask = |tenant: TenantId| {
@@ -50,7 +50,7 @@ async fn two_tenants_are_two_loads() {
 }
 
 #[tokio::test]
-async fn those_who_wait_get_the_same_failure_and_the_next_does_not() {
+async fn waiters_share_a_failure_and_the_next_call_loads_again() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let tasks = [(); 3].map(|()| try_ask::<String, _>(&cache, A, &source, Err("down".to_owned())));
     source.began().await;
@@ -74,9 +74,9 @@ async fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(move |context| Poll::Ready(future.take().expect("once").poll(context))).await
 }
 
-/// The leader is dropped after each number of polls; of two who wait one goes on.
+/// The first caller is dropped after each number of polls; then one of two waiting callers takes over.
 #[tokio::test]
-async fn wherever_the_first_is_dropped_another_goes_on() {
+async fn another_caller_takes_over_at_any_poll_where_the_loader_is_dropped() {
     for polls in 1.. {
         let ((_, cache), source) = (cache(), Source::new());
         let ask = |text: &'static str| {
@@ -88,7 +88,7 @@ async fn wherever_the_first_is_dropped_another_goes_on() {
         let (mut second, mut third) = (ask("second"), ask("third"));
         for poll in 0..polls {
             if poll_once(first.as_mut()).await.is_ready() {
-                assert!(polls > 3, "it waits for GET, its load and SET");
+                assert!(polls > 3, "the call waits for GET, its load and SET");
                 return;
             }
             if poll == 0 {
@@ -105,7 +105,7 @@ async fn wherever_the_first_is_dropped_another_goes_on() {
 }
 
 #[tokio::test]
-async fn a_panic_is_the_loaders_own() {
+async fn panic_of_a_loader_reaches_only_its_own_caller() {
     let ((_, cache), source) = (cache(), Source::new());
     let (inner, began) = (cache.clone(), source.clone());
     let panics = async move {
@@ -125,7 +125,7 @@ async fn a_panic_is_the_loaders_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_left_of_loads_that_ended_failed_or_were_cancelled() {
+async fn loads_that_ended_failed_or_were_cancelled_leave_nothing() {
     let (_, cache) = cache();
     let mut rng = fastrand::Rng::with_seed(41);
     let mut tasks = Vec::new();
@@ -150,9 +150,9 @@ async fn nothing_is_left_of_loads_that_ended_failed_or_were_cancelled() {
     assert!(format!("{cache:?}").contains("loading: 0"), "{cache:?}");
 }
 
-/// Each asks for a type, or fails with one, that the other can do nothing with.
+/// Values and errors of one type cannot be shared with a call for another type.
 #[tokio::test]
-async fn another_type_is_loaded_anew() {
+async fn call_for_another_type_loads_again() {
     let ((_, cache), source) = (cache(), Source::held_back());
     let text = ask(&cache, A, &source, "seven".to_owned());
     source.began().await;
@@ -172,9 +172,8 @@ async fn another_type_is_loaded_anew() {
     assert!(matches!(answer(number).await, Err(CacheError::Load(error)) if *error == 7));
 }
 
-/// Where a type differs while the other is being stored, nobody spins until it is.
 #[tokio::test]
-async fn another_type_waits_until_it_is_stored() {
+async fn call_for_another_type_waits_until_the_value_is_stored() {
     let ((memory, cache), source) = (cache(), Source::new());
     let set = memory.hold("SET", Part::Command);
     let text = ask(&cache, A, &source, "seven".to_owned());
@@ -187,7 +186,7 @@ async fn another_type_waits_until_it_is_stored() {
 }
 
 #[tokio::test]
-async fn those_who_wait_do_not_wait_for_it_to_be_stored() {
+async fn waiters_do_not_wait_until_the_value_is_stored() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let set = memory.hold("SET", Part::Reply);
     let first = ask(&cache, A, &source, "first".to_owned());

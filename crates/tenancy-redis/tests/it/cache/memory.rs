@@ -1,4 +1,4 @@
-//! A server in memory, which fails, hangs and holds commands back as it is told.
+//! A server in memory that fails, hangs and blocks commands on request.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +17,7 @@ pub(crate) struct Memory(Arc<State>);
 #[derive(Default)]
 struct State {
     entries: Mutex<HashMap<String, Vec<u8>>>,
-    /// What it was sent, without values.
+    /// The commands that were sent, without values.
     log: Mutex<Vec<String>>,
     holds: Mutex<HashMap<(&'static str, Part), Arc<Hold>>>,
     fails: AtomicBool,
@@ -25,14 +25,14 @@ struct State {
     refuses: AtomicBool,
 }
 
-/// What of a command is held back.
+/// The part of a command that is blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Command,
     Reply,
 }
 
-/// The next command of a name.
+/// Blocks the next command of a name.
 pub(crate) struct Hold {
     came: Semaphore,
     goes: Semaphore,
@@ -149,7 +149,7 @@ impl ConnectionLike for Memory {
     }
 }
 
-/// Nothing here takes as long.
+/// Waits for a future, at most 30 s.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("it hangs")
 }

@@ -1,4 +1,4 @@
-//! What is removed while it is read, loaded or stored does not come back.
+//! A value that is removed while it is read, loaded or stored does not come back.
 
 use tenancy::{TenantContext, TenantFutureExt};
 use tokio::task::JoinHandle;
@@ -13,7 +13,7 @@ fn remove(cache: &Cache) -> JoinHandle<()> {
 }
 
 #[tokio::test]
-async fn what_was_loaded_before_is_neither_stored_nor_given_to_who_asks_after() {
+async fn load_begun_before_a_removal_is_not_stored_or_shared_after_it() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let before = ask(&cache, A, &source, "old".to_owned());
     source.began().await;
@@ -28,7 +28,7 @@ async fn what_was_loaded_before_is_neither_stored_nor_given_to_who_asks_after() 
 }
 
 #[tokio::test]
-async fn another_tenants_and_another_keys_load_goes_on() {
+async fn removal_does_not_affect_other_tenants_or_keys() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let a = ask(&cache, A, &source, "a".to_owned());
     source.began().await;
@@ -39,9 +39,9 @@ async fn another_tenants_and_another_keys_load_goes_on() {
     assert!(memory.entry(&key()).is_some());
 }
 
-/// `SET` is on its way: `UNLINK` must not overtake it.
+/// `UNLINK` must not overtake a `SET` in flight.
 #[tokio::test]
-async fn what_is_being_stored_is_removed_after_it() {
+async fn removal_waits_for_a_store_in_flight() {
     let ((memory, cache), source) = (cache(), Source::new());
     let set = memory.hold("SET", Part::Command);
     let old = ask(&cache, A, &source, "old".to_owned());
@@ -55,10 +55,10 @@ async fn what_is_being_stored_is_removed_after_it() {
     assert_eq!(memory.entry(&key()), None);
 }
 
-/// The first removal is cancelled while it waits; the second must not overtake `SET` either, and who asks meanwhile
-/// gets nothing old.
+/// The first removal is cancelled while it waits. The second one must not overtake `SET` either, and a call in the
+/// meantime must wait.
 #[tokio::test]
-async fn what_is_being_stored_is_removed_after_it_by_whoever_is_left() {
+async fn second_removal_waits_for_the_store_if_the_first_is_cancelled() {
     let ((memory, cache), source) = (cache(), Source::new());
     let set = memory.hold("SET", Part::Command);
     let old = ask(&cache, A, &source, "old".to_owned());
@@ -73,14 +73,13 @@ async fn what_is_being_stored_is_removed_after_it_by_whoever_is_left() {
     answer(second).await;
     assert_eq!(memory.sent("UNLINK"), 1);
     assert_eq!(loaded(old).await, Some("old".into()));
-    // It asked while the removal was under way: it may get either.
+    // This call began during the removal, so it may return either value.
     loaded(after).await;
     assert_eq!(loaded(ask(&cache, A, &source, "new".to_owned())).await, Some("new".into()));
 }
 
-/// Who stores is cancelled: nobody waits for it.
 #[tokio::test]
-async fn what_is_no_more_being_stored_is_not_waited_for() {
+async fn removal_does_not_wait_for_a_cancelled_store() {
     let ((memory, cache), source) = (cache(), Source::new());
     let set = memory.hold("SET", Part::Command);
     let old = ask(&cache, A, &source, "old".to_owned());
@@ -93,7 +92,7 @@ async fn what_is_no_more_being_stored_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_was_read_before_is_not_given_to_who_asks_after() {
+async fn value_read_before_a_removal_is_not_returned_after_it() {
     let ((memory, cache), source) = (cache(), Source::new());
     memory.put(&key(), b"j\"old\"");
     let get = memory.hold("GET", Part::Reply);
@@ -106,9 +105,9 @@ async fn what_was_read_before_is_not_given_to_who_asks_after() {
     assert_eq!(memory.entry(&key()), Some(b"j\"new\"".to_vec()));
 }
 
-/// A read that begins while the removal is under way may see the old value: for those who asked by then.
+/// A read that begins during the removal may return the old value, but only to calls that began before its end.
 #[tokio::test]
-async fn what_was_read_while_it_was_removed_is_not_given_to_who_asks_after() {
+async fn value_read_during_a_removal_is_not_returned_after_it() {
     let ((memory, cache), source) = (cache(), Source::new());
     memory.put(&key(), b"j\"old\"");
     let (get, unlink) = (memory.hold("GET", Part::Reply), memory.hold("UNLINK", Part::Command));
@@ -124,7 +123,7 @@ async fn what_was_read_while_it_was_removed_is_not_given_to_who_asks_after() {
 }
 
 #[tokio::test]
-async fn what_is_set_is_not_replaced_by_what_was_loaded_before() {
+async fn set_is_not_overwritten_by_an_earlier_load() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let before = ask(&cache, A, &source, "old".to_owned());
     source.began().await;
@@ -135,9 +134,8 @@ async fn what_is_set_is_not_replaced_by_what_was_loaded_before() {
     assert_eq!(loaded(ask(&cache, A, &source, "newer".to_owned())).await, Some("new".into()));
 }
 
-/// What can't be kept does not leave what it was to replace.
 #[tokio::test]
-async fn what_is_too_large_is_given_and_not_kept() {
+async fn oversized_value_is_returned_and_removes_the_entry() {
     let ((memory, cache), source) = (cache(), Source::new());
     let cache = cache.max_value_len(4);
     within(TenantContext::scope(A, || cache.set("k", &123))).await.expect("set");

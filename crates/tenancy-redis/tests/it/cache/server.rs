@@ -48,7 +48,7 @@ async fn values<K: Codec>(server: &Server, cache: impl AsyncFn() -> TenantCache<
     assert_eq!(load(&one, A, &source, Some(user("a"))).await, Some(user("a")));
     assert_eq!(load(&one, B, &source, Some(user("b"))).await, Some(user("b")));
     assert_eq!(source.loads(), 2);
-    // As another process would see it.
+    // A second cache, as another process would have it.
     let other = cache().await;
     assert_eq!(load(&other, A, &source, None).await, Some(user("a")));
     assert_eq!(load(&other, B, &source, None).await, Some(user("b")));
@@ -66,7 +66,7 @@ async fn values<K: Codec>(server: &Server, cache: impl AsyncFn() -> TenantCache<
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn values_of_two_tenants_in_two_processes() {
+async fn two_tenants_values_are_shared_by_two_processes() {
     for resp in [2, 3] {
         let server = Server::start();
         values(&server, async || cache(&server, resp).await).await;
@@ -76,7 +76,7 @@ async fn values_of_two_tenants_in_two_processes() {
 #[cfg(feature = "postcard")]
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn the_same_as_postcard() {
+async fn two_tenants_values_are_shared_as_postcard() {
     use tenancy_redis::cache::Postcard;
 
     let server = Server::start();
@@ -85,7 +85,7 @@ async fn the_same_as_postcard() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn times_to_live_are_within_the_jitter() {
+async fn expiry_is_within_the_jitter() {
     let server = Server::start();
     let cache = cache(&server, 3)
         .await
@@ -100,7 +100,7 @@ async fn times_to_live_are_within_the_jitter() {
         let begun = Instant::now();
         TenantContext::scope(A, || cache.get_or_set(&key, load)).await.expect("loaded");
         let left: i64 = ask(&mut server.raw(), &format!("PTTL {PREFIX_A}cache:{key}"));
-        // What the test took of it, and a millisecond for each clock, which counts whole ones.
+        // The time that the test took, and a millisecond for each clock, which counts whole milliseconds.
         let taken = i64::try_from(begun.elapsed().as_millis()).expect("not long") + 2;
         assert!((least * 1000 - taken..=most * 1000).contains(&left), "{number}: {left} ms");
         seen.push(left / 10);
@@ -112,7 +112,7 @@ async fn times_to_live_are_within_the_jitter() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn two_hundred_ask_and_one_loads() {
+async fn concurrent_calls_share_one_load() {
     let server = Server::start();
     let (cache, source) = (cache(&server, 3).await, Source::held_back());
     let tasks: Vec<_> = (0..200)
@@ -131,7 +131,7 @@ async fn two_hundred_ask_and_one_loads() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn what_is_removed_while_it_is_loaded_does_not_come_back() {
+async fn value_removed_during_its_load_is_not_stored() {
     let server = Server::start();
     let (cache, source) = (cache(&server, 3).await, Source::held_back());
     let before = {
@@ -145,10 +145,11 @@ async fn what_is_removed_while_it_is_loaded_does_not_come_back() {
     assert!(server.keys().is_empty());
 }
 
-/// 500 loads that are removed at any point of theirs, or are dropped: what is left is newer than the removal.
+/// 500 loads are removed, and some cancelled, at different points in time. A value that is left must be newer than the
+/// removal. The sleeps choose the points: they wait for no state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn no_removal_is_undone() {
+async fn no_load_undoes_a_removal() {
     let server = Server::start();
     let cache = cache(&server, 3).await;
     for round in 0..500_u64 {
@@ -156,7 +157,7 @@ async fn no_removal_is_undone() {
         let loads = {
             let (cache, is_removed) = (cache.clone(), Arc::clone(&is_removed));
             let load = async move || {
-                // A busy machine may begin it after the removal: then it may stay.
+                // On a busy machine the load may begin after the removal; then its value may stay.
                 let value = if is_removed.load(Ordering::SeqCst) { "new" } else { "old" };
                 tokio::time::sleep(Duration::from_micros(round % 50)).await;
                 Ok::<_, String>(Some(value.to_owned()))
@@ -177,7 +178,7 @@ async fn no_removal_is_undone() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn what_is_of_an_older_type_is_loaded_anew() {
+async fn entry_of_another_type_is_loaded_again() {
     let server = Server::start();
     let (cache, source) = (cache(&server, 3).await, Source::new());
     let key = format!("{PREFIX_A}cache:k");
@@ -193,10 +194,10 @@ async fn what_is_of_an_older_type_is_loaded_anew() {
 
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
-async fn without_redis_it_goes_on() {
+async fn loads_without_redis_and_counts_failures() {
     let server = Server::start();
     let (cache, source) = (cache(&server, 3).await, Source::new());
-    // One that connects anew makes its callers wait.
+    // A connection that reconnects makes its callers wait.
     let reconnects = managed(server.client(3)).await.expect("a connection");
     let patient = TenantCache::new(reconnects).timeout(Duration::from_millis(100));
     assert_eq!(load(&cache, A, &source, Some(user("a"))).await, Some(user("a")));

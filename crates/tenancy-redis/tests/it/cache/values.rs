@@ -1,4 +1,4 @@
-//! What is kept, whose it is, and what happens where Redis fails.
+//! Values of the cache, their tenants, and failures of Redis.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{Cache, Source, answer, ask, cache, key, loaded, settle};
 use crate::support::{A, B, PREFIX_A, PREFIX_B};
 
 #[tokio::test]
-async fn a_hit_is_one_command_and_a_miss_two() {
+async fn hit_sends_one_command_and_miss_sends_two() {
     let ((memory, cache), source) = (cache(), Source::new());
     for _ in 0..2 {
         assert_eq!(loaded(ask(&cache, A, &source, 7)).await, Some(7));
@@ -23,7 +23,7 @@ async fn a_hit_is_one_command_and_a_miss_two() {
 }
 
 #[tokio::test]
-async fn that_there_is_none_is_kept_and_is_neither_a_miss_nor_null() {
+async fn caches_absence_as_neither_a_miss_nor_null() {
     let ((memory, cache), source) = (cache(), Source::new());
     let get = || TenantContext::scope(A, || cache.get::<Option<u8>>("k"));
     assert_eq!(get().await.expect("a reply"), Lookup::Miss);
@@ -41,9 +41,8 @@ async fn that_there_is_none_is_kept_and_is_neither_a_miss_nor_null() {
     assert_eq!(get().await.expect("a reply"), Lookup::Miss);
 }
 
-/// The tenant is that of the call, wherever the future is polled.
 #[tokio::test]
-async fn the_tenant_is_read_at_the_call() {
+async fn uses_the_tenant_of_the_call_not_of_the_poll() {
     let ((memory, cache), source) = (cache(), Source::new());
     let loads = || source.load::<_, String>(Ok(Some(7)));
     let nobodys = (
@@ -65,9 +64,9 @@ async fn the_tenant_is_read_at_the_call() {
     assert!(memory.log().iter().all(|line| line.contains(PREFIX_A)), "{:?}", memory.log());
 }
 
-/// Another's tenant may come into the task while Redis answers; the loader must not load for that one.
+/// The task may change its tenant while Redis answers; the loader must not load for the new tenant.
 #[tokio::test]
-async fn the_loader_is_in_the_tenant_of_the_call_and_in_the_callers_task() {
+async fn loader_runs_in_the_tenant_of_the_call_and_in_the_callers_task() {
     let (_, cache) = cache();
     let task = tokio::spawn(async move {
         TenantContext::set(A);
@@ -84,12 +83,12 @@ async fn the_loader_is_in_the_tenant_of_the_call_and_in_the_callers_task() {
         (loaded.expect("loaded").expect("some"), tokio::task::id().to_string())
     });
     let ((is_of_a, loaders), callers) = answer(task).await;
-    assert!(is_of_a, "it is called and polled in A");
+    assert!(is_of_a, "the loader is called and polled in A");
     assert_eq!(loaders, callers);
 }
 
 #[tokio::test]
-async fn a_tenant_never_gets_anothers_value() {
+async fn never_returns_the_value_of_another_tenant() {
     let ((memory, cache), source) = (cache(), Source::new());
     TenantContext::scope(B, || cache.set("k", "secret")).await.expect("set");
     let get = |key: String| {
@@ -103,7 +102,7 @@ async fn a_tenant_never_gets_anothers_value() {
 }
 
 #[tokio::test]
-async fn where_redis_fails_it_is_loaded_and_counted() {
+async fn loads_and_counts_a_failure_if_redis_fails() {
     let ((memory, cache), source) = (cache(), Source::new());
     memory.fail(true);
     for load in 1..=2 {
@@ -113,7 +112,7 @@ async fn where_redis_fails_it_is_loaded_and_counted() {
     assert_eq!(memory.sent("SET"), 0, "it does not answer");
     let get = || TenantContext::scope(A, || cache.get::<u8>("k"));
     assert_eq!(get().await.expect("a miss"), Lookup::Miss);
-    // Who writes is told: the old value may be there yet.
+    // Writes return the error, because the old value may still be stored.
     let removed = TenantContext::scope(A, || cache.remove("k")).await;
     assert!(matches!(removed, Err(CacheError::Redis(_))), "{removed:?}");
     let set = TenantContext::scope(A, || cache.set("k", &8)).await;
@@ -125,7 +124,7 @@ async fn where_redis_fails_it_is_loaded_and_counted() {
 }
 
 #[tokio::test]
-async fn where_it_fails_to_store_it_is_given() {
+async fn returns_the_loaded_value_if_storing_fails() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let asked = ask(&cache, A, &source, 7);
     source.began().await;
@@ -136,7 +135,7 @@ async fn where_it_fails_to_store_it_is_given() {
 }
 
 #[tokio::test]
-async fn where_redis_hangs_it_has_failed() {
+async fn timeout_counts_as_a_failure() {
     let ((memory, cache), source) = (cache(), Source::new());
     let cache = cache.timeout(Duration::from_millis(10));
     memory.hang();
@@ -147,7 +146,7 @@ async fn where_redis_hangs_it_has_failed() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_an_error_for_all() {
+async fn refused_command_is_an_error_for_every_caller() {
     let ((memory, cache), source) = (cache(), Source::new());
     memory.refuse();
     let tasks = [(); 3].map(|()| ask(&cache, A, &source, 7));
@@ -162,7 +161,7 @@ async fn what_is_refused_is_an_error_for_all() {
 }
 
 #[tokio::test]
-async fn what_is_refused_when_it_is_stored_is_an_error() {
+async fn refused_store_is_an_error() {
     let ((memory, cache), source) = (cache(), Source::held_back());
     let asked = ask(&cache, A, &source, 7);
     source.began().await;
@@ -172,7 +171,7 @@ async fn what_is_refused_when_it_is_stored_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_cant_be_read_is_a_miss_and_overwritten() {
+async fn unreadable_entry_is_a_miss_and_is_overwritten() {
     let ((memory, cache), source) = (cache(), Source::new());
     let key = key();
     for entry in [&b""[..], b"7", b"j", b"j\"seven\"", b"p\x07", b"-7", b"\xff\xff"] {
@@ -185,9 +184,9 @@ async fn what_cant_be_read_is_a_miss_and_overwritten() {
 }
 
 #[tokio::test]
-async fn what_cant_be_written_is_an_error_for_all() {
+async fn unencodable_value_is_an_error_for_every_caller() {
     let ((memory, cache), source) = (cache(), Source::held_back());
-    // The keys of an object are text.
+    // JSON objects have text keys.
     let odd = || HashMap::from([((1, 2), 3)]);
     let tasks = [(); 2].map(|()| ask(&cache, A, &source, odd()));
     source.began().await;
@@ -202,7 +201,7 @@ async fn what_cant_be_written_is_an_error_for_all() {
 }
 
 #[tokio::test]
-async fn namespaces_are_apart_and_clones_are_not() {
+async fn namespaces_are_separate_and_clones_share_entries() {
     let (memory, cache) = cache();
     let users = cache.clone().namespace("users");
     TenantContext::scope(A, || users.set("k", &7)).await.expect("set");
@@ -215,7 +214,7 @@ async fn namespaces_are_apart_and_clones_are_not() {
     memory.fail(true);
     get(users.clone()).await;
     assert_eq!((users.failures(), cache.failures()), (1, 0));
-    // Neither waits for the other's load.
+    // Neither call waits for the load of the other namespace.
     let source = Source::held_back();
     let tasks = [ask(&users, A, &source, 1), ask(&cache, A, &source, 2)];
     source.began().await;
@@ -228,7 +227,7 @@ async fn namespaces_are_apart_and_clones_are_not() {
 
 #[cfg(feature = "postcard")]
 #[tokio::test]
-async fn a_form_takes_the_other_for_a_miss() {
+async fn entry_of_another_codec_is_a_miss() {
     use tenancy_redis::cache::Postcard;
 
     let (memory, json) = cache();
@@ -248,7 +247,7 @@ async fn a_form_takes_the_other_for_a_miss() {
 }
 
 #[test]
-fn a_jitter_is_a_fraction() {
+fn rejects_invalid_jitter_and_namespaces() {
     for jitter in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
         let made = std::panic::catch_unwind(|| TenantCache::new(()).jitter(jitter));
         assert!(made.is_err(), "{jitter}");
@@ -276,7 +275,7 @@ async fn debug_shows_neither_the_connection_nor_a_key() {
     loaded(asked).await;
 }
 
-/// In a handler the future has to be `Send`, of a closure and of an async one.
+/// Handlers need futures that are `Send`, with closures and with async closures.
 #[test]
 fn futures_are_send() {
     fn check(future: impl Future + Send) {

@@ -1,11 +1,11 @@
-//! Async connections of a slow machine: redis-rs by itself takes half a second without a reply for a failure.
+//! Async connections for busy machines: the default of redis-rs gives up after half a second without a reply.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 
-/// Whoever waits longer waits for ever.
+/// A wait that takes longer has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn multiplexed(client: &Client) -> RedisResult<MultiplexedConnection> {

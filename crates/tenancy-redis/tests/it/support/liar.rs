@@ -1,4 +1,4 @@
-//! A server that says what it is told to.
+//! A server that sends given bytes.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -6,11 +6,11 @@ use std::thread;
 
 use redis::{Client, Parser, Value};
 
-/// A client of a server that accepts each command, and once someone subscribes sends these bytes too.
+/// Returns a client of a server that accepts every command, and sends these bytes after each subscription.
 pub(crate) fn after_subscribe(resp: u8, bytes: Vec<u8>) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("an address").port();
-    // Each ends when its peer does, and the listener with the test.
+    // Each thread ends with its peer; the listener ends with the test.
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let bytes = bytes.clone();
@@ -46,7 +46,7 @@ fn reply(command: &Value, resp: u8, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A message as the server sends it, of any words.
+/// Returns a message of these words, as a server sends it.
 pub(crate) fn message(resp: u8, words: &[&str]) -> Vec<u8> {
     let start = format!("{}{}\r\n", if resp == 3 { '>' } else { '*' }, words.len());
     let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));

@@ -1,8 +1,8 @@
-//! What would be sent.
+//! A connection that records commands.
 
 use redis::{ConnectionLike, RedisResult, Value};
 
-/// A connection that keeps what it is sent.
+/// A connection that keeps the last command.
 #[derive(Default)]
 pub(crate) struct Recorder(Vec<u8>);
 
@@ -30,7 +30,7 @@ impl ConnectionLike for Recorder {
 }
 
 impl Recorder {
-    /// The words of the last command that came; none where nothing did.
+    /// Returns the words of the last command, or `None` if there was none.
     pub(crate) fn words(&self) -> Option<Vec<String>> {
         if self.0.is_empty() {
             return None;
