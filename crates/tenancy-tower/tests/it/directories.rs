@@ -1,4 +1,4 @@
-//! Directories that err, hang and change, and the cache around them.
+//! Directories that fail, hang and change, and the cache in front of them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tenancy_tower::{Cached, CachedError, Directory, Refusal, Snapshot, TenantLay
 use tokio::sync::{Notify, Semaphore};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{directory, echo, get_of, tenant, text};
+use crate::support::{directory, echo, get_of, seen, tenant, text};
 
 async fn status_over<D: Directory>(directory: D) -> u16 {
     let layer = TenantLayer::builder().directory(directory).trust_header().build();
@@ -18,7 +18,7 @@ async fn status_over<D: Directory>(directory: D) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_fails_or_hangs_is_no_yes() {
+async fn failing_or_hanging_directory_is_unavailable() {
     let fails = |_: TenantId| async { Err::<Option<TenantStatus>, _>("no route to host") };
     assert_eq!(status_over(fails).await, 503);
     let hangs = |_: TenantId| std::future::pending::<Result<Option<TenantStatus>, Infallible>>();
@@ -33,7 +33,7 @@ async fn a_directory_that_fails_or_hangs_is_no_yes() {
 }
 
 #[tokio::test]
-async fn every_kind_of_directory() {
+async fn every_kind_of_directory_decides() {
     let record = TenantRecord::new(tenant(1), TenantSlug::parse("acme").unwrap(), TenantStatus::Active);
     let mut fixed = FixedDirectory::<4>::new();
     assert_eq!(status_over(fixed.clone()).await, 404);
@@ -51,7 +51,7 @@ async fn every_kind_of_directory() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_changes_is_seen_by_the_next_request() {
+async fn next_request_sees_a_changed_snapshot() {
     let directory = Arc::new(Snapshot::new());
     assert_eq!(status_over(Arc::clone(&directory)).await, 404);
     directory.set(tenant(1), TenantStatus::Active);
@@ -66,7 +66,7 @@ async fn a_snapshot_that_changes_is_seen_by_the_next_request() {
 }
 
 #[test]
-fn changes_by_several_threads_are_all_kept() {
+fn snapshot_keeps_changes_of_several_threads() {
     let directory = Snapshot::new();
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -81,13 +81,13 @@ fn changes_by_several_threads_are_all_kept() {
     assert_eq!(directory.len(), 400);
 }
 
-/// A directory whose answer can be changed, failed and held back.
+/// A directory whose answer can be changed, delayed and replaced by a failure.
 #[derive(Default)]
 struct Controlled {
     answer: std::sync::Mutex<Option<TenantStatus>>,
     fails: std::sync::atomic::AtomicBool,
     asked: AtomicUsize,
-    /// Has a permit for each answer, where it is held back.
+    /// Has a permit for each answer, if answers are delayed.
     gate: Option<Semaphore>,
     began: Notify,
 }
@@ -115,7 +115,7 @@ impl Directory for Controlled {
 
     async fn status(&self, _: TenantId) -> Result<Option<TenantStatus>, Self::Error> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        // What a database would answer is settled when it is asked.
+        // A database decides its answer at the time of the query.
         let answer = *self.answer.lock().unwrap();
         self.began.notify_one();
         if let Some(gate) = &self.gate {
@@ -133,7 +133,7 @@ fn cached(directory: Controlled) -> Cached<Controlled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_kept_for_its_time_and_no_longer() {
+async fn answer_is_cached_until_its_ttl() {
     let cache = cached(Controlled::new(ACTIVE));
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
     cache.directory().answer(SUSPENDED);
@@ -148,7 +148,7 @@ async fn an_answer_is_kept_for_its_time_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_tenant_is_not_hidden_for_long() {
+async fn unknown_tenant_is_cached_only_for_unknown_ttl() {
     let cache = cached(Controlled::new(None));
     assert_eq!(cache.status(tenant(1)).await, Ok(None));
     cache.directory().answer(ACTIVE);
@@ -157,9 +157,9 @@ async fn a_new_tenant_is_not_hidden_for_long() {
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
 }
 
-/// openMF/selfservice-plugin PR#196: there a stale entry was served where the directory failed.
+/// openMF/selfservice-plugin PR#196 served a stale entry if the directory failed.
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_not_hidden_by_an_old_answer() {
+async fn failure_is_returned_instead_of_an_expired_answer() {
     let cache = cached(Controlled::new(ACTIVE));
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
     cache.directory().fails.store(true, Ordering::SeqCst);
@@ -167,19 +167,19 @@ async fn a_failure_is_not_hidden_by_an_old_answer() {
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(cache.status(tenant(1)).await, Err(CachedError::Directory("down")));
     assert_eq!(cache.status(tenant(1)).await, Err(CachedError::Directory("down")));
-    // And a failure is not kept either.
+    // A failure is not cached either.
     cache.directory().fails.store(false, Ordering::SeqCst);
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
 }
 
 #[tokio::test]
-async fn one_question_for_all_who_wait() {
+async fn concurrent_lookups_share_one_query() {
     let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
     assert_eq!(together(&cache).await, (vec![Ok(ACTIVE); 100], 1));
 }
 
 #[tokio::test]
-async fn who_waits_goes_on_where_the_first_one_is_cancelled() {
+async fn waiter_takes_over_a_cancelled_lookup() {
     let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
     let ask = || {
         let cache = Arc::clone(&cache);
@@ -196,9 +196,9 @@ async fn who_waits_goes_on_where_the_first_one_is_cancelled() {
     assert_eq!(cache.directory().asked(), 2);
 }
 
-/// However short an answer is kept: who waited for it has it, and does not queue for one of its own.
+/// Waiters receive the answer even if its TTL is zero, and do not queue for lookups of their own.
 #[tokio::test]
-async fn who_waits_for_an_answer_that_is_not_kept_does_not_queue() {
+async fn waiters_share_an_answer_that_is_not_cached() {
     for ttl in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         for answer in [ACTIVE, None] {
             let cache = Cached::new(Controlled::held_back(answer), 10).ttl(ttl).unknown_ttl(ttl);
@@ -208,7 +208,7 @@ async fn who_waits_for_an_answer_that_is_not_kept_does_not_queue() {
 }
 
 #[tokio::test]
-async fn a_failure_is_shared_by_all_who_wait_and_kept_for_nobody() {
+async fn waiters_share_a_failure_that_is_not_cached() {
     let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
     cache.directory().fails.store(true, Ordering::SeqCst);
     let (answers, asked) = together(&cache).await;
@@ -219,7 +219,7 @@ async fn a_failure_is_shared_by_all_who_wait_and_kept_for_nobody() {
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
 }
 
-/// What a hundred hear who ask at the same time, and how often the directory is asked.
+/// Returns the answers to a hundred concurrent lookups, and the number of queries.
 async fn together(
     cache: &Arc<Cached<Controlled>>,
 ) -> (Vec<Result<Option<TenantStatus>, CachedError<&'static str>>>, usize) {
@@ -242,7 +242,7 @@ async fn together(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_may_be_kept_for_good() {
+async fn answer_with_maximal_ttl_never_expires() {
     let cache = Cached::new(Controlled::new(ACTIVE), 10).ttl(Duration::MAX);
     assert_eq!(cache.status(tenant(1)).await, Ok(ACTIVE));
     tokio::time::advance(Duration::from_hours(24 * 365)).await;
@@ -250,9 +250,9 @@ async fn an_answer_may_be_kept_for_good() {
     assert_eq!(cache.directory().asked(), 1);
 }
 
-/// A load that began before a tenant was suspended must not bring it back.
+/// A lookup that began before a suspension must not restore the tenant.
 #[tokio::test]
-async fn an_answer_that_was_under_way_is_not_kept_past_an_invalidation() {
+async fn lookup_begun_before_an_invalidation_is_not_cached() {
     let cache = Arc::new(cached(Controlled::held_back(ACTIVE)));
     let ask = || {
         let cache = Arc::clone(&cache);
@@ -272,7 +272,7 @@ async fn an_answer_that_was_under_way_is_not_kept_past_an_invalidation() {
 }
 
 #[tokio::test]
-async fn all_can_be_forgotten() {
+async fn invalidate_all_forgets_every_answer() {
     let cache = cached(Controlled::new(ACTIVE));
     for number in 0..10 {
         cache.status(tenant(number)).await.unwrap();
@@ -285,7 +285,7 @@ async fn all_can_be_forgotten() {
 }
 
 #[tokio::test]
-async fn unknown_ids_do_not_fill_the_memory() {
+async fn cache_of_unknown_ids_is_bounded() {
     let cache = Cached::new(Controlled::new(None), 100);
     for number in 0..10_000 {
         cache.status(tenant(number)).await.unwrap();
@@ -296,7 +296,7 @@ async fn unknown_ids_do_not_fill_the_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspended_tenant_is_denied_within_the_time() {
+async fn suspended_tenant_is_rejected_after_the_ttl() {
     let directory = Arc::new(Controlled::new(ACTIVE));
     let layer = TenantLayer::builder()
         .directory(Cached::new(Arc::clone(&directory), 100).ttl(Duration::from_secs(5)))
@@ -312,9 +312,9 @@ async fn a_suspended_tenant_is_denied_within_the_time() {
     assert_eq!(status().await, 404);
 }
 
-/// The request was let in before: it ends as it would have, in its tenant.
+/// A request accepted before the suspension completes in its tenant.
 #[tokio::test]
-async fn a_directory_that_changes_while_a_request_runs() {
+async fn request_in_flight_keeps_its_tenant_after_a_suspension() {
     let directory = Arc::new(directory());
     let layer = TenantLayer::builder().directory(Arc::clone(&directory)).trust_header().build();
     let suspend = Arc::clone(&directory);
@@ -323,7 +323,7 @@ async fn a_directory_that_changes_while_a_request_runs() {
         async move {
             suspend.set(tenant(1), TenantStatus::Suspended);
             tokio::task::yield_now().await;
-            Ok::<_, Infallible>(http::Response::new(axum::body::Body::from(crate::support::seen())))
+            Ok::<_, Infallible>(http::Response::new(axum::body::Body::from(seen())))
         }
     });
     let response = layer.layer(service.clone()).oneshot(get_of(tenant(1))).await.unwrap();

@@ -1,4 +1,4 @@
-//! tonic, unary and streaming: the health service, which answers by what it sees.
+//! tonic, unary and streaming calls: a health service whose status depends on the current tenant.
 
 use std::pin::Pin;
 
@@ -16,7 +16,7 @@ use tower::ServiceBuilder;
 
 use crate::support::{SUSPENDED, seen, tenant, trusting};
 
-/// Serving, if the service that is asked for has the name of the tenant that asks.
+/// A service that is serving if the requested name is the current tenant.
 struct Named;
 
 fn answer(name: &str) -> HealthCheckResponse {
@@ -66,8 +66,8 @@ fn request(number: u64) -> HealthCheckRequest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unary_and_streaming_calls_of_many_tenants_on_one_connection() {
-    // The client's tenant goes along by itself.
+async fn calls_of_many_tenants_share_one_connection() {
+    // The layer of the client sends its current tenant.
     let channel = ServiceBuilder::new().layer(PropagateTenantLayer::to_connected()).service(channel().await);
     let calls = (0..50).map(|number| {
         let mut client = HealthClient::new(channel.clone());
@@ -90,7 +90,7 @@ async fn unary_and_streaming_calls_of_many_tenants_on_one_connection() {
 }
 
 #[tokio::test]
-async fn refusals_are_statuses_of_grpc() {
+async fn grpc_calls_are_rejected_by_grpc_statuses() {
     let channel = ServiceBuilder::new().layer(PropagateTenantLayer::to_connected()).service(channel().await);
     let mut client = HealthClient::new(channel);
     let status = client.check(request(1)).await.unwrap_err();

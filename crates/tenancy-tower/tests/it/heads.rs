@@ -1,4 +1,4 @@
-//! Heads as an attacker writes them, by raw bytes to a real server.
+//! Hostile request heads, sent as raw bytes to a real server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{echo, serve, tenant, trusting};
 
-/// The statuses and the whole text of what a connection answers until it closes.
+/// Sends bytes on a new connection; returns the statuses and the text of its responses until it closes.
 async fn say(address: SocketAddr, bytes: &[u8]) -> (Vec<u16>, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
@@ -28,7 +28,7 @@ fn head(fields: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn heads_that_smuggle() {
+async fn rejects_smuggled_and_malformed_heads() {
     let address = serve(trusting(), echo()).await;
     let (one, other) = (tenant(1).to_string(), tenant(2).to_string());
     let cases = [
@@ -60,9 +60,9 @@ async fn heads_that_smuggle() {
     }
 }
 
-/// The second request must not be served with the first one's tenant, nor the first with the second one's.
+/// No request may run in the tenant of another request on the same connection.
 #[tokio::test]
-async fn requests_in_one_breath() {
+async fn pipelined_requests_keep_their_own_tenants() {
     let address = serve(trusting(), echo()).await;
     let (one, other) = (tenant(1).to_string(), tenant(2).to_string());
     let keep = |fields: &str| format!("GET / HTTP/1.1\r\nHost: here\r\n{fields}\r\n").into_bytes();
@@ -76,7 +76,7 @@ async fn requests_in_one_breath() {
     assert_eq!(statuses, [200, 400, 200]);
     assert_eq!(heard.matches(&one).count(), 1);
 
-    // A body that looks like a request is a body.
+    // A body that looks like a request is not a request.
     let inner = keep(&with(&other));
     let post =
         format!("POST / HTTP/1.1\r\nHost: here\r\n{}Content-Length: {}\r\n\r\n", with(&one), inner.len());
@@ -84,7 +84,7 @@ async fn requests_in_one_breath() {
     assert!(statuses.starts_with(&[200]) && !statuses[1..].contains(&200), "{statuses:?}");
     assert!(!heard.contains(&other));
 
-    // Two lengths, or a length and chunks, are no request at all.
+    // Two lengths, or a length and chunks, are rejected.
     for framing in [
         "Content-Length: 5\r\nContent-Length: 6\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: chunked, identity\r\n",

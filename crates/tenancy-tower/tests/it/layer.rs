@@ -1,4 +1,4 @@
-//! The five steps, each of which has a test here that fails without it.
+//! The steps of the layer. Each has a test that fails without it.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,7 +25,7 @@ async fn refusal_of(request: Request<Body>) -> (StatusCode, String) {
 // Resolve.
 
 #[tokio::test]
-async fn a_good_header_in_any_spelling() {
+async fn accepts_every_spelling_of_an_id() {
     let id = tenant(7).to_string();
     for value in
         [id.clone(), id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}")]
@@ -36,7 +36,7 @@ async fn a_good_header_in_any_spelling() {
 }
 
 #[tokio::test]
-async fn a_bad_header() {
+async fn rejects_malformed_and_reserved_headers() {
     let id = tenant(7).to_string();
     let cases = [
         (String::new(), Refusal::Malformed),
@@ -62,7 +62,7 @@ async fn a_bad_header() {
 }
 
 #[tokio::test]
-async fn no_header_or_two() {
+async fn rejects_missing_and_duplicate_headers() {
     let request = Request::new(Body::empty());
     assert_eq!(refusal_of(request).await, (StatusCode::BAD_REQUEST, Refusal::Missing.problem().to_owned()));
     for second in [tenant(7), tenant(8)] {
@@ -72,9 +72,9 @@ async fn no_header_or_two() {
     }
 }
 
-/// grafana/pyroscope PR#5251: there a bad header left the tenant of before in place.
+/// In grafana/pyroscope PR#5251, a malformed header left the previous tenant in place.
 #[tokio::test]
-async fn an_inherited_context_does_not_survive() {
+async fn inherited_context_is_replaced_or_hidden() {
     for (request, expected) in [
         (get("acme"), Refusal::Malformed.problem().to_owned()),
         (Request::new(Body::empty()), Refusal::Missing.problem().to_owned()),
@@ -90,7 +90,7 @@ async fn an_inherited_context_does_not_survive() {
 // Authorize.
 
 #[tokio::test]
-async fn a_tenant_that_is_not_the_callers() {
+async fn rejects_tenants_that_the_caller_may_not_use() {
     let call = |request: Request<Body>| authorizing().layer(echo()).oneshot(request);
     let with = |mut request: Request<Body>, tenants: &[TenantId]| {
         request.extensions_mut().insert(Caller(tenants.to_vec()));
@@ -102,9 +102,9 @@ async fn a_tenant_that_is_not_the_callers() {
     assert_eq!(call(get_of(tenant(1))).await.unwrap().status(), 403);
 }
 
-/// bigcapitalhq/bigcapital#990 (GHSA-2g96-86rw-qmvg), and what a 404 here would tell.
+/// bigcapitalhq/bigcapital#990 (GHSA-2g96-86rw-qmvg). A 404 would reveal which tenants exist.
 #[tokio::test]
-async fn a_foreign_tenant_gets_the_same_bytes_whatever_its_state() {
+async fn foreign_tenant_receives_the_same_bytes_in_every_state() {
     let mut answers = Vec::new();
     for number in [2, SUSPENDED, DELETED, UNKNOWN] {
         let mut request = get_of(tenant(number));
@@ -118,7 +118,7 @@ async fn a_foreign_tenant_gets_the_same_bytes_whatever_its_state() {
 }
 
 #[tokio::test]
-async fn nothing_is_looked_up_for_a_caller_who_may_not() {
+async fn unauthorized_request_queries_no_directory() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let directory = move |_: TenantId| {
@@ -138,7 +138,7 @@ async fn nothing_is_looked_up_for_a_caller_who_may_not() {
 }
 
 #[tokio::test]
-async fn ready_policies_deny_without_what_they_ask_for() {
+async fn ready_made_policies_reject_without_their_extension() {
     let claim = TenantLayer::builder()
         .directory(directory())
         .authorize(claim_equals(|claim: &Option<TenantId>| *claim))
@@ -182,7 +182,7 @@ async fn a_policy_that_asks_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_policy_and_a_directory_see_no_context() {
+async fn policy_and_directory_run_without_a_tenant() {
     let policy = |_: &RequestHead<'_>, _: TenantId| !TenantContext::is_set();
     let by_closure = |_: TenantId| async {
         Ok::<_, Infallible>((!TenantContext::is_set()).then_some(TenantStatus::Active))
@@ -195,7 +195,7 @@ async fn a_policy_and_a_directory_see_no_context() {
 // Verify.
 
 #[tokio::test]
-async fn a_tenant_that_is_not_active() {
+async fn rejects_inactive_tenants() {
     for (number, refusal) in
         [(SUSPENDED, Refusal::Suspended), (DELETED, Refusal::Unknown), (UNKNOWN, Refusal::Unknown)]
     {
@@ -207,7 +207,7 @@ async fn a_tenant_that_is_not_active() {
 // Run.
 
 #[tokio::test]
-async fn the_service_within_is_called_and_polled_in_the_tenant() {
+async fn inner_service_is_called_and_polled_in_the_tenant() {
     let service = tower::service_fn(|_: Request<Body>| {
         let called = seen();
         async move { Ok::<_, Infallible>(Response::new(Body::from(format!("{called} {}", seen())))) }
@@ -216,7 +216,7 @@ async fn the_service_within_is_called_and_polled_in_the_tenant() {
     assert_eq!(text(response).await, format!("{0} {0}", tenant(1)));
 }
 
-/// A service that panics if it is called without having been ready.
+/// A service that panics if it is called before it was ready.
 #[derive(Default)]
 struct Ready(bool);
 
@@ -238,14 +238,14 @@ impl Service<Request<Body>> for Ready {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        assert!(self.0, "called, and was not ready");
+        assert!(self.0, "called before it was ready");
         std::future::ready(Ok(Response::new(Body::from(seen()))))
     }
 }
 
-/// tower-rs/tower-http#561: a clone was called, which had not been ready.
+/// In tower-rs/tower-http#561, a clone was called that had not been ready.
 #[tokio::test]
-async fn the_service_that_was_ready_is_the_one_that_is_called() {
+async fn calls_the_service_that_was_ready() {
     async fn slow(_: TenantId) -> Result<Option<TenantStatus>, Infallible> {
         tokio::task::yield_now().await;
         Ok(Some(TenantStatus::Active))
@@ -266,7 +266,7 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
 // Clean up.
 
 #[tokio::test]
-async fn nothing_is_left_behind() {
+async fn leaves_no_tenant_after_success_error_and_panic() {
     let outcomes = |outcome: u8| {
         tower::service_fn(move |_: Request<Body>| async move {
             TenantContext::set(tenant(3));
@@ -297,7 +297,7 @@ async fn nothing_is_left_behind() {
     }
 }
 
-/// A future that says in its drop what it sees.
+/// Records the current tenant when it is dropped.
 struct SeenInDrop(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl Drop for SeenInDrop {
@@ -307,7 +307,7 @@ impl Drop for SeenInDrop {
 }
 
 #[tokio::test]
-async fn a_request_that_is_cancelled_is_dropped_in_its_tenant() {
+async fn cancelled_request_is_dropped_in_its_tenant() {
     let drops = Arc::default();
     let service = tower::service_fn(|_: Request<Body>| {
         let dropped = SeenInDrop(Arc::clone(&drops));
@@ -324,10 +324,10 @@ async fn a_request_that_is_cancelled_is_dropped_in_its_tenant() {
     assert_eq!(*drops.lock().unwrap(), [tenant(1).to_string()]);
 }
 
-// Refusals.
+// Rejections.
 
 #[tokio::test]
-async fn a_refusal_says_nothing_of_the_request() {
+async fn rejection_repeats_nothing_of_the_request() {
     let mut request = get("550e8400-secret-secret");
     request.headers_mut().insert("authorization", HeaderValue::from_static("Bearer secret"));
     let response = trusting().layer(echo()).oneshot(request).await.unwrap();
@@ -352,7 +352,7 @@ const REFUSALS: [Refusal; 11] = [
 ];
 
 #[test]
-fn problems_are_json_with_their_status_and_a_type_of_their_own() {
+fn problems_are_json_with_status_and_distinct_type() {
     let mut types = std::collections::HashSet::new();
     for refusal in REFUSALS {
         let problem: serde_json::Value = serde_json::from_str(refusal.problem()).expect("JSON");
@@ -376,7 +376,7 @@ fn grpc(value: &str, kind: &'static str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_grpc_request_is_refused_in_grpc() {
+async fn rejects_grpc_requests_by_grpc_statuses() {
     let cases =
         [("acme".to_owned(), "3"), (tenant(SUSPENDED).to_string(), "7"), (tenant(UNKNOWN).to_string(), "5")];
     for (value, code) in cases {
@@ -391,9 +391,9 @@ async fn a_grpc_request_is_refused_in_grpc() {
     }
 }
 
-/// A proxy that asks by a subrequest would take a 200 for a yes, and hands the client's own fields on.
+/// A proxy that authorizes by a subrequest takes a 200 for permission, and forwards the client's header fields.
 #[tokio::test]
-async fn no_other_request_turns_its_refusal_into_a_200() {
+async fn only_grpc_requests_are_rejected_with_status_200() {
     let kind = "application/grpc";
     let mut by_get = grpc("acme", kind);
     *by_get.method_mut() = http::Method::GET;
@@ -410,9 +410,9 @@ async fn no_other_request_turns_its_refusal_into_a_200() {
     }
 }
 
-/// What a policy sets by hand is not the caller's, who may serve another request next.
+/// The caller may serve another request next, so a tenant set by a policy must not remain.
 #[tokio::test]
-async fn what_a_policy_sets_is_not_left_behind() {
+async fn tenant_set_by_a_policy_does_not_leak() {
     let sets = |_: &RequestHead<'_>, tenant: TenantId| {
         TenantContext::set(tenant);
         true
@@ -432,9 +432,9 @@ async fn what_a_policy_sets_is_not_left_behind() {
     }
 }
 
-/// What an earlier layer left in a request is dropped with it, and not in the caller's tenant.
+/// Extensions of a rejected request are dropped without a tenant, not in the caller's.
 #[tokio::test(start_paused = true)]
-async fn a_refused_request_is_dropped_in_no_tenant() {
+async fn rejected_request_is_dropped_without_a_tenant() {
     async fn hangs(_: TenantId) -> Result<Option<TenantStatus>, Infallible> {
         std::future::pending().await
     }
@@ -458,7 +458,7 @@ async fn a_refused_request_is_dropped_in_no_tenant() {
 // Exemptions.
 
 #[tokio::test]
-async fn exempt_paths_and_no_others() {
+async fn exempts_only_the_listed_paths() {
     let layer = TenantLayer::builder()
         .directory(directory())
         .trust_header()
@@ -481,7 +481,7 @@ async fn exempt_paths_and_no_others() {
         let request = Request::get(path).body(Body::empty()).unwrap();
         assert_eq!(layer.layer(echo()).oneshot(request).await.unwrap().status(), status, "{path}");
     }
-    // Whatever its header says.
+    // The header does not matter on an exempt path.
     let mut request = get_of(tenant(1));
     *request.uri_mut() = "/healthz".parse().unwrap();
     assert_eq!(text(layer.layer(echo()).oneshot(request).await.unwrap()).await, "none");

@@ -1,4 +1,4 @@
-//! Outbound requests name the tenant to the hosts on the list, and to no other.
+//! Outbound requests name the tenant only to listed hosts.
 
 use std::convert::Infallible;
 
@@ -9,7 +9,7 @@ use tower::{Layer, Service};
 
 use crate::support::tenant;
 
-/// The header's values in a request to a target, as it leaves.
+/// Returns the tenant header's values in a request to a target after the layer.
 fn sent(layer: &PropagateTenantLayer, target: &str, own: &[&str]) -> Vec<String> {
     let mut values = Vec::new();
     let mut client = layer.layer(tower::service_fn(|request: Request<()>| {
@@ -27,7 +27,7 @@ fn sent(layer: &PropagateTenantLayer, target: &str, own: &[&str]) -> Vec<String>
 }
 
 #[test]
-fn hosts_on_the_list() {
+fn names_the_tenant_to_listed_hosts() {
     let layer =
         PropagateTenantLayer::to(["agents.internal", "billing.internal:8443", "tls.internal:443", "[::1]"]);
     let id = tenant(1).to_string();
@@ -40,14 +40,14 @@ fn hosts_on_the_list() {
             "http://[::1]:80/",
         ] {
             assert_eq!(sent(&layer, target, &[]), [id.as_str()], "{target}");
-            // Whatever was there.
+            // Existing values are replaced.
             assert_eq!(sent(&layer, target, &["acme", "globex"]), [id.as_str()], "{target}");
         }
     });
 }
 
 #[test]
-fn other_hosts_never_hear_of_it() {
+fn removes_the_header_for_other_hosts() {
     let layer = PropagateTenantLayer::to(["agents.internal", "billing.internal:8443", "tls.internal:443"]);
     TenantContext::scope(tenant(1), || {
         for target in [
@@ -64,7 +64,7 @@ fn other_hosts_never_hear_of_it() {
             "https://tls.internal:/",
             "/agents.internal",
         ] {
-            // A request that was forwarded may have one.
+            // A forwarded request may already have the header.
             let value = tenant(2).to_string();
             if let Ok(_uri) = target.parse::<http::Uri>() {
                 assert!(sent(&layer, target, &[]).is_empty(), "{target}");
@@ -75,13 +75,13 @@ fn other_hosts_never_hear_of_it() {
 }
 
 #[test]
-fn without_a_tenant_none_is_named() {
+fn removes_the_header_without_a_tenant() {
     let layer = PropagateTenantLayer::to(["agents.internal"]);
     assert!(sent(&layer, "http://agents.internal/", &["acme"]).is_empty());
 }
 
 #[test]
-fn a_client_that_is_connected_to_one_server() {
+fn connected_client_names_the_tenant_without_a_host() {
     let layer = PropagateTenantLayer::to_connected();
     TenantContext::scope(tenant(1), || {
         assert_eq!(sent(&layer, "/grpc.health.v1.Health/Check", &[]), [tenant(1).to_string()]);
@@ -89,9 +89,9 @@ fn a_client_that_is_connected_to_one_server() {
     });
 }
 
-/// A port that is a mistake must not open all others.
+/// An invalid port must not permit every port.
 #[test]
-fn a_port_that_is_none() {
+fn rejects_invalid_ports() {
     for host in
         ["billing.internal:99999", "billing.internal:http", "billing.internal:8443x", "billing.internal:"]
     {
@@ -101,7 +101,7 @@ fn a_port_that_is_none() {
 
 #[test]
 #[should_panic(expected = "without a user")]
-fn a_host_with_a_user() {
+fn rejects_hosts_with_a_user() {
     assert!(std::panic::catch_unwind(|| PropagateTenantLayer::to(["agents@agents"])).is_err());
     let _ = PropagateTenantLayer::to(["user@agents.internal"]);
 }

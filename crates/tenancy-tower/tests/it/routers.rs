@@ -1,4 +1,4 @@
-//! The extractor, the layer within a router, and web sockets.
+//! axum: the extractor, the layer in a router, and web sockets.
 
 use axum::Router;
 use axum::body::Body;
@@ -21,14 +21,14 @@ async fn whoami(CurrentTenant(tenant): CurrentTenant) -> String {
 }
 
 #[tokio::test]
-async fn the_extractor_gives_the_requests_tenant() {
+async fn extractor_returns_the_requests_tenant() {
     let router: Router = Router::new().route("/", get(whoami)).layer(trusting());
     let response = router.oneshot(get_of(tenant(1))).await.unwrap();
     assert_eq!(text(response).await, tenant(1).to_string());
 }
 
 #[tokio::test]
-async fn without_the_layer_the_extractor_refuses() {
+async fn extractor_rejects_without_the_layer() {
     let router: Router = Router::new().route("/", get(whoami));
     let response = router.oneshot(get_of(tenant(1))).await.unwrap();
     assert_eq!(response.status(), 503);
@@ -36,7 +36,7 @@ async fn without_the_layer_the_extractor_refuses() {
 }
 
 #[tokio::test]
-async fn on_an_exempt_path_it_refuses_too() {
+async fn extractor_rejects_on_exempt_paths() {
     let router: Router = Router::new().route("/healthz", get(whoami)).layer(trusting());
     let mut request = get_of(tenant(1));
     *request.uri_mut() = "/healthz".parse().unwrap();
@@ -44,7 +44,7 @@ async fn on_an_exempt_path_it_refuses_too() {
 }
 
 #[tokio::test]
-async fn a_handler_may_refuse_by_the_same_words() {
+async fn handler_can_return_a_rejection() {
     let router: Router = Router::new().route("/", get(|| async { Err::<(), _>(Refusal::RateLimited) }));
     let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
     assert_eq!(
@@ -69,9 +69,9 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// Twenty sockets of twenty tenants, in turn; and one whose task was not given its tenant.
+/// Uses twenty sockets of twenty tenants in turn, and one whose task is not given a tenant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_websocket_is_in_the_tenant_that_it_is_given() {
+async fn websocket_task_runs_in_the_tenant_it_is_given() {
     let router: Router = Router::new().route("/echo", any(upgrade)).route("/forgetful", any(forgetful));
     let address = serve(trusting(), router).await;
     let connect = async |path: &str, number: u64| {
@@ -96,7 +96,7 @@ async fn a_websocket_is_in_the_tenant_that_it_is_given() {
 }
 
 #[tokio::test]
-async fn a_websocket_without_a_tenant_is_not_opened() {
+async fn websocket_without_a_tenant_is_rejected() {
     let router: Router = Router::new().route("/echo", any(upgrade));
     let address = serve(trusting(), router).await;
     let error = tokio_tungstenite::connect_async(format!("ws://{address}/echo")).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A real server under load: every answer is its own tenant's.
+//! A real server under load: every response belongs to its own tenant.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use tenancy::{TenantContext, TenantFutureExt, TenantStatus};
 use tenancy_tower::{Cached, TenantLayer};
 use tokio::net::TcpStream;
 
-use crate::support::{directory, get, seen, serve, tenant, trusting};
+use crate::support::{directory, echo, get, seen, serve, tenant, text, trusting};
 
 const CONNECTIONS: u64 = 64;
 const TENANTS: u64 = 50;
 const REQUESTS: u64 = 100_000;
 
-/// What a request asks for, by its path.
+/// What a request asks for by its path.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// An answer, after other tasks had their turn.
+    /// A response after other tasks have run.
     Plain,
-    /// Leaves a tenant behind, as careless code would, in the handler and in a task.
+    /// A tenant left behind in the handler and in a task, as careless code would do.
     Careless,
     Panic,
-    /// Takes longer than the client waits.
+    /// A response that takes longer than the client waits.
     Slow,
-    /// A body that is long in coming.
+    /// A body of several frames.
     Stream,
-    /// Names no tenant.
+    /// A request without a valid tenant.
     Refused,
 }
 
@@ -111,7 +111,7 @@ fn request(kind: Kind, number: u64) -> Request<Full<bytes::Bytes>> {
     Request::from_parts(parts, body)
 }
 
-/// One request; `false` where the connection is not to be used again.
+/// Sends one request and checks its response; returns `false` if the connection must not be used again.
 async fn check(sender: &mut Sender, number: u64) -> bool {
     let kind = Kind::of(number);
     let call = sender.send_request(request(kind, number));
@@ -143,9 +143,9 @@ async fn check(sender: &mut Sender, number: u64) -> bool {
     }
 }
 
-/// Connections keep alive, and each of their requests has another tenant than the one before.
+/// Consecutive requests of a connection have different tenants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_its_own_tenants() {
+async fn responses_under_load_belong_to_their_own_tenants() {
     let cached = Cached::new(Arc::new(directory()), 20).ttl(Duration::from_millis(20));
     let layer = TenantLayer::builder().directory(cached).trust_header().build();
     let address = serve(layer, tower::service_fn(handle)).await;
@@ -172,9 +172,9 @@ async fn every_answer_is_its_own_tenants() {
     assert!(next.load(Ordering::Relaxed) >= REQUESTS);
 }
 
-/// 50 streams of 50 tenants on one connection, 20 times.
+/// Sends 50 streams of 50 tenants on one connection, 20 times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_of_one_http2_connection() {
+async fn streams_of_one_http2_connection_keep_their_tenants() {
     let address = serve(trusting(), tower::service_fn(handle)).await;
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -182,7 +182,7 @@ async fn streams_of_one_http2_connection() {
     for round in 0..20 {
         let streams = (0..TENANTS).map(|number| {
             let mut sender = sender.clone();
-            // A stream has an authority, as every target of HTTP/2.
+            // HTTP/2 needs an authority.
             let kind = if (number + round) % 3 == 0 { Kind::Stream } else { Kind::Plain };
             let mut request = request(kind, number);
             *request.uri_mut() = format!("http://{address}{}", kind.path()).parse().unwrap();
@@ -200,9 +200,8 @@ async fn streams_of_one_http2_connection() {
     }
 }
 
-/// A tenant that is suspended between two requests of one connection.
 #[tokio::test]
-async fn a_connection_outlives_its_tenant() {
+async fn connection_outlives_the_suspension_of_its_tenant() {
     let directory = Arc::new(directory());
     let layer = TenantLayer::builder().directory(Arc::clone(&directory)).trust_header().build();
     let address = serve(layer, tower::service_fn(handle)).await;
@@ -222,18 +221,18 @@ async fn a_connection_outlives_its_tenant() {
     assert_eq!(status(21).await, 200);
 }
 
-/// A handler that is itself a client of another tenant's.
+/// A handler calls a layered service as another tenant.
 #[tokio::test]
-async fn a_service_that_calls_itself() {
+async fn nested_call_restores_the_outer_tenant() {
     let inner = trusting();
     let service = tower::service_fn(move |request: Request<Body>| {
         let inner = inner.clone();
         async move {
             let before = seen();
             if request.uri().path() == "/outer" {
-                let nested = tower::Layer::layer(&inner, crate::support::echo());
+                let nested = tower::Layer::layer(&inner, echo());
                 let response = tower::ServiceExt::oneshot(nested, get(&tenant(5).to_string())).await.unwrap();
-                assert_eq!(crate::support::text(response).await, tenant(5).to_string());
+                assert_eq!(text(response).await, tenant(5).to_string());
             }
             assert_eq!(before, seen());
             Ok::<_, Infallible>(Response::new(Body::from(before)))
@@ -243,5 +242,5 @@ async fn a_service_that_calls_itself() {
     let mut request = get(&tenant(4).to_string());
     *request.uri_mut() = "/outer".parse().unwrap();
     let response = tower::ServiceExt::oneshot(outer, request).in_own_context().await.unwrap();
-    assert_eq!(crate::support::text(response).await, tenant(4).to_string());
+    assert_eq!(text(response).await, tenant(4).to_string());
 }

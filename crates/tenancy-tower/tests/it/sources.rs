@@ -1,4 +1,4 @@
-//! Where a request names its tenant, and that all places agree.
+//! The sources that name a request's tenant, and their agreement.
 
 use axum::body::Body;
 use http::{HeaderName, Request};
@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt};
 
 use crate::support::{directory, echo, tenant, text};
 
-/// What a request comes to: the tenant's text, or the refusal's.
+/// Returns the body of the response: the tenant, or the rejection.
 async fn outcome(sources: Vec<Source>, request: Request<Body>) -> String {
     let builder = TenantLayer::builder().directory(directory()).trust_header();
     let layer = sources.into_iter().fold(builder, tenancy_tower::TenantLayerBuilder::source).build();
@@ -20,7 +20,7 @@ fn is_refused(answer: &str, refusal: Refusal) -> bool {
 }
 
 #[tokio::test]
-async fn a_header_of_another_name() {
+async fn reads_a_header_of_another_name() {
     let source = || vec![Source::header(HeaderName::from_static("x-org"))];
     let request =
         |name: &str| Request::get("/").header(name, tenant(1).to_string()).body(Body::empty()).unwrap();
@@ -29,7 +29,7 @@ async fn a_header_of_another_name() {
 }
 
 #[tokio::test]
-async fn a_part_of_the_path() {
+async fn reads_a_segment_of_the_path() {
     let source = || vec![Source::path("/v1/tenants/{tenant}")];
     let request = |path: String| Request::get(path).body(Body::empty()).unwrap();
     let id = tenant(1).to_string();
@@ -50,14 +50,14 @@ fn at_host(host: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_subdomain_that_is_an_id() {
+async fn reads_an_id_from_the_subdomain() {
     let source = || vec![Source::subdomain("Example.com")];
     let id = tenant(1).to_string();
     for host in [format!("{id}.example.com"), format!("{id}.EXAMPLE.com:8443"), format!("{id}.example.com.")]
     {
         assert_eq!(outcome(source(), at_host(&host)).await, id, "{host}");
     }
-    // HTTP/2 has it in the target.
+    // HTTP/2 has the host in the target.
     let target = format!("http://{id}.example.com/");
     assert_eq!(outcome(source(), Request::get(&target).body(Body::empty()).unwrap()).await, id);
     for (host, refusal) in [
@@ -80,7 +80,7 @@ async fn a_subdomain_that_is_an_id() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_there_twice() {
+async fn rejects_duplicate_and_conflicting_hosts() {
     let source = || vec![Source::subdomain("example.com")];
     let (one, other) = (format!("{}.example.com", tenant(1)), format!("{}.example.com", tenant(2)));
     let request = Request::get("/").header("host", &one).header("host", &other).body(Body::empty()).unwrap();
@@ -96,7 +96,7 @@ fn tenant_of(slug: &str) -> Option<TenantId> {
 }
 
 #[tokio::test]
-async fn a_subdomain_that_is_a_name() {
+async fn reads_a_slug_from_the_subdomain() {
     let source = || vec![Source::slug_subdomain("example.com", tenant_of)];
     assert_eq!(outcome(source(), at_host("Acme.example.com")).await, tenant(1).to_string());
     assert!(is_refused(&outcome(source(), at_host("globex.example.com")).await, Refusal::Unknown));
@@ -104,7 +104,7 @@ async fn a_subdomain_that_is_a_name() {
 }
 
 #[tokio::test]
-async fn a_name_of_nobody_is_answered_like_a_foreign_tenant() {
+async fn unknown_slug_is_rejected_like_a_foreign_tenant() {
     let layer = TenantLayer::builder()
         .directory(directory())
         .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
@@ -129,9 +129,9 @@ async fn a_name_of_nobody_is_answered_like_a_foreign_tenant() {
     assert_eq!(answer("example.com", true).await, tenant(2).to_string());
 }
 
-/// Which fault is told must not depend on whether a name is anybody's.
+/// The reported error must not depend on whether a slug exists.
 #[tokio::test]
-async fn faults_do_not_tell_whether_a_name_is_known() {
+async fn rejection_does_not_reveal_whether_a_slug_exists() {
     let layer = TenantLayer::builder()
         .directory(directory())
         .authorize(|_: &tenancy_tower::RequestHead<'_>, _: TenantId| {
@@ -161,15 +161,15 @@ async fn faults_do_not_tell_whether_a_name_is_known() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_longer_than_any() {
+async fn slug_that_is_too_long_is_unknown() {
     let source = vec![Source::slug_subdomain("example.com", |_| Some(tenant(1)))];
     let host = format!("{}.example.com", "a".repeat(64));
     assert!(is_refused(&outcome(source, at_host(&host)).await, Refusal::Unknown));
 }
 
-/// A source that can never match would leave the others to agree with themselves.
+/// A source that never matches would silently disable the comparison with the others.
 #[test]
-fn what_is_no_base_domain() {
+fn rejects_invalid_base_domains() {
     for domain in
         ["", ".", "example..com", "example.com:8443", "https://example.com", "*.example.com", "a/b", "[::1]"]
     {
@@ -178,7 +178,7 @@ fn what_is_no_base_domain() {
 }
 
 #[tokio::test]
-async fn one_host_in_two_spellings_is_no_conflict() {
+async fn accepts_one_host_in_two_spellings() {
     let sources = || vec![Source::subdomain("example.com"), Source::tenant_header()];
     let id = tenant(1).to_string();
     for (target, host) in [
@@ -198,7 +198,7 @@ async fn one_host_in_two_spellings_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn a_claim() {
+async fn reads_a_claim_of_the_extensions() {
     let source = || vec![Source::claim(|tenant: &Option<TenantId>| *tenant)];
     let request = |claim: Option<Option<TenantId>>| {
         let mut request = Request::new(Body::empty());
@@ -212,9 +212,9 @@ async fn a_claim() {
     assert!(is_refused(&outcome(source(), request(None)).await, Refusal::Missing));
 }
 
-/// All that name a tenant, in every subset of four places, with one of them naming another.
+/// Checks every subset of four sources, with one of them naming another tenant.
 #[tokio::test]
-async fn all_places_that_name_a_tenant_must_agree() {
+async fn all_sources_that_name_a_tenant_must_agree() {
     let sources = || {
         vec![
             Source::tenant_header(),

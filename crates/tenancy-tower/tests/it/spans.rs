@@ -1,15 +1,15 @@
-//! Spans and events.
+//! Spans and events of the feature `tracing`.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::body::Body;
 use http::{Request, Response};
 use tenancy_tower::TenantLayer;
 use tower::{Layer, ServiceExt};
-use tracing::Instrument;
+use tracing::{Dispatch, Instrument};
 
-use crate::support::{echo, get, get_of, tenant, text};
+use crate::support::{SUSPENDED, authorizing, echo, get, get_of, tenant, text, trusting};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -25,8 +25,14 @@ impl io::Write for Lines {
     }
 }
 
-/// What is logged of a future's work.
+/// A second subscriber.
+///
+/// With only one, a thread without a subscriber that reaches an event first disables the event for all threads.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
+/// Returns the output of a future and the lines that it logged.
 async fn logged<R>(work: impl Future<Output = R>) -> (R, Vec<String>) {
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -41,7 +47,7 @@ async fn logged<R>(work: impl Future<Output = R>) -> (R, Vec<String>) {
 }
 
 #[tokio::test]
-async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
+async fn events_of_a_handler_and_its_body_carry_the_tenant() {
     let service = tower::service_fn(|_: Request<Body>| async {
         tracing::info!("handled");
         let body = futures_util::stream::once(async {
@@ -50,10 +56,9 @@ async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
         });
         Ok::<_, io::Error>(Response::new(Body::from_stream(body)))
     });
-    let (_, lines) = logged(async {
-        text(crate::support::trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap()).await
-    })
-    .await;
+    let (_, lines) =
+        logged(async { text(trusting().layer(service).oneshot(get_of(tenant(1))).await.unwrap()).await })
+            .await;
     for event in ["handled", "streamed"] {
         let line = lines.iter().find(|line| line.contains(event)).expect(event);
         assert!(line.contains(&format!("tenant{{tenant.id={}}}", tenant(1))), "{line}");
@@ -61,11 +66,11 @@ async fn events_of_a_handler_and_of_its_body_have_the_tenant() {
 }
 
 #[tokio::test]
-async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
+async fn outer_span_records_the_tenant_in_its_field() {
     let ((), lines) = logged(async {
         let span = tracing::info_span!("request", tenant.id = tracing::field::Empty);
         async {
-            crate::support::trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
+            trusting().layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
             tracing::info!("answered");
         }
         .instrument(span)
@@ -76,24 +81,16 @@ async fn a_span_around_the_layer_gets_the_tenant_if_it_has_a_field_for_it() {
     assert!(line.contains(&format!("request{{tenant.id={}}}", tenant(1))), "{line}");
 }
 
-/// The operator sees whose requests are refused; of a caller who may not act for a tenant no tenant is noted.
+/// Operators see whose requests are rejected, but an unauthorized claim must not put a tenant into the log.
 #[tokio::test]
-async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
+async fn records_a_suspended_tenant_but_no_foreign_one() {
     let refused = async |layer: bool| {
-        let id = tenant(crate::support::SUSPENDED);
+        let id = tenant(SUSPENDED);
         let call = async {
             if layer {
-                crate::support::trusting()
-                    .layer(echo())
-                    .oneshot(get_of(id))
-                    .await
-                    .map(|response| response.status())
+                trusting().layer(echo()).oneshot(get_of(id)).await.map(|response| response.status())
             } else {
-                crate::support::authorizing()
-                    .layer(echo())
-                    .oneshot(get_of(id))
-                    .await
-                    .map(|response| response.status())
+                authorizing().layer(echo()).oneshot(get_of(id)).await.map(|response| response.status())
             }
         };
         let spanned = async {
@@ -108,22 +105,22 @@ async fn a_suspended_tenant_is_recorded_and_a_foreign_one_is_not() {
     assert!(!refused(false).await);
 }
 
-/// A handler that calls a layered service itself: its own events stay its own tenant's.
+/// A handler calls a layered service as another tenant; its own events keep its own tenant.
 #[tokio::test]
-async fn a_layer_within_a_layer_does_not_rename_the_outer_tenant() {
+async fn nested_layer_keeps_the_outer_spans_tenant() {
     let service = tower::service_fn(|_: Request<Body>| async {
-        crate::support::trusting().layer(echo()).oneshot(get_of(tenant(2))).await?;
+        trusting().layer(echo()).oneshot(get_of(tenant(2))).await?;
         tracing::info!("after");
         Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
     });
-    let (_, lines) = logged(crate::support::trusting().layer(service).oneshot(get_of(tenant(1)))).await;
+    let (_, lines) = logged(trusting().layer(service).oneshot(get_of(tenant(1)))).await;
     let line = lines.iter().find(|line| line.contains("after")).unwrap();
     assert!(line.contains(&tenant(1).to_string()) && !line.contains(&tenant(2).to_string()), "{line}");
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_event_that_repeats_nothing() {
-    let (_, lines) = logged(crate::support::trusting().layer(echo()).oneshot(get("secret"))).await;
+async fn rejection_event_repeats_nothing_of_the_request() {
+    let (_, lines) = logged(trusting().layer(echo()).oneshot(get("secret"))).await;
     assert!(
         lines.iter().any(|line| line.contains("request refused") && line.contains("status=400")),
         "{lines:?}"
@@ -132,7 +129,7 @@ async fn a_refusal_is_an_event_that_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn a_directory_that_fails_is_a_warning_for_the_operator() {
+async fn failing_directory_is_logged_as_a_warning() {
     let fails = |_| async { Err::<Option<tenancy::TenantStatus>, _>("no route to host") };
     let layer = TenantLayer::builder().directory(fails).trust_header().build();
     let (response, lines) = logged(layer.layer(echo()).oneshot(get_of(tenant(1)))).await;

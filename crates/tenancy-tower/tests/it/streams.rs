@@ -1,4 +1,4 @@
-//! A body is polled and dropped in its request's tenant, whoever else's body is polled in between.
+//! A body is polled and dropped in its request's tenant, even if other bodies are polled in between.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,9 +17,9 @@ use hyper_util::rt::TokioExecutor;
 use tenancy::{TenantContext, TenantFutureExt};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{get, get_of, seen, serve, tenant, trusting};
+use crate::support::{get, get_of, seen, serve, tenant, text, trusting};
 
-/// A body that says in each frame, in its trailers and in its drop which tenant it sees.
+/// A body that reports the current tenant in each frame, in its trailers and when it is dropped.
 struct Says {
     left: usize,
     in_drop: Arc<Mutex<Vec<String>>>,
@@ -35,7 +35,7 @@ impl http_body::Body for Says {
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, Infallible>>> {
         let left = self.left;
         self.left = left.saturating_sub(1);
-        // What one frame sets is not the next one's.
+        // A tenant set while one frame is polled must not reach the next frame.
         let saw = seen();
         TenantContext::set(tenant(77));
         match left {
@@ -81,14 +81,14 @@ async fn body(
     trusting().layer(service).oneshot(get_of(tenant(number))).await.unwrap().into_body()
 }
 
-/// `ErwinM/acts_as_tenant`#175: there the tenant was gone while the body streamed.
+/// In `ErwinM/acts_as_tenant`#175, the tenant was unset while the body streamed.
 #[tokio::test]
-async fn frames_trailers_and_the_drop_are_in_the_tenant() {
+async fn body_is_polled_and_dropped_in_its_tenant() {
     let in_drop = Arc::default();
     let mut body = body(1, 6, &in_drop).await;
     assert!(!body.is_end_stream());
     let mut frames = Vec::new();
-    // The caller's own context is neither seen nor changed.
+    // The body neither sees nor changes the caller's context.
     async {
         while let Some(frame) = body.frame().await {
             assert_eq!(TenantContext::get(), Ok(tenant(9)));
@@ -108,7 +108,7 @@ async fn frames_trailers_and_the_drop_are_in_the_tenant() {
 }
 
 #[tokio::test]
-async fn bodies_of_many_tenants_in_turn() {
+async fn interleaved_bodies_keep_their_tenants() {
     let in_drop = Arc::default();
     let mut bodies = Vec::new();
     for number in 0..50 {
@@ -121,14 +121,14 @@ async fn bodies_of_many_tenants_in_turn() {
             assert!(!TenantContext::is_set());
         }
     }
-    // Half read, and dropped.
+    // The bodies are dropped before their end.
     drop(bodies);
     let expected: Vec<_> = (0..50).map(|number| tenant(number).to_string()).collect();
     assert_eq!(*in_drop.lock().unwrap(), expected);
 }
 
 #[tokio::test]
-async fn the_body_of_an_exempt_path_is_in_no_tenant() {
+async fn body_of_an_exempt_path_runs_without_a_tenant() {
     let in_drop = Arc::new(Mutex::new(Vec::new()));
     let drops = Arc::clone(&in_drop);
     let service = tower::service_fn(move |_: Request<Body>| {
@@ -145,7 +145,7 @@ async fn the_body_of_an_exempt_path_is_in_no_tenant() {
 }
 
 #[tokio::test]
-async fn a_bodys_size_is_passed_on() {
+async fn passes_on_the_size_of_a_body() {
     let service = |text: &'static str| {
         tower::service_fn(move |_: Request<Body>| async move {
             Ok::<_, Infallible>(Response::new(Body::from(text)))
@@ -162,9 +162,9 @@ async fn a_bodys_size_is_passed_on() {
     assert!(refused.frame().await.is_none());
 }
 
-/// Twenty streams of events at once over real connections, each of its own tenant.
+/// Reads twenty event streams of twenty tenants at once over real connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn server_sent_events_of_several_tenants_side_by_side() {
+async fn concurrent_event_streams_keep_their_tenants() {
     let events = tower::service_fn(|_: Request<Body>| async {
         let events = stream::unfold(0, |number| async move {
             tokio::task::yield_now().await;
@@ -179,7 +179,7 @@ async fn server_sent_events_of_several_tenants_side_by_side() {
         tokio::spawn(async move {
             let mut request = get_of(tenant(number));
             *request.uri_mut() = format!("http://{address}/").parse().unwrap();
-            let text = crate::support::text(client.request(request).await.unwrap()).await;
+            let text = text(client.request(request).await.unwrap()).await;
             let expected = format!("data: {}\n\n", tenant(number)).repeat(50);
             assert_eq!(text, expected);
         })
