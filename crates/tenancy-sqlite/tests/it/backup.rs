@@ -1,4 +1,4 @@
-//! Copies of a tenant's file, and its end.
+//! Backups of a tenant's file, and its removal.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -11,7 +11,7 @@ use tenancy_sqlite::{Error, TenantFiles};
 use crate::support::{A, B, Place, add, config, contents, count, notes};
 
 #[test]
-fn a_backup_has_what_was_committed_and_nothing_of_others() {
+fn backup_contains_committed_data_of_its_tenant_only() {
     let place = Place::new();
     place.add(A, "of a").unwrap();
     place.add(B, "of b").unwrap();
@@ -20,10 +20,10 @@ fn a_backup_has_what_was_committed_and_nothing_of_others() {
     let copy = out.join("copy");
     TenantContext::scope(A, || place.files.backup(&copy)).unwrap();
     place.add(A, "later").unwrap();
-    // One file, which can be read where nothing can be written.
+    // A backup is one file, which can be opened in a read-only folder.
     let contents = contents(&out);
     assert_eq!(contents.keys().collect::<Vec<_>>(), ["copy"]);
-    // The format's versions, for writing and for reading; with a log they would be 2.
+    // The write and read versions of the file format; they would be 2 with a write-ahead log.
     assert_eq!(contents["copy"][18..20], [1, 1]);
     assert!(!contents["copy"].windows(4).any(|bytes| bytes == b"of b"));
     let copied = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -38,7 +38,7 @@ fn a_backup_has_what_was_committed_and_nothing_of_others() {
 }
 
 #[test]
-fn a_backup_overwrites_nothing_and_stays_out_of_the_folder() {
+fn backup_refuses_existing_files_and_the_tenants_folder() {
     let place = Place::new();
     place.add(A, "x").unwrap();
     let backup = |path: &std::path::Path| TenantContext::scope(A, || place.files.backup(path));
@@ -48,7 +48,7 @@ fn a_backup_overwrites_nothing_and_stays_out_of_the_folder() {
         matches!(backup(&there), Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists)
     );
     assert_eq!(fs::read_to_string(&there).unwrap(), "somebody's");
-    // B has no file: it would have that of A.
+    // B has no file, so the backup would become B's file.
     for path in [place.file(B), place.folder().join("../tenants").join("copy")] {
         assert!(matches!(backup(&path), Err(Error::Config(_))));
         assert!(!path.exists());
@@ -67,7 +67,7 @@ fn a_backup_overwrites_nothing_and_stays_out_of_the_folder() {
 }
 
 #[test]
-fn a_backup_of_nothing_is_an_error_and_leaves_nothing() {
+fn backup_of_a_missing_file_is_an_error_and_creates_nothing() {
     let place = Place::new();
     let copy = place.scratch.path().join("copy");
     let error = TenantContext::scope(A, || place.files.backup(&copy)).unwrap_err();
@@ -76,7 +76,7 @@ fn a_backup_of_nothing_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_backup_beside_writes_is_one_state() {
+fn backup_during_writes_is_consistent() {
     let place = Place::new();
     place.add(A, "first").unwrap();
     let is_done = AtomicBool::new(false);
@@ -104,7 +104,7 @@ fn a_backup_beside_writes_is_one_state() {
 }
 
 #[test]
-fn a_tenant_that_is_removed_begins_anew() {
+fn removed_tenant_starts_with_an_empty_file() {
     let place = Place::new();
     place.add(A, "old").unwrap();
     place.add(B, "stays").unwrap();
@@ -119,10 +119,10 @@ fn a_tenant_that_is_removed_begins_anew() {
 }
 
 #[test]
-fn a_removal_takes_what_a_crash_left() {
+fn removal_deletes_the_log_of_a_crash() {
     let place = Place::new();
     place.add(A, "secret").unwrap();
-    // As if the process had been killed: its log is there, and holds what was written.
+    // A copy as of a kill: the log is present and contains the written data.
     let crashed = tempfile::tempdir().unwrap();
     for (name, bytes) in contents(&place.folder()) {
         fs::write(crashed.path().join(name), bytes).unwrap();
@@ -134,14 +134,14 @@ fn a_removal_takes_what_a_crash_left() {
 }
 
 #[test]
-fn a_log_without_its_file_is_not_taken_for_a_new_files() {
+fn orphaned_log_is_not_applied_to_a_new_file() {
     let place = Place::new();
     place.add(A, "old").unwrap();
     let beside = |suffix: &str| place.folder().join(format!("{A}.sqlite{suffix}"));
     let log = fs::read(beside("-wal")).unwrap();
     assert!(log.len() > 4096);
     TenantContext::scope(A, || place.files.remove()).unwrap();
-    // As after a crash in the middle of a removal.
+    // The state after a crash during a removal.
     for suffix in ["-wal", "-shm", "-journal"] {
         fs::write(beside(suffix), &log).unwrap();
     }
@@ -151,9 +151,9 @@ fn a_log_without_its_file_is_not_taken_for_a_new_files() {
 }
 
 #[test]
-fn a_removal_waits_for_who_uses_the_file_and_nobody_sees_half_of_it() {
+fn removal_waits_for_users_and_is_atomic() {
     const ROUNDS: usize = 60;
-    // With room for one file, each use opens and closes it.
+    // With room for one file, every use opens and closes the file.
     for max_open in [1, 8] {
         let place = Place::with(|config| config.max_open(count(max_open)));
         let is_done = AtomicBool::new(false);
@@ -180,7 +180,7 @@ fn a_removal_waits_for_who_uses_the_file_and_nobody_sees_half_of_it() {
             }
             is_done.store(true, SeqCst);
         });
-        // Of B nothing is lost.
+        // B has lost nothing.
         let kept = place.notes(B).unwrap();
         assert!(kept.iter().enumerate().all(|(number, note)| *note == number.to_string()), "{kept:?}");
         TenantContext::scope(A, || place.files.remove()).unwrap();

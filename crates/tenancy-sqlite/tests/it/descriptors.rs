@@ -9,7 +9,7 @@ use crate::support::{Place, count};
 
 const MAX: usize = 5;
 
-/// The tenants' files that the process has open.
+/// Returns the tenants' files in the folder that the process has open.
 fn open(place: &Place) -> Vec<String> {
     let folder = place.folder().canonicalize().unwrap();
     let links =
@@ -28,7 +28,7 @@ fn tenant(number: u8) -> TenantId {
 }
 
 #[test]
-fn at_most_so_many_files_are_open_and_the_longest_unused_is_closed() {
+fn open_files_are_limited_and_the_least_recently_used_is_closed() {
     let place = Place::with(|config| config.max_open(count(MAX)));
     for number in 1..=60 {
         place.add(tenant(number), "x").unwrap();
@@ -36,11 +36,11 @@ fn at_most_so_many_files_are_open_and_the_longest_unused_is_closed() {
     }
     let path = |number| place.file(tenant(number)).canonicalize().unwrap().to_str().unwrap().to_owned();
     assert_eq!(open(&place), (56..=60).map(path).collect::<Vec<_>>());
-    // Used again, 56 stays, and 57 goes.
+    // 56 is used again, so 57 is closed.
     place.notes(tenant(56)).unwrap();
     place.notes(tenant(1)).unwrap();
     assert_eq!(open(&place), [1, 56, 58, 59, 60].map(path));
-    // Those without a file have none open.
+    // Tenants without a file have no open file.
     (100..200).for_each(|number| assert!(place.notes(tenant(number)).unwrap().is_empty()));
     assert!(open(&place).len() <= MAX);
     thread::scope(|scope| {
@@ -49,8 +49,8 @@ fn at_most_so_many_files_are_open_and_the_longest_unused_is_closed() {
             scope.spawn(move || {
                 for step in 0..40_u8 {
                     place.add(tenant(1 + (worker * 7 + step) % 60), &format!("{worker} {step}")).unwrap();
-                    // One that is closed while the list is read may be in it beside the one that is opened then: what is
-                    // too much is so each time.
+                    // A file that is closed while the list is read may be in it together with its successor.
+                    // A real excess would be in every list.
                     assert!((0..50).any(|_| open(place).len() <= MAX));
                 }
             });
@@ -62,7 +62,7 @@ fn at_most_so_many_files_are_open_and_the_longest_unused_is_closed() {
     let left =
         fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
     assert_eq!(left.filter(|path| path.starts_with(&place_was)).count(), 0);
-    // The last to close a file takes its log with it.
+    // The last connection of a file removes its log.
     assert!(fs::read_dir(place_was).unwrap().all(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
         name.ends_with(".sqlite") || name == "tenants.lock"

@@ -1,4 +1,4 @@
-//! SQL that tries to leave its file, or its transaction.
+//! SQL that tries to leave its file or its transaction.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tenancy_sqlite::{Error, TenantReader, TenantTx};
 
 use crate::support::{A, B, Place, add, contents, notes};
 
-/// `OTHER` is the path of the other tenant's file, `OUT` one where nothing is.
+/// `OTHER` is the path of the other tenant's file, `OUT` a path where no file exists.
 const DENIED: &[&str] = &[
     "ATTACH 'OTHER' AS other",
     "ATTACH DATABASE 'file:OTHER?mode=ro&immutable=1' AS other",
@@ -71,7 +71,7 @@ const DENIED: &[&str] = &[
     "PRAGMA no_such_pragma",
 ];
 
-/// The same, which a read refuses by itself.
+/// Like [`DENIED`], but a read refuses these before the authorizer does.
 const DENIED_IN_WRITES: &[&str] = &[
     "CREATE TEMP TABLE t (x)",
     "CREATE TABLE temp.t (x)",
@@ -88,7 +88,7 @@ const DENIED_IN_WRITES: &[&str] = &[
     "INSERT INTO notes (body) VALUES ('x'); ATTACH 'OTHER' AS other; INSERT INTO other.notes (body) VALUES ('x')",
 ];
 
-/// What fails for another reason: there is no such thing, or it is protected.
+/// Statements on objects that do not exist or that SQLite protects.
 const REFUSED: &[&str] = &[
     "VACUUM",
     "VACUUM main",
@@ -129,7 +129,7 @@ const ESCAPES: &[&str] = &[
     "EXPLAIN COMMIT",
 ];
 
-/// And those that need a write.
+/// Like [`ESCAPES`], for writes.
 const ESCAPES_OF_WRITES: &[&str] = &[
     "INSERT INTO notes (body) VALUES ('x'); COMMIT; DELETE FROM notes",
     "INSERT INTO notes (body) VALUES ('x'); ROLLBACK; INSERT INTO notes (body) VALUES ('y')",
@@ -140,7 +140,7 @@ const ESCAPES_OF_WRITES: &[&str] = &[
      INSERT INTO notes (body) VALUES ('x')",
 ];
 
-/// Tries one in every way, and looks at the disk afterwards.
+/// Tries every statement in every way, and checks the files afterwards.
 fn try_all(lists: &[&[&str]], check: impl Fn(&str, Error)) {
     let place = Place::new();
     place.add(A, "of a").unwrap();
@@ -162,7 +162,7 @@ fn try_all(lists: &[&[&str]], check: impl Fn(&str, Error)) {
         assert!(before.keys().filter(of_b).all(|name| before[name] == after[name]), "{sql}");
         assert!(contents(&out).is_empty(), "{sql}");
     }
-    // Nor is the connection left in another state.
+    // The state of the connection is unchanged too.
     place.add(A, "more").unwrap();
     assert_eq!(place.notes(A).unwrap(), ["of a", "more"]);
     let file = place.file(A);
@@ -197,7 +197,7 @@ fn attempts(place: &Place, sql: &str) -> Vec<Error> {
 }
 
 #[test]
-fn what_leaves_the_file_is_denied() {
+fn denies_statements_that_leave_the_file() {
     try_all(&[DENIED], |sql, error| assert!(matches!(error, Error::Denied), "{sql}: {error:?}"));
     try_all(&[DENIED_IN_WRITES], |sql, error| {
         assert!(matches!(error, Error::Denied | Error::ReadOnly), "{sql}: {error:?}");
@@ -205,14 +205,14 @@ fn what_leaves_the_file_is_denied() {
 }
 
 #[test]
-fn what_is_not_there_or_protected_fails() {
+fn statements_on_missing_or_protected_objects_fail() {
     try_all(&[REFUSED], |sql, error| {
         assert!(matches!(error, Error::Denied | Error::Sqlite(_) | Error::ReadOnly), "{sql}: {error:?}");
     });
 }
 
 #[test]
-fn what_ends_the_transaction_is_an_escape() {
+fn statements_that_end_the_transaction_are_escapes() {
     try_all(&[ESCAPES], |sql, error| assert!(matches!(error, Error::TxEscaped), "{sql}: {error:?}"));
     try_all(&[ESCAPES_OF_WRITES], |sql, error| {
         assert!(matches!(error, Error::TxEscaped | Error::ReadOnly), "{sql}: {error:?}");
@@ -220,14 +220,14 @@ fn what_ends_the_transaction_is_an_escape() {
 }
 
 #[test]
-fn an_escape_that_is_passed_over_keeps_nothing() {
+fn ignored_escape_rolls_everything_back() {
     for escape in [ESCAPES, ESCAPES_OF_WRITES].concat() {
         let place = Place::new();
         place.add(A, "of a").unwrap();
         let body = |file: &TenantTx<'_>| {
             add(file, "before")?;
             let _ = file.execute_batch(escape);
-            // By whatever way: each of these would be a transaction of its own.
+            // Each of these would be a transaction of its own.
             let _ = add(file, "after");
             let _ = file.prepare("INSERT INTO notes (body) VALUES ('later')")?.execute(());
             let _ = file.execute_batch("SAVEPOINT s; INSERT INTO notes (body) VALUES ('last'); RELEASE s");
@@ -248,7 +248,7 @@ fn an_escape_that_is_passed_over_keeps_nothing() {
 }
 
 #[test]
-fn a_savepoint_left_open_is_kept_and_does_not_outlive_its_transaction() {
+fn open_savepoint_is_committed_and_ends_with_its_transaction() {
     let place = Place::new();
     TenantContext::scope(A, || {
         place.files.write(|file| {
@@ -268,7 +268,7 @@ fn a_savepoint_left_open_is_kept_and_does_not_outlive_its_transaction() {
 }
 
 #[test]
-fn what_stays_in_the_file_is_allowed() {
+fn allows_statements_that_stay_in_the_file() {
     const SQL: &str = "
         CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT);
         CREATE TABLE children (parent REFERENCES parents DEFERRABLE INITIALLY DEFERRED, x AS (parent + 1) STORED);
@@ -295,7 +295,7 @@ fn what_stays_in_the_file_is_allowed() {
         assert_eq!(read("SELECT rowid || '' FROM words WHERE words MATCH 'hello'"), "1");
         assert_eq!(read("SELECT group_concat(term) FROM terms"), "hello,world");
         assert_eq!(read("SELECT name FROM pragma_table_info('ancestors') WHERE pk"), "id");
-        // A foreign key that is wrong at the commit.
+        // A foreign key that is violated at the commit.
         let orphan = place.files.write(|file| file.execute("INSERT INTO children (parent) VALUES (77)", ()));
         assert!(matches!(orphan, Err(Error::Sqlite(_))), "{orphan:?}");
         assert!(place.files.read(notes).unwrap().is_empty());

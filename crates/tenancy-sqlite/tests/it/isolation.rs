@@ -1,4 +1,4 @@
-//! A tenant has its file, and no other's.
+//! Every tenant has a file of its own.
 
 use std::cell::Cell;
 use std::fs;
@@ -10,13 +10,13 @@ use tenancy_sqlite::{Error, TenantFiles};
 use crate::support::{A, B, Place, add, config, count, notes};
 
 #[test]
-fn the_same_sql_sees_another_file_for_each_tenant() {
+fn same_sql_uses_a_separate_file_for_each_tenant() {
     let place = Place::new();
     place.add(A, "of a").unwrap();
     place.add(B, "of b").unwrap();
     assert_eq!(place.notes(A).unwrap(), ["of a"]);
     assert_eq!(place.notes(B).unwrap(), ["of b"]);
-    // Ids are not shared either.
+    // Row ids are separate too.
     let last = |tenant| {
         let id = |file: &tenancy_sqlite::TenantTx<'_>| {
             add(file, "more")?;
@@ -28,7 +28,7 @@ fn the_same_sql_sees_another_file_for_each_tenant() {
 }
 
 #[test]
-fn without_a_tenant_no_body_runs_and_nothing_is_made() {
+fn without_a_tenant_nothing_runs_or_is_created() {
     let place = Place::new();
     let ran = Cell::new(false);
     let is_unset = |error: &Error| matches!(error, Error::Tenant(TenantError::TenantContextNotSet(_)));
@@ -43,7 +43,7 @@ fn without_a_tenant_no_body_runs_and_nothing_is_made() {
 }
 
 #[test]
-fn a_thread_has_no_tenant_unless_it_is_carried_there() {
+fn thread_has_no_tenant_unless_bound() {
     let place = Place::new();
     place.add(A, "of a").unwrap();
     TenantContext::scope(A, || {
@@ -56,7 +56,7 @@ fn a_thread_has_no_tenant_unless_it_is_carried_there() {
 }
 
 #[test]
-fn a_read_of_a_tenant_without_a_file_sees_empty_tables_and_makes_none() {
+fn read_without_a_file_sees_empty_tables_and_creates_nothing() {
     let place = Place::new();
     assert!(place.notes(A).unwrap().is_empty());
     assert_eq!(place.names(), ["tenants.lock"]);
@@ -67,10 +67,10 @@ fn a_read_of_a_tenant_without_a_file_sees_empty_tables_and_makes_none() {
 }
 
 #[test]
-fn a_read_can_not_write() {
+fn read_cannot_write() {
     let place = Place::new();
     let insert = "INSERT INTO notes (body) VALUES ('x')";
-    // The statement is in the cache from here on.
+    // From here on the statement is in the cache.
     TenantContext::scope(A, || place.files.write(|file| file.execute(insert, ()))).unwrap();
     for sql in [insert, "DELETE FROM notes", "CREATE TABLE t (x)", "DROP TABLE notes", "REINDEX", "ANALYZE"] {
         let prepared = |file: &tenancy_sqlite::TenantReader<'_>| file.prepare(sql).map(|_| ());
@@ -85,7 +85,7 @@ fn a_read_can_not_write() {
 }
 
 #[test]
-fn a_read_that_writes_by_a_function_keeps_nothing() {
+fn read_that_writes_through_a_function_is_rolled_back() {
     let place = Place::new();
     let make = "CREATE VIRTUAL TABLE words USING fts4; INSERT INTO words VALUES ('a')";
     let segments = "SELECT count(*) FROM words_segdir";
@@ -99,14 +99,14 @@ fn a_read_that_writes_by_a_function_keeps_nothing() {
         let before = read(segments).unwrap();
         assert!(matches!(read(merge), Err(Error::ReadOnly)));
         assert_eq!(read(segments).unwrap(), before);
-        // It would have merged them.
+        // A write merges the segments.
         place.files.write(|file| file.query(merge, (), |_| Ok(()))).unwrap();
         assert_ne!(read(segments).unwrap(), before);
     });
 }
 
 #[test]
-fn an_error_and_a_panic_keep_nothing_and_leave_the_tenant_usable() {
+fn error_and_panic_roll_back_and_leave_the_tenant_usable() {
     let place = Place::with(|config| config.max_open(count(1)));
     place.add(A, "kept").unwrap();
     TenantContext::scope(A, || {
@@ -132,7 +132,7 @@ fn an_error_and_a_panic_keep_nothing_and_leave_the_tenant_usable() {
 }
 
 #[test]
-fn a_body_in_a_body_of_the_same_tenant_is_an_error_and_of_another_works() {
+fn nested_body_is_an_error_only_for_the_same_tenant() {
     let place = Place::new();
     place.add(TenantId::PLATFORM, "shared").unwrap();
     TenantContext::scope(A, || {
@@ -150,7 +150,7 @@ fn a_body_in_a_body_of_the_same_tenant_is_an_error_and_of_another_works() {
 }
 
 #[test]
-fn who_may_not_list_the_tenants_is_told_so() {
+fn only_the_platform_lists_tenants() {
     let place = Place::new();
     place.add(B, "x").unwrap();
     place.add(A, "x").unwrap();
@@ -161,11 +161,11 @@ fn who_may_not_list_the_tenants_is_told_so() {
         refused,
         Error::Tenant(TenantError::UnauthorizedTenantAccess(error)) if error.tenant().is_platform()
     );
-    assert!(is_told, "what is the platform's is not A's to ask for");
+    assert!(is_told, "the error names the platform as the required tenant");
 }
 
 #[test]
-fn files_that_have_no_tenants_name_are_no_tenants() {
+fn files_without_a_tenants_name_are_ignored() {
     let place = Place::new();
     place.add(A, "x").unwrap();
     let other = B.simple().to_string();
@@ -183,7 +183,7 @@ fn files_that_have_no_tenants_name_are_no_tenants() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_another_tenants_file_is_refused() {
+fn rejects_a_link_to_another_tenants_file() {
     let place = Place::new();
     place.add(B, "secret").unwrap();
     std::os::unix::fs::symlink(place.file(B), place.file(A)).unwrap();
@@ -198,7 +198,7 @@ fn a_link_to_another_tenants_file_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn the_folder_and_its_files_are_their_owners_alone() {
+fn folder_and_files_are_private_to_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     place.add(A, "x").unwrap();
@@ -211,7 +211,7 @@ fn the_folder_and_its_files_are_their_owners_alone() {
 }
 
 #[test]
-fn a_folder_that_can_not_be_used_is_an_error() {
+fn unusable_folder_is_an_error() {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("file");
     fs::write(&file, "").unwrap();
@@ -222,30 +222,30 @@ fn a_folder_that_can_not_be_used_is_an_error() {
 }
 
 #[test]
-fn a_damaged_file_is_its_own_tenants_trouble() {
+fn damaged_file_affects_only_its_own_tenant() {
     let place = Place::with(|config| config.max_open(count(1)));
     place.add(A, "x").unwrap();
-    // Closes the file of A, for there is room for one.
+    // Closes the file of A: only one file may be open.
     place.add(B, "y").unwrap();
     fs::write(place.file(A), "this is no database, whatever its name says".repeat(200)).unwrap();
     let error = place.notes(A).unwrap_err();
     assert!(matches!(error, Error::Corrupt(tenant) if tenant == A), "{error:?}");
     assert!(matches!(place.add(A, "x"), Err(Error::Corrupt(tenant)) if tenant == A));
     assert_eq!(place.notes(B).unwrap(), ["y"]);
-    // It is not taken for a new one, and can be removed.
+    // The file is not taken for a new one, and can be removed.
     assert!(TenantContext::scope(A, || place.files.remove()).unwrap());
     assert!(place.notes(A).unwrap().is_empty());
 }
 
 #[test]
-fn pages_that_are_damaged_are_told_by_the_statement_that_meets_them() {
+fn damaged_pages_are_reported_by_the_statement_that_reads_them() {
     let place = Place::with(|config| config.max_open(count(1)));
     for number in 0..500 {
         place.add(A, &format!("{number} {}", "x".repeat(100))).unwrap();
     }
     place.add(B, "y").unwrap();
     let mut bytes = fs::read(place.file(A)).unwrap();
-    // The first page says what tables there are, and is left as it is.
+    // The first pages contain the schema and stay intact.
     bytes[8192..].fill(0xff);
     fs::write(place.file(A), bytes).unwrap();
     assert!(matches!(place.notes(A), Err(Error::Corrupt(tenant)) if tenant == A));
@@ -253,19 +253,19 @@ fn pages_that_are_damaged_are_told_by_the_statement_that_meets_them() {
 }
 
 #[test]
-fn a_tenant_can_not_fill_the_disk() {
+fn file_size_is_limited_for_each_tenant() {
     let place = Place::with(|config| config.max_bytes(std::num::NonZeroU64::new(64 * 1024).unwrap()));
     let grow =
         |tenant| (0..1000).try_for_each(|number| place.add(tenant, &format!("{number}{}", "x".repeat(2000))));
     assert!(matches!(grow(A), Err(Error::Full)));
     assert!(fs::metadata(place.file(A)).unwrap().len() <= 64 * 1024);
-    // What was there before is there, and others have their own limit.
+    // Earlier data is still there, and other tenants have their own limit.
     assert!(!place.notes(A).unwrap().is_empty());
     place.add(B, "y").unwrap();
     let emptied = TenantContext::scope(A, || place.files.write(|file| file.execute("DELETE FROM notes", ())));
     assert!(emptied.unwrap() > 1);
     place.add(A, "again").unwrap();
-    // One that is passed over is no commit of what came before.
+    // If the error is ignored, the transaction is committed as a whole or not at all.
     let passed_over = TenantContext::scope(A, || {
         place.files.write(|file| {
             add(file, "before")?;
@@ -278,7 +278,7 @@ fn a_tenant_can_not_fill_the_disk() {
 }
 
 #[test]
-fn errors_show_no_value_and_no_text_of_a_statement() {
+fn errors_show_neither_values_nor_statements() {
     let place = Place::new();
     place.add(A, "hunter2").unwrap();
     let tables = "CREATE TABLE checked (x CHECK (x <> 'hunter2')); CREATE TABLE triggered (x); \
@@ -314,16 +314,16 @@ fn errors_show_no_value_and_no_text_of_a_statement() {
 }
 
 #[test]
-fn it_can_be_shared() {
+fn files_are_send_sync_and_clone() {
     fn is_shared<T: Clone + Send + Sync + 'static>() {}
     fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
     is_shared::<TenantFiles>();
     is_error::<Error>();
 }
 
-/// An operator's mistake, or a backup that was put in the wrong place.
+/// An operator may put a backup into the wrong place.
 #[test]
-fn what_was_not_made_for_the_tenant_is_refused_and_stays_as_it_is() {
+fn rejects_a_foreign_file_and_leaves_it_unchanged() {
     let place = Place::new();
     place.add(A, "of a").unwrap();
     let copy = place.scratch.path().join("copy");
@@ -341,11 +341,11 @@ fn what_was_not_made_for_the_tenant_is_refused_and_stays_as_it_is() {
         }
         assert_eq!(fs::read(place.file(B)).unwrap(), before);
     }
-    // In its own place the backup is the tenant's.
+    // In its own place the backup is the tenant's file.
     TenantContext::scope(A, || place.files.remove()).unwrap();
     fs::copy(&copy, place.file(A)).unwrap();
     assert_eq!(place.notes(A).unwrap(), ["of a"]);
-    // And what is in the wrong place can be removed.
+    // A file in the wrong place can be removed.
     assert!(TenantContext::scope(B, || place.files.remove()).unwrap());
     place.add(B, "of b").unwrap();
     assert_eq!(place.notes(B).unwrap(), ["of b"]);

@@ -1,4 +1,4 @@
-//! Each file has the tables that the program knows.
+//! Migrations: each file has the tables that the program knows.
 
 use std::fs;
 
@@ -24,14 +24,14 @@ fn steps(file: &TenantReader<'_>) -> Result<Vec<String>, Error> {
 }
 
 #[test]
-fn each_is_applied_once_and_in_order() {
+fn migrations_are_applied_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     TenantContext::scope(A, || {
         let touch = |files: &TenantFiles| files.write(|file| steps(file)).unwrap();
         assert_eq!(touch(&open(&folder, &[ONE])), ["one"]);
         assert_eq!(touch(&open(&folder, &[ONE])), ["one"]);
         let files = open(&folder, &[ONE, TWO, THREE]);
-        // A read of a file that is there brings it up to date too.
+        // A read migrates an existing file too.
         assert_eq!(files.read(steps).unwrap(), ["one", "two after 1", "three"]);
         // A tenant without a file sees the same tables.
         assert_eq!(TenantContext::scope(B, || files.read(steps)).unwrap(), ["one", "two after 1", "three"]);
@@ -42,7 +42,7 @@ fn each_is_applied_once_and_in_order() {
 }
 
 #[test]
-fn one_that_fails_takes_back_those_with_it() {
+fn failed_migration_rolls_back_all_of_its_batch() {
     const WRONG: &[Migration] =
         &[ONE, TWO, step(3, "INSERT INTO steps VALUES ('x'); INSERT INTO nothing VALUES (1)")];
     const ENDS: &[Migration] = &[ONE, TWO, step(3, "INSERT INTO steps VALUES ('x'); COMMIT")];
@@ -65,7 +65,7 @@ fn one_that_fails_takes_back_those_with_it() {
             }
             drop(files);
             assert_eq!(open(&folder, &[ONE]).read(steps).unwrap(), ["one"]);
-            // And no file stays of who had none.
+            // A tenant without a file still has none.
             TenantContext::scope(B, || {
                 let files = open(&folder, migrations);
                 assert!(files.write(|file| steps(file)).is_err());
@@ -76,7 +76,7 @@ fn one_that_fails_takes_back_those_with_it() {
 }
 
 #[test]
-fn a_file_of_a_newer_program_is_refused_and_not_written() {
+fn rejects_a_newer_file_without_writing_it() {
     let folder = tempfile::tempdir().unwrap();
     TenantContext::scope(A, || {
         open(&folder, &[ONE, TWO]).write(|file| steps(file)).unwrap();
@@ -87,7 +87,7 @@ fn a_file_of_a_newer_program_is_refused_and_not_written() {
             assert!(matches!(error, Error::UnknownVersion { tenant: A, found: 2, known: 1 }), "{error:?}");
         }
         assert_eq!(fs::read(&path).unwrap(), before);
-        // Other tenants have theirs.
+        // Other tenants are not affected.
         assert_eq!(TenantContext::scope(B, || files.write(|file| steps(file))).unwrap(), ["one"]);
         drop(files);
         assert_eq!(open(&folder, &[ONE, TWO]).read(steps).unwrap().len(), 2);
@@ -95,12 +95,12 @@ fn a_file_of_a_newer_program_is_refused_and_not_written() {
 }
 
 #[test]
-fn the_log_of_a_newer_program_that_crashed_is_left_to_it() {
+fn log_of_a_newer_crashed_program_is_left_alone() {
     let (folder, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     TenantContext::scope(A, || {
         let newer = open(&folder, &[ONE, TWO]);
         newer.write(|file| steps(file)).unwrap();
-        // As if it had been killed: nothing of its log is in its file.
+        // A copy as of a kill: the data is only in the log.
         for (name, bytes) in contents(folder.path()) {
             fs::write(crashed.path().join(name), bytes).unwrap();
         }
@@ -114,7 +114,7 @@ fn the_log_of_a_newer_program_that_crashed_is_left_to_it() {
 }
 
 #[test]
-fn a_file_with_a_version_that_none_makes_is_refused() {
+fn rejects_a_file_with_an_invalid_version() {
     let folder = tempfile::tempdir().unwrap();
     let foreign = rusqlite::Connection::open(folder.path().join(format!("{A}.sqlite"))).unwrap();
     foreign.execute_batch("CREATE TABLE x (y); PRAGMA user_version = -1").unwrap();
@@ -124,7 +124,7 @@ fn a_file_with_a_version_that_none_makes_is_refused() {
 }
 
 #[test]
-fn versions_with_gaps_are_refused() {
+fn rejects_migrations_with_gaps() {
     let folder = tempfile::tempdir().unwrap();
     for migrations in [&[TWO] as &[_], &[TWO, ONE], &[ONE, ONE], &[ONE, THREE]] {
         let opened = TenantFiles::open(config(folder.path()).migrations(migrations));

@@ -1,4 +1,4 @@
-//! Any order of calls does what a map of lists would do.
+//! Random calls, compared with a map of lists.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ enum Op {
     Remove,
     Backup,
     List,
-    /// Writes, and in the same body reads another tenant.
+    /// Reads another tenant within a write, and copies its notes.
     Copy(usize),
 }
 
@@ -46,7 +46,7 @@ fn tenant(number: usize) -> TenantId {
 
 type Model = BTreeMap<TenantId, Vec<String>>;
 
-/// Does one in a tenant, and in the model.
+/// Applies an operation to a tenant's file and to the model.
 fn step(place: &Place, model: &mut Model, tenant: TenantId, op: &Op, number: usize) {
     let has = |model: &Model, note: &String| model.get(&tenant).is_some_and(|notes| notes.contains(note));
     match op {

@@ -1,4 +1,4 @@
-//! Many tenants, many threads, few open files.
+//! The pool of open files: many tenants and threads, few files.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -47,7 +47,7 @@ fn eight_threads_and_eight_tenants_share_two_open_files() {
 }
 
 #[test]
-fn writes_of_one_tenant_follow_each_other() {
+fn writes_of_one_tenant_are_serialized() {
     let place = Place::new();
     let make = "CREATE TABLE counter (value INTEGER); INSERT INTO counter VALUES (0)";
     TenantContext::scope(A, || place.files.write(|file| file.execute_batch(make))).unwrap();
@@ -74,7 +74,7 @@ fn writes_of_one_tenant_follow_each_other() {
 }
 
 #[test]
-fn a_body_that_takes_its_time_keeps_no_other_tenant_waiting() {
+fn slow_body_does_not_block_other_tenants() {
     let place = Place::new();
     let (done, is_done) = mpsc::channel::<()>();
     let (begun, has_begun) = mpsc::channel();
@@ -89,7 +89,7 @@ fn a_body_that_takes_its_time_keeps_no_other_tenant_waiting() {
             })
         });
         has_begun.recv().unwrap();
-        // It would wait for ever, were it to wait for the slow one.
+        // If this waited for the slow body, it would never return.
         place.add(B, "quick").unwrap();
         assert_eq!(place.notes(B).unwrap(), ["quick"]);
         done.send(()).unwrap();
@@ -98,9 +98,10 @@ fn a_body_that_takes_its_time_keeps_no_other_tenant_waiting() {
     assert_eq!(place.notes(A).unwrap(), ["slow"]);
 }
 
-/// Two wait for B, one for C. Two places come free at once: the word of the second is not lost on who finds B lent again.
+/// Two threads wait for B and one for C. Two places become free at once: the second notification must reach the thread
+/// that waits for C, not one that finds B in use again.
 #[test]
-fn a_free_place_is_told_to_who_can_use_it() {
+fn freed_place_wakes_a_waiter_that_can_use_it() {
     let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_hours(1)));
     let (release, released) = mpsc::channel::<()>();
     let (c_is_done, is_c_done) = mpsc::channel();
@@ -131,7 +132,7 @@ fn a_free_place_is_told_to_who_can_use_it() {
                 };
                 TenantContext::scope(B, || place.files.write(first)).unwrap();
             });
-            // So that they wait in this order, most often.
+            // No state shows that a thread waits, so the order is chosen by time. The test passes in any order.
             thread::sleep(Duration::from_millis(50));
         }
         let (place, c_is_done) = (&place, c_is_done);
@@ -146,11 +147,11 @@ fn a_free_place_is_told_to_who_can_use_it() {
 }
 
 #[test]
-fn a_wait_ends() {
+fn wait_ends_after_the_busy_timeout() {
     let place = Place::with(|config| config.max_open(count(1)).busy_timeout(Duration::from_millis(20)));
     TenantContext::scope(A, || {
         place.files.write(|file| {
-            // The same tenant in another thread, and another tenant for which there is no room.
+            // The same tenant in another thread, and another tenant without room.
             thread::scope(|scope| {
                 let same = scope.spawn(|| place.notes(A)).join().unwrap();
                 assert!(matches!(same, Err(Error::Busy)));
@@ -165,8 +166,8 @@ fn a_wait_ends() {
 }
 
 #[test]
-fn a_body_in_a_body_that_can_get_no_room_is_told_at_once() {
-    // Longer than any test may take.
+fn nested_body_without_room_fails_at_once() {
+    // Longer than any test takes.
     let place = Place::with(|config| config.max_open(count(2)).busy_timeout(Duration::from_hours(24)));
     let deepest = || place.files.read(notes);
     let deep = || place.files.read(|_| TenantContext::scope(tenant(1), deepest));
@@ -181,14 +182,14 @@ fn a_body_in_a_body_that_can_get_no_room_is_told_at_once() {
 }
 
 #[test]
-fn a_wait_may_be_without_end() {
+fn maximal_busy_timeout_is_accepted() {
     let place = Place::with(|config| config.busy_timeout(Duration::MAX));
     place.add(A, "x").unwrap();
     assert_eq!(place.notes(A).unwrap(), ["x"]);
 }
 
 #[test]
-fn a_file_that_another_program_has_locked_is_busy() {
+fn file_locked_by_another_program_is_busy() {
     let place = Place::with(|config| config.busy_timeout(Duration::from_millis(20)));
     place.add(A, "x").unwrap();
     let other = rusqlite::Connection::open(place.file(A)).unwrap();
@@ -200,7 +201,7 @@ fn a_file_that_another_program_has_locked_is_busy() {
 }
 
 #[test]
-fn two_that_wait_for_each_other_end() {
+fn crossed_waits_end() {
     let place = Place::with(|config| config.busy_timeout(Duration::from_millis(50)));
     let both = Barrier::new(2);
     let cross = |mine: TenantId, other: TenantId| {
@@ -228,7 +229,7 @@ fn two_that_wait_for_each_other_end() {
 }
 
 #[test]
-fn a_file_that_can_not_be_opened_leaves_its_room_to_others() {
+fn failed_open_releases_its_place() {
     const WRONG: &[Migration] = &[Migration { version: 1, name: "wrong", sql: "CREATE TABLE" }];
     let place = Place::with(|config| config.max_open(count(1)).migrations(WRONG));
     for number in 0..4 {

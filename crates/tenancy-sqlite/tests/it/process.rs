@@ -1,4 +1,4 @@
-//! What another process sees: a folder that is taken, and what was acknowledged before a kill.
+//! Several processes: a folder belongs to one of them, and acknowledged writes survive its kill.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,9 +14,9 @@ use crate::support::{A, B, config, count};
 
 const FOLDER: &str = "TENANCY_SQLITE_TEST_FOLDER";
 
-/// Writes pairs of rows until it is killed, and tells of each pair that was acknowledged.
+/// Writes pairs of rows until it is killed, and prints each acknowledged pair.
 #[test]
-#[ignore = "the child of the others, which start it"]
+#[ignore = "the child process of the other tests, which start it"]
 fn child() {
     let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else { return };
     let mut out = std::io::stdout();
@@ -46,12 +46,12 @@ fn start(folder: &Path) -> ChildGroup {
     ChildGroup::spawn(command.stdout(Stdio::piped()).stderr(Stdio::null())).unwrap()
 }
 
-/// Lets a child write for a while, kills it, and gives the last row of each tenant that it told of.
+/// Lets a child write for a while and kills it; returns the last acknowledged row of each tenant.
 fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
     let mut child = start(folder);
     let mut last = [0; 2];
     let mut note = |line: &str| {
-        // The first stands behind what the test harness prints.
+        // The first line begins with output of the test harness.
         let Some((_, told)) = line.split_once("wrote ") else { return };
         let (tenant, id) = told.split_once(' ').unwrap();
         last[usize::from(tenant == B.to_string())] = id.parse().unwrap();
@@ -60,11 +60,11 @@ fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
     let mut line = String::new();
     for _ in 0..lines {
         line.clear();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "the child ended by itself");
         note(line.trim_end());
     }
     child.kill();
-    // What it told while it was being killed is acknowledged as well; a line may be torn.
+    // Pairs printed during the kill are acknowledged too; the last line may be incomplete.
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
     let rest = String::from_utf8(rest).unwrap();
@@ -73,7 +73,7 @@ fn write_and_kill(folder: &Path, lines: usize) -> [i64; 2] {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_writes_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..25 {
         let told = write_and_kill(folder.path(), 8 + round * 5 % 37);
@@ -89,9 +89,9 @@ fn what_was_acknowledged_survives_a_kill() {
             assert!(rows.iter().copied().eq(1..=last), "round {round}: rows are missing");
             assert!(
                 last >= told && told > 0,
-                "round {round}: {told} rows were told of, and {last} are there"
+                "round {round}: {told} rows were acknowledged, and {last} are stored"
             );
-            // Both of a pair, or none.
+            // Both rows of a pair, or none.
             assert_eq!(last % 2, 0, "round {round}");
         }
         drop(files);
@@ -102,7 +102,7 @@ fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[test]
-fn a_second_process_is_refused_and_a_dead_one_is_not_waited_for() {
+fn second_process_is_rejected_while_the_first_lives() {
     let folder = tempfile::tempdir().unwrap();
     let files = TenantFiles::open(config(folder.path())).unwrap();
     assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));
@@ -110,7 +110,7 @@ fn a_second_process_is_refused_and_a_dead_one_is_not_waited_for() {
     let mut told = String::new();
     second.take_stdout().unwrap().read_to_string(&mut told).unwrap();
     assert!(told.contains("refused FolderTaken"), "{told}");
-    // A clone keeps it.
+    // A clone keeps the folder.
     let clone = files.clone();
     drop(files);
     assert!(matches!(TenantFiles::open(config(folder.path())), Err(Error::FolderTaken)));

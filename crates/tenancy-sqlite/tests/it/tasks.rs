@@ -1,4 +1,4 @@
-//! Calls from tasks.
+//! Calls from tokio tasks.
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_sqlite::Error;
@@ -7,7 +7,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::support::{A, B, Place, add, notes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tasks_tenant_goes_with_its_call() {
+async fn bound_call_runs_in_its_tasks_tenant() {
     let place = Place::new();
     let work = |tenant: TenantId, note: String| {
         let files = place.files.clone();
@@ -32,7 +32,7 @@ async fn a_tasks_tenant_goes_with_its_call() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_not_bound_has_no_tenant() {
+async fn unbound_call_has_no_tenant() {
     let place = Place::new();
     place.add(A, "of a").unwrap();
     let files = place.files.clone();
