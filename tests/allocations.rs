@@ -30,12 +30,12 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 #[test]
-fn the_counter_counts() {
+fn counter_counts_an_allocation() {
     assert_eq!(count(|| drop(black_box(Box::new(1)))), 1);
 }
 
 #[test]
-fn parsing_good_and_hostile_input() {
+fn parsing_allocates_nothing() {
     let huge = vec![b'a'; 1 << 20];
     let inputs: [&[u8]; 8] = [
         b"550e8400-e29b-41d4-a716-446655440000",
@@ -64,7 +64,7 @@ fn parsing_good_and_hostile_input() {
 }
 
 #[test]
-fn writing_an_id() {
+fn formatting_an_id_allocates_nothing() {
     let id = tenant(1);
     let mut text = heapless::String::<64>::new();
     let allocations = count(|| {
@@ -90,7 +90,7 @@ fn use_context() {
     assert!(TenantContext::get().is_err());
 }
 
-/// The first event of a `tracing` call site registers it, once in a process; the rest allocates nothing.
+/// Lets `tracing` register its call sites, which allocates once for each process.
 fn register_events() {
     if cfg!(feature = "tracing") {
         use_context();
@@ -98,14 +98,14 @@ fn register_events() {
 }
 
 #[test]
-fn the_context() {
+fn context_allocates_nothing() {
     let _alone = alone();
     register_events();
     assert_eq!(count(use_context), 0);
 }
 
 #[test]
-fn a_cell() {
+fn cell_allocates_nothing() {
     let _alone = alone();
     register_events();
     let cell = TenantCell::new();
@@ -122,7 +122,7 @@ fn a_cell() {
 }
 
 #[test]
-fn polling_a_future_in_a_tenant() {
+fn polling_a_future_in_a_tenant_allocates_nothing() {
     let _alone = alone();
     let mut context = Context::from_waker(Waker::noop());
     let allocations = count(|| {
@@ -138,7 +138,7 @@ fn polling_a_future_in_a_tenant() {
 }
 
 #[test]
-fn a_directory_to_its_last_place_and_over() {
+fn full_directory_allocates_nothing() {
     let mut directory = FixedDirectory::<8>::new();
     let allocations = count(|| {
         for number in 0..10 {
@@ -156,7 +156,7 @@ fn a_directory_to_its_last_place_and_over() {
 }
 
 #[test]
-fn a_map_to_its_last_place_and_over() {
+fn full_map_allocates_nothing() {
     let mut map = TenantMap::<u64, 4>::with_limit(3);
     let allocations = count(|| {
         let taken = (0..8).filter(|value| map.insert(tenant(value / 4), *value).is_ok()).count();
@@ -169,7 +169,7 @@ fn a_map_to_its_last_place_and_over() {
 }
 
 #[test]
-fn a_limiter_that_allows_refuses_and_evicts() {
+fn limiter_allocates_nothing() {
     let mut limiter = TenantLimiter::<2>::new(Quota::per_second(NonZeroU32::MIN));
     let mut text = heapless::String::<128>::new();
     let allocations = count(|| {
@@ -183,7 +183,7 @@ fn a_limiter_that_allows_refuses_and_evicts() {
 }
 
 #[test]
-fn claims_good_and_bad() {
+fn claims_allocate_nothing() {
     let huge = vec![b'a'; 1 << 20];
     let good = b"550e8400-e29b-41d4-a716-446655440000";
     let mut text = heapless::String::<128>::new();
@@ -200,10 +200,10 @@ fn claims_good_and_bad() {
     assert_eq!(allocations, 0);
 }
 
-/// A thread's first bare `set` in a task registers the thread; no other allocates.
+/// The first `set` without a wrapper in a task registers the thread, which allocates.
 #[cfg(feature = "tokio")]
 #[test]
-fn the_context_of_a_task() {
+fn context_of_a_task_allocates_only_once_for_each_thread() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let counts = runtime.block_on(async {
         let counted = || async { count(use_context) };

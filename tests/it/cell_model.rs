@@ -1,7 +1,7 @@
-//! The cell and the current context against a model: every step at random, also the wrong ones.
+//! The cell and the current context, compared with a model by random steps, including wrong ones.
 //!
-//! The model knows nothing of marks or serials. It is a stack: a frame for each scope, and in it the guards
-//! in the order in which they were entered, each with what it replaced.
+//! The model has no marks or generations. It is a stack with a frame for each scope. A frame holds the guards in the
+//! order in which they were entered, each with the tenant that it replaced.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ fn tenant(number: u64) -> TenantId {
     TenantId::from_bytes(bytes).expect("neither nil nor all ones")
 }
 
-/// What is under test: a cell or the current context.
+/// A cell or the current context.
 trait Subject {
     type Guard<'s>
     where
@@ -89,18 +89,18 @@ impl Subject for Current {
     }
 }
 
-/// One guard in a frame: its name, and what the frame held before it.
+/// A guard in a frame: its name, and the tenant of the frame before it.
 struct Entered {
     name: u64,
     before: Option<TenantId>,
 }
 
-/// A scope: what it holds, and the guards entered in it that are innermost, in order.
+/// A scope: its tenant, and the guards that were entered in it, in order.
 #[derive(Default)]
 struct Frame {
     held: Option<TenantId>,
     entered: Vec<Entered>,
-    /// Whether anything in it was left out of order, so that a guard from outside may clear instead of restore.
+    /// Whether a guard was dropped out of order, so that a guard of an outer frame may clear instead of restore.
     disordered: bool,
 }
 
@@ -119,7 +119,7 @@ impl Model {
         frame.entered.push(Entered { name, before });
     }
 
-    /// In order, the frame gets back what it held; or else it is cleared, and its order is lost.
+    /// Restores the previous tenant if the guard is the innermost; otherwise clears the frame, and its order is lost.
     fn leave(&mut self, name: u64) {
         let frame = self.frame();
         match frame.entered.pop() {
@@ -132,8 +132,7 @@ impl Model {
         }
     }
 
-    /// After a scope whose guards were not all left in order, those of the frame outside are taken for
-    /// disordered too: they clear.
+    /// If the guards of a scope were not all dropped in order, the guards of the outer frame clear too.
     fn end(&mut self) {
         let ended = self.frames.pop().expect("a scope was begun");
         if ended.disordered || !ended.entered.is_empty() {
@@ -211,7 +210,7 @@ impl<S: Subject> Walk<'_, S> {
         }
     }
 
-    /// Drops the newest guard as a rule, and now and then any.
+    /// Drops the newest guard, or sometimes another one.
     fn leave(&mut self) {
         let count = self.guards.borrow().len();
         if count == 0 {
@@ -256,7 +255,7 @@ fn walk<S: Subject>(subject: &S, seed: u64, limit: u64) -> u64 {
 }
 
 #[test]
-fn a_cell_does_what_the_model_does() {
+fn cell_behaves_like_the_model() {
     let mut steps = 0;
     for seed in 1..=100 {
         steps += walk(&TenantCell::new(), seed, STEPS / 100);
@@ -265,7 +264,7 @@ fn a_cell_does_what_the_model_does() {
 }
 
 #[test]
-fn the_current_context_does_what_the_model_does() {
+fn current_context_behaves_like_the_model() {
     let _alone = alone();
     let mut steps = 0;
     for seed in 101..=200 {
@@ -276,9 +275,9 @@ fn the_current_context_does_what_the_model_does() {
     assert!(steps >= STEPS);
 }
 
-/// Both threads misuse one cell as they like: neither may ever read what it did not set itself.
+/// Both threads misuse one cell; neither may ever read a tenant that it did not set itself.
 #[test]
-fn threads_that_share_a_cell_see_only_their_own() {
+fn threads_that_share_a_cell_see_only_their_own_tenants() {
     static CELL: TenantCell = TenantCell::new();
     const OPERATIONS: u64 = 200_000;
 
@@ -323,7 +322,7 @@ fn threads_that_share_a_cell_see_only_their_own() {
                         6 => CELL.interrupt(|| assert_eq!(CELL.get_optional(), None)),
                         _ => {}
                     }
-                    // The other may hide or clear it at any time; what is seen is what this one alone would see.
+                    // The other thread may hide or clear the tenant at any time, but never replace it.
                     let seen = CELL.get_optional();
                     assert!(seen.is_none() || seen == last, "{seen:?} after {last:?}");
                 }

@@ -1,4 +1,4 @@
-//! `FixedDirectory` against a `HashMap`: small, so that the table wraps around, fills up, and closes its gaps.
+//! `FixedDirectory`, compared with a `HashMap`. It is small, so that the table wraps around and fills up.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -19,7 +19,7 @@ fn id(whole: u128) -> TenantId {
     TenantId::from_bytes(whole.to_be_bytes()).expect("neither nil nor max")
 }
 
-/// Ids that are easily mistaken for each other, and some that are not.
+/// Returns ids that resemble each other, or random ones.
 fn ids(shape: usize, count: usize) -> Vec<TenantId> {
     let mut rng = fastrand::Rng::with_seed(7);
     let numbers = 1..=count as u64;
@@ -33,7 +33,7 @@ fn ids(shape: usize, count: usize) -> Vec<TenantId> {
 
 type Model = HashMap<TenantId, TenantRecord>;
 
-/// All that can be read is what the model says.
+/// Asserts that the directory and the model are equal.
 fn compare<const N: usize>(directory: &FixedDirectory<N>, model: &Model, ids: &[TenantId]) {
     for id in ids {
         assert_eq!(directory.get(*id), model.get(id));
@@ -47,7 +47,7 @@ fn compare<const N: usize>(directory: &FixedDirectory<N>, model: &Model, ids: &[
     assert_eq!((directory.iter().count(), &found), (model.len(), model));
 }
 
-/// One step at random, of the directory and of the model; whether the directory was full for it.
+/// Applies a random step to the directory and the model; returns whether the directory was full.
 fn step<const N: usize>(
     directory: &mut FixedDirectory<N>,
     model: &mut Model,
@@ -73,10 +73,10 @@ fn step<const N: usize>(
     false
 }
 
-/// How often the directory was full.
+/// Returns how often the directory was full.
 fn run<const N: usize>(shape: usize) -> usize {
     let mut rng = fastrand::Rng::with_seed((N * 4 + shape) as u64);
-    // A third more than there is room for: it is often full, and often not.
+    // A third more ids than places: the directory is often full, and often not.
     let ids = ids(shape, N + N / 3 + 1);
     let (mut directory, mut model) = (FixedDirectory::<N>::new(), Model::new());
     let mut full = 0;
@@ -89,7 +89,7 @@ fn run<const N: usize>(shape: usize) -> usize {
 }
 
 #[test]
-fn random_steps_against_a_hash_map() {
+fn directory_behaves_like_a_hash_map() {
     for shape in 0..4 {
         for full in [run::<0>(shape), run::<1>(shape), run::<2>(shape), run::<3>(shape), run::<7>(shape)] {
             assert!(full > 10, "full {full} times");
@@ -99,9 +99,8 @@ fn random_steps_against_a_hash_map() {
     }
 }
 
-/// Any two, one after the other.
 #[test]
-fn a_full_directory_loses_any_two_and_keeps_the_others() {
+fn full_directory_keeps_the_others_when_any_two_are_removed() {
     let ids = ids(0, 16);
     let mut full = FixedDirectory::<16>::default();
     let model: Model = ids.iter().map(|id| (*id, record(*id, 1, TenantStatus::Active))).collect();
@@ -126,7 +125,7 @@ fn a_full_directory_loses_any_two_and_keeps_the_others() {
 }
 
 #[test]
-fn a_record_is_replaced_where_there_is_no_room_for_another() {
+fn full_directory_replaces_a_record() {
     let mut directory = FixedDirectory::<1>::new();
     let [first, second] = [1, 2].map(|name| record(tenant(1), name, TenantStatus::Active));
     assert_eq!(directory.insert(first), Ok(None));
@@ -135,7 +134,7 @@ fn a_record_is_replaced_where_there_is_no_room_for_another() {
 }
 
 #[test]
-fn verify_tells_the_four_answers_apart() {
+fn verify_distinguishes_all_outcomes() {
     let mut directory = FixedDirectory::<8>::new();
     for (number, status) in (1..).zip(STATUSES) {
         directory.insert(record(tenant(number), 0, status)).expect("room for three");
@@ -163,7 +162,7 @@ fn debug_shows_no_tenant() {
 }
 
 #[test]
-fn memory_is_what_the_documentation_says() {
+fn sizes_are_as_documented() {
     const WORD: usize = size_of::<usize>();
     assert_eq!(size_of::<TenantRecord>(), 81);
     assert_eq!(size_of::<Option<TenantRecord>>(), 81);
@@ -172,13 +171,13 @@ fn memory_is_what_the_documentation_says() {
 }
 
 #[test]
-fn a_directory_may_be_a_constant() {
+fn empty_directory_is_const() {
     static EMPTY: FixedDirectory<4> = FixedDirectory::new();
     assert!(EMPTY.is_empty() && EMPTY.get(TenantId::PLATFORM).is_none());
 }
 
 #[test]
-fn a_slug_is_a_label_in_lower_case() {
+fn slug_is_a_lower_case_label() {
     let longest = "a".repeat(63);
     for good in ["a", "0", "acme", "acme-eu", "a--b", "7eleven", "xn--bcher-kva", &longest] {
         let slug = TenantSlug::parse(good).expect(good);
@@ -198,7 +197,7 @@ fn a_slug_is_a_label_in_lower_case() {
     }
 }
 
-/// Where either may stand, an id would be shadowed by a tenant that is named like it.
+/// If a place accepts an id or a slug, a slug that looks like an id would shadow the tenant with that id.
 #[test]
 fn no_slug_is_a_tenant_id() {
     let id = tenant(1);
@@ -210,7 +209,7 @@ fn no_slug_is_a_tenant_id() {
 }
 
 #[test]
-fn a_status_is_read_as_it_is_written() {
+fn status_name_round_trips() {
     for status in [TenantStatus::Active, TenantStatus::Suspended, TenantStatus::Deleted] {
         assert_eq!(TenantStatus::from_name(status.as_str()), Some(status));
     }

@@ -1,4 +1,4 @@
-//! Futures in tenants under an executor of ten lines: no runtime is needed, and any order of polls will do.
+//! Futures in tenants without a runtime, polled in any order.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use tenancy::{TenantContext, TenantFutureExt, TenantId};
 
 use crate::support::{alone, tenant};
 
-/// Pending once.
+/// A future that is pending once.
 struct Turn(bool);
 
 impl Future for Turn {
@@ -27,7 +27,7 @@ fn poll(future: &mut Pin<Box<dyn Future<Output = ()>>>) -> Poll<()> {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Sees, when it is dropped, the tenant that it was made for.
+/// Asserts that the tenant is current when it is dropped.
 struct SeesInDrop(Option<TenantId>);
 
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
@@ -40,7 +40,7 @@ impl Drop for SeesInDrop {
 }
 
 #[test]
-fn a_hundred_futures_polled_and_dropped_at_random() {
+fn futures_polled_and_dropped_at_random_keep_their_tenants() {
     let _alone = alone();
     let random = &mut fastrand::Rng::with_seed(42);
     let mut made = 0_u64;
@@ -62,7 +62,7 @@ fn a_hundred_futures_polled_and_dropped_at_random() {
             ));
         }
         let at = random.usize(..futures.len());
-        // Some are dropped in the middle, all of them in the context of nobody.
+        // Some futures are dropped before their end, all of them without a current tenant.
         if random.usize(..10) == 0 || poll(&mut futures[at]).is_ready() {
             drop(futures.swap_remove(at));
         }
@@ -73,7 +73,7 @@ fn a_hundred_futures_polled_and_dropped_at_random() {
 }
 
 #[test]
-fn what_a_future_sets_stays_its_own() {
+fn tenant_set_in_a_future_does_not_leave_it() {
     let _alone = alone();
     let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(
         async {
@@ -97,7 +97,7 @@ fn what_a_future_sets_stays_its_own() {
 }
 
 #[test]
-fn nested_futures_have_the_innermost_tenant() {
+fn nested_futures_use_the_innermost_tenant() {
     let _alone = alone();
     let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(
         async {
@@ -117,7 +117,7 @@ fn nested_futures_have_the_innermost_tenant() {
 }
 
 #[test]
-fn a_panic_in_a_poll_leaves_the_callers_context() {
+fn panic_in_a_poll_restores_the_callers_context() {
     let _alone = alone();
     TenantContext::scope(tenant(7), || {
         let mut future: Pin<Box<dyn Future<Output = ()>>> =
@@ -131,7 +131,7 @@ fn a_panic_in_a_poll_leaves_the_callers_context() {
 }
 
 #[test]
-fn a_panic_in_the_drop_leaves_the_callers_context() {
+fn panic_in_a_drop_restores_the_callers_context() {
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {
@@ -150,9 +150,9 @@ fn a_panic_in_the_drop_leaves_the_callers_context() {
     assert_eq!(TenantContext::get_optional(), None);
 }
 
-/// A guard over an `await` is a mistake; it must not become anybody's tenant.
+/// A guard held across an `await` is a mistake, but its tenant must not leak.
 #[test]
-fn a_guard_over_an_await_clears_when_it_is_dropped() {
+fn guard_held_across_an_await_clears_on_drop() {
     let _alone = alone();
     let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(
         async {

@@ -1,4 +1,4 @@
-//! A future in a tenant is dropped once, in its tenant, whatever panics: with its last poll, or with the whole.
+//! A future in a tenant is dropped exactly once, in its tenant, even if a poll or a drop panics.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use tenancy::{TenantContext, TenantFutureExt};
 
 use crate::support::{panic_silently, tenant};
 
-/// When a future is ready, and where it panics.
+/// When a future is ready, and whether its poll or drop panics.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     pending: usize,
@@ -28,7 +28,7 @@ impl Future for Planned {
 
     fn poll(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<()> {
         assert!(TenantContext::is_set());
-        // What it sets stays its own.
+        // A tenant set here must not leave the future.
         TenantContext::set(tenant(2));
         if self.plan.pending > 0 {
             self.plan.pending -= 1;
@@ -52,7 +52,7 @@ impl Drop for Planned {
 }
 
 #[test]
-fn once_and_in_its_tenant() {
+fn future_is_dropped_once_in_its_tenant() {
     let both = [false, true];
     for (pending, polls) in (0..3).flat_map(|pending| (0..5).map(move |polls| (pending, polls))) {
         for (poll_panics, drop_panics) in both.into_iter().flat_map(|one| both.map(|other| (one, other))) {
@@ -62,7 +62,7 @@ fn once_and_in_its_tenant() {
     }
 }
 
-/// How often the future is dropped; after each step nothing is left behind.
+/// Returns how often the future is dropped; asserts that no step leaves a tenant behind.
 fn drops_of(plan: Plan, polls: usize) -> usize {
     let drops = Rc::new(Cell::new(0));
     let mut future = Box::pin(Planned { plan, drops: Rc::clone(&drops) }.in_tenant(tenant(1)));
@@ -70,7 +70,7 @@ fn drops_of(plan: Plan, polls: usize) -> usize {
         let mut context = Context::from_waker(Waker::noop());
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context)));
         assert!(!TenantContext::is_set());
-        // Ready, it is dropped already; and whoever polls a future after that, or after a panic, is on his own.
+        // A future must not be polled after it was ready or panicked.
         if !matches!(polled, Ok(Poll::Pending)) {
             break;
         }
@@ -81,7 +81,7 @@ fn drops_of(plan: Plan, polls: usize) -> usize {
 }
 
 #[test]
-fn with_the_poll_that_makes_it_ready() {
+fn future_is_dropped_by_the_poll_that_completes_it() {
     let drops = Rc::new(Cell::new(0));
     let plan = Plan { pending: 1, poll_panics: false, drop_panics: false };
     let mut future = Box::pin(Planned { plan, drops: Rc::clone(&drops) }.in_tenant(tenant(1)));
@@ -94,15 +94,15 @@ fn with_the_poll_that_makes_it_ready() {
 
 #[test]
 #[should_panic(expected = "polled after it was ready")]
-fn a_poll_after_that() {
+fn polling_a_completed_future_panics() {
     let mut future = Box::pin(async {}.in_tenant(tenant(1)));
     let mut context = Context::from_waker(Waker::noop());
     assert!(future.as_mut().poll(&mut context).is_ready());
     let _ = future.as_mut().poll(&mut context);
 }
 
-/// The future and 16 bytes: see `InTenant`.
+/// See the documentation of `InTenant`.
 #[test]
-fn its_size() {
+fn future_in_a_tenant_has_the_documented_size() {
     assert_eq!(size_of_val(&async {}.in_tenant(tenant(1))), 16 + size_of_val(&async {}).next_multiple_of(4));
 }

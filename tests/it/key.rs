@@ -1,4 +1,4 @@
-//! Keys: injective, reversible, and never another's.
+//! Keys: injective, reversible, and separate for each tenant.
 
 use proptest::prelude::*;
 use tenancy::{
@@ -17,7 +17,7 @@ fn any_tenant() -> impl Strategy<Value = TenantId> {
     any::<[u8; 16]>().prop_filter_map("neither nil nor all ones", |bytes| TenantId::from_bytes(bytes).ok())
 }
 
-/// Keys that look like prefixes among them.
+/// Includes keys that look like prefixes.
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
     let looks_prefixed = any_tenant().prop_map(|id| Key::new(id, b"k").unwrap().as_bytes().to_vec());
     prop_oneof![
@@ -29,7 +29,7 @@ fn any_key() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn is_reversible(id in any_tenant(), key in any_key()) {
+    fn key_is_reversible(id in any_tenant(), key in any_key()) {
         let whole = Key::new(id, &key).unwrap();
         prop_assert_eq!(whole.tenant(), id);
         prop_assert_eq!(whole.key(), &key[..]);
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn is_injective(ids in [any_tenant(), any_tenant()], keys in [any_key(), any_key()]) {
+    fn key_is_injective(ids in [any_tenant(), any_tenant()], keys in [any_key(), any_key()]) {
         let whole = |id, key: &[u8]| Key::new(id, key).unwrap().as_bytes().to_vec();
         for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let equal = whole(ids[0], &keys[0]) == whole(ids[a], &keys[b]);
@@ -47,14 +47,14 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_is_what_was_written(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+    fn parsed_key_equals_its_bytes(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         if let Ok(key) = Key::parse(&bytes) {
             prop_assert_eq!(key.as_bytes(), &bytes[..]);
         }
     }
 
     #[test]
-    fn anothers_key_is_an_error(ids in [any_tenant(), any_tenant()], key in any_key()) {
+    fn strip_rejects_another_tenants_key(ids in [any_tenant(), any_tenant()], key in any_key()) {
         prop_assume!(ids[0] != ids[1]);
         let whole = Key::new(ids[1], &key).unwrap();
         prop_assert_eq!(
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn a_filter_matches_no_other_tenants_topic(
+    fn filter_matches_no_topic_of_another_tenant(
         ids in [any_tenant(), any_tenant()],
         filter in "(([+#a]|\\$SYS|)/){0,3}([+#a]|)",
         topic in "([a/$]){0,6}",
@@ -76,7 +76,7 @@ proptest! {
     }
 }
 
-/// MQTT 5, section 4.7, read naively.
+/// A simple implementation of MQTT 5, section 4.7.
 fn filter_matches(filter: &[u8], topic: &[u8]) -> bool {
     let mut topic = topic.split(|byte| *byte == b'/');
     for level in filter.split(|byte| *byte == b'/') {
@@ -91,7 +91,7 @@ fn filter_matches(filter: &[u8], topic: &[u8]) -> bool {
 }
 
 #[test]
-fn a_filter_matches_its_own_topics() {
+fn filter_matches_its_own_topics() {
     let topic = |text: &[u8]| TenantTopic::<64>::new(ACME, text).unwrap();
     for (filter, matched) in
         [(&b"#"[..], true), (b"+/b", true), (b"+", false), (b"a/b", true), (b"b/#", false)]
@@ -101,7 +101,7 @@ fn a_filter_matches_its_own_topics() {
 }
 
 #[test]
-fn too_long_is_an_error_and_never_a_cut() {
+fn rejects_keys_that_are_too_long() {
     assert_eq!(TenantKey::<40>::new(ACME, b"12345").unwrap().key(), b"12345");
     assert_eq!(TenantKey::<40>::new(ACME, b"123456"), Err(TenantKeyError::TooLong));
     assert_eq!(TenantKey::<35>::new(ACME, b"").unwrap().as_bytes(), PREFIX);
@@ -110,7 +110,7 @@ fn too_long_is_an_error_and_never_a_cut() {
 }
 
 #[test]
-fn what_has_no_prefix_of_the_one_spelling_is_nobodys() {
+fn rejects_keys_without_the_canonical_prefix() {
     let upper = PREFIX.to_ascii_uppercase();
     let mut middle = *PREFIX;
     middle[20] = b'G';
@@ -129,21 +129,21 @@ fn what_has_no_prefix_of_the_one_spelling_is_nobodys() {
 }
 
 #[test]
-fn a_topic_is_no_key() {
+fn topic_is_not_a_key() {
     let topic = TenantTopic::<64>::new(ACME, b"k").unwrap();
     assert_eq!(Key::strip(ACME, topic.as_bytes()), Err(TenantKeyError::Unprefixed));
     assert_eq!(topic.as_bytes(), b"t/550e8400e29b41d4a716446655440000/k");
 }
 
 #[test]
-fn the_prefix_is_the_key_of_nothing() {
+fn prefix_equals_the_empty_key() {
     assert_eq!(TenantPrefix::<b':'>::new(ACME).as_bytes(), PREFIX);
     let (prefix, key) = TenantPrefix::<b':'>::split(b"t:550e8400e29b41d4a716446655440000:t:").unwrap();
     assert_eq!((prefix.tenant(), key), (ACME, &b"t:"[..]));
 }
 
 #[test]
-fn the_context_says_whose() {
+fn current_key_uses_the_contexts_tenant() {
     let _alone = alone();
     let key = TenantContext::scope(ACME, || Key::current(b"k"));
     assert_eq!(key, Key::new(ACME, b"k"));
@@ -151,7 +151,7 @@ fn the_context_says_whose() {
 }
 
 #[test]
-fn nothing_of_a_key_is_shown() {
+fn debug_and_errors_do_not_show_the_key() {
     let key = Key::new(ACME, b"secret").unwrap();
     let expected = "TenantKey { tenant: TenantId('550e8400-e29b-41d4-a716-446655440000'), length: 6, .. }";
     assert_eq!(format!("{key:?}"), expected);

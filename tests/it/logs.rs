@@ -1,4 +1,4 @@
-//! `set` and `clear` tell `tracing` at debug; nothing else tells anything.
+//! `set` and `clear` emit a debug event; no other operation emits any.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -88,7 +88,7 @@ fn clear_is_one_debug_event_without_a_tenant() {
 }
 
 #[test]
-fn a_cell_logs_as_the_context_does() {
+fn cell_logs_like_the_context() {
     let _alone = alone();
     let cell = TenantCell::new();
     let found = lines(|| {
@@ -100,7 +100,7 @@ fn a_cell_logs_as_the_context_does() {
 }
 
 #[test]
-fn nothing_else_is_logged() {
+fn other_operations_log_nothing() {
     let _alone = alone();
     let found = lines(|| {
         let _ = (TenantContext::get(), TenantContext::get_value(), TenantContext::is_set());
@@ -118,9 +118,9 @@ fn nothing_else_is_logged() {
     assert!(found.is_empty(), "{found:?}");
 }
 
-/// A subscriber that asks for the tenant itself, to put it on each line, is not in the way.
+/// A subscriber may read the tenant during an event, to add it to each line.
 #[test]
-fn a_layer_may_read_the_context() {
+fn subscriber_layer_can_read_the_context() {
     struct Reads(Lines);
     impl<S: Subscriber> Layer<S> for Reads {
         fn on_event(&self, _event: &Event<'_>, _context: Context<'_, S>) {
@@ -136,6 +136,6 @@ fn a_layer_may_read_the_context() {
     TenantContext::clear();
     drop(subscriber);
     let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-    // After it has happened: the log tells what is.
+    // The event comes after the change, so the layer sees the new state.
     assert_eq!(*lines, [format!("{:?}", Some(tenant(10))), "None".to_owned()]);
 }

@@ -1,4 +1,4 @@
-//! What the Python kernel's tests say of its `TenantContext`, said of this one.
+//! The tests of `TenantContext` in the Python kernel, for this crate.
 
 use tenancy::{TenantContext, TenantContextNotSetError, TenantError, TenantFutureExt};
 
@@ -15,7 +15,7 @@ fn set_and_get() {
 #[test]
 fn get_without_set_is_tenant_context_not_set_error() {
     let _alone = alone();
-    // Set by the test before this one, in another thread, or by nobody: either way not by this one.
+    // An earlier test may have set a tenant in another thread, which must not be visible here.
     assert_eq!(TenantContext::get(), Err(TenantContextNotSetError));
     assert_eq!(
         TenantContext::get().map_err(TenantError::from),
@@ -38,7 +38,7 @@ fn clear() {
     TenantContext::set(tenant(3));
     TenantContext::clear();
     assert_eq!(TenantContext::get_optional(), None);
-    // Twice does no harm.
+    // A second call is harmless.
     TenantContext::clear();
     assert_eq!(TenantContext::get_optional(), None);
 }
@@ -72,7 +72,7 @@ fn setting_again_overwrites() {
     assert_eq!(TenantContext::get_optional(), None, "not the one before");
 }
 
-/// Sets a tenant, lets the others run, and still finds it: a task with a context of its own.
+/// Sets a tenant in a context of its own, lets other tasks run, and still finds it.
 async fn set_and_read_later(number: u64) {
     assert!(!TenantContext::is_set(), "a context of its own starts unset");
     TenantContext::set(tenant(number));
@@ -96,7 +96,7 @@ fn concurrent_tasks_are_isolated_on_one_thread() {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(three_tasks());
 }
 
-/// Without the feature `std` threads share one slot: a task on one thread then finds its tenant hidden.
+/// Without the feature `std` threads share one slot, so a task's tenant may be hidden.
 #[cfg(feature = "std")]
 #[test]
 fn concurrent_tasks_are_isolated_on_several_threads() {

@@ -1,6 +1,7 @@
-//! What the Python kernel's tests say of its `TenantId`, said of this one.
+//! The tests of `TenantId` in the Python kernel, for this crate.
 //!
-//! Two of the 13 are for the compiler: "not equal to a string" and "immutable" are in `compile_fail.rs`.
+//! The compiler checks two of the 13, "not equal to a string" and "immutable": see the documentation of
+//! `TenantId`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -40,7 +41,7 @@ fn from_string_with_dashes() {
 #[test]
 fn from_string_without_dashes() {
     assert_eq!(id(PLAIN), id(DASHED));
-    // 16 bytes hold no spelling: both print with dashes.
+    // The bytes do not store the spelling, so both print with dashes.
     assert_eq!(id(PLAIN).to_string(), DASHED);
     assert_eq!(id(DASHED).simple().to_string(), PLAIN);
 }

@@ -1,4 +1,4 @@
-//! `TenantId::parse` against `uuid`, and its errors against a reference that reads byte by byte.
+//! `TenantId::parse`, compared with `uuid`; its errors, compared with a reference that reads byte by byte.
 
 use std::mem::{align_of, size_of};
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::support::tenant;
 
-/// The four forms of one id.
+/// Returns the four text forms of an id.
 fn forms(bytes: [u8; 16]) -> [String; 4] {
     let uuid = Uuid::from_bytes(bytes);
     [
@@ -27,7 +27,7 @@ fn random_id(rng: &mut fastrand::Rng) -> [u8; 16] {
     rng.u128(..).to_be_bytes()
 }
 
-/// What must stand at each place of a text of this length: a template, as RFC 9562 draws it.
+/// Returns the template of a text of this length, in the notation of RFC 9562.
 fn template(length: usize) -> Option<&'static [u8]> {
     match length {
         32 => Some(b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
@@ -38,7 +38,7 @@ fn template(length: usize) -> Option<&'static [u8]> {
     }
 }
 
-/// The naive reading: the bytes, or the kind of the first fault from left to right and its place.
+/// A simple parser: returns the bytes, or the kind and position of the first fault from left to right.
 fn reference(text: &[u8]) -> Result<[u8; 16], (Kind, Option<usize>)> {
     if text.is_empty() {
         return Err((Kind::Empty, None));
@@ -63,7 +63,7 @@ fn reference(text: &[u8]) -> Result<[u8; 16], (Kind, Option<usize>)> {
     }
 }
 
-/// One text, held against `uuid` and against the reference; whether it is an id.
+/// Compares one text with `uuid` and the reference; returns whether it is an id.
 fn check(text: &[u8]) -> bool {
     let ours = TenantId::parse_ascii(text);
     let theirs = Uuid::try_parse_ascii(text);
@@ -71,7 +71,7 @@ fn check(text: &[u8]) -> bool {
         Ok(uuid) if uuid.is_nil() => assert_eq!(ours.map_err(|e| e.kind()), Err(Kind::Nil), "{text:x?}"),
         Ok(uuid) if uuid.is_max() => assert_eq!(ours.map_err(|e| e.kind()), Err(Kind::Max), "{text:x?}"),
         Ok(uuid) => assert_eq!(ours.map(Uuid::from), Ok(uuid), "{text:x?}"),
-        Err(_) => assert!(ours.is_err(), "{text:x?} is an id here, and none for uuid"),
+        Err(_) => assert!(ours.is_err(), "{text:x?} is an id here, but not for uuid"),
     }
     let found = ours.map(|id| *id.as_bytes()).map_err(|error| (error.kind(), error.position()));
     assert_eq!(found, reference(text), "{text:x?}");
@@ -82,7 +82,7 @@ fn check(text: &[u8]) -> bool {
 }
 
 #[test]
-fn every_single_byte_mutation_of_the_four_forms() {
+fn single_byte_mutations_parse_like_uuid() {
     let mut rng = fastrand::Rng::with_seed(0x1d);
     let (mut valid, mut all) = (0, 0);
     for _ in 0..3 {
@@ -108,7 +108,7 @@ fn every_single_byte_mutation_of_the_four_forms() {
 }
 
 #[test]
-fn every_single_byte_mutation_of_nil_and_max() {
+fn single_byte_mutations_of_reserved_ids_parse_like_uuid() {
     for id in [[0; 16], [0xff; 16]] {
         for form in forms(id) {
             assert!(!check(form.as_bytes()), "{form} is reserved");
@@ -126,7 +126,7 @@ fn every_single_byte_mutation_of_nil_and_max() {
 }
 
 #[test]
-fn every_byte_missing_doubled_or_swapped() {
+fn missing_doubled_and_swapped_bytes_parse_like_uuid() {
     let mut rng = fastrand::Rng::with_seed(0x2d);
     let id = random_id(&mut rng);
     for form in forms(id) {
@@ -148,13 +148,13 @@ fn every_byte_missing_doubled_or_swapped() {
 }
 
 #[test]
-fn random_bytes_of_every_length() {
+fn random_bytes_parse_like_uuid() {
     let mut rng = fastrand::Rng::with_seed(0x3d);
     for length in 0..=64 {
         for _ in 0..500 {
             let bytes: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
             check(&bytes);
-            // Bytes of the alphabet reach further into the parser.
+            // Bytes that occur in ids reach further into the parser.
             let near: Vec<u8> =
                 (0..length).map(|_| b"0123456789abcdefABCDEF--{}urn:uid:gG/:@`"[rng.usize(..39)]).collect();
             check(&near);
@@ -163,7 +163,7 @@ fn random_bytes_of_every_length() {
 }
 
 #[test]
-fn many_ids_in_four_forms_and_mixed_case() {
+fn mixed_case_forms_parse_like_uuid() {
     let mut rng = fastrand::Rng::with_seed(0x4d);
     for _ in 0..5_000 {
         let id = random_id(&mut rng);
@@ -176,19 +176,19 @@ fn many_ids_in_four_forms_and_mixed_case() {
     }
 }
 
-/// `uuid` before 1.20 took the prefix in lower case alone; RFC 8141 says that its case does not matter.
+/// `uuid` before 1.20 accepted the prefix only in lower case; RFC 8141 ignores its case.
 #[test]
-fn the_urn_prefix_is_read_in_any_case() {
+fn accepts_the_urn_prefix_in_any_case() {
     for prefix in ["urn:uuid:", "URN:UUID:", "Urn:Uuid:", "urn:UUID:"] {
         assert!(check(format!("{prefix}550e8400-e29b-41d4-a716-446655440000").as_bytes()), "{prefix}");
     }
     assert!(!check(b"urn-uuid:550e8400-e29b-41d4-a716-446655440000"));
-    // `:` with bit 5 set or cleared, which a sloppy lower-casing would let through.
+    // `:` with bit 5 cleared, which careless lower-casing would accept.
     assert!(!check(b"urn\x1auuid:550e8400-e29b-41d4-a716-446655440000"));
 }
 
 #[test]
-fn a_long_text_is_refused_by_its_length_and_the_error_says_so() {
+fn rejects_long_texts_and_reports_their_length() {
     for (length, said) in [(1, "1 bytes"), (254, "254 bytes"), (255, "255 or more"), (1 << 20, "255 or more")]
     {
         let error = TenantId::parse_ascii(&vec![b'a'; length]).expect_err("too long");
@@ -197,7 +197,7 @@ fn a_long_text_is_refused_by_its_length_and_the_error_says_so() {
     }
 }
 
-/// Letters that no message has, so that one of them in a message came from the input.
+/// Returns whether a text contains letters that no message contains, so that they came from the input.
 fn marked(text: &str) -> bool {
     ["ZQ", "zq", "\u{1b}", "<script", "';--"].iter().any(|mark| text.contains(mark))
 }
@@ -224,7 +224,7 @@ fn errors_never_repeat_the_input() {
 }
 
 #[test]
-fn a_mismatch_names_the_other_tenant_to_nobody_but_the_one_who_asks() {
+fn mismatch_shows_only_the_expected_tenant() {
     let error = TenantMismatchError::new(tenant(1), tenant(2));
     assert_eq!((error.expected(), error.found()), (tenant(1), tenant(2)));
     let all: TenantError = error.into();
@@ -234,7 +234,7 @@ fn a_mismatch_names_the_other_tenant_to_nobody_but_the_one_who_asks() {
 }
 
 #[test]
-fn every_error_says_what_it_is_about_and_comes_back_out_of_the_enum() {
+fn every_error_keeps_its_text_in_the_enum() {
     let suspended = TenantValidationError::new(tenant(3), TenantValidationKind::Suspended);
     assert_eq!((suspended.tenant(), suspended.kind()), (tenant(3), TenantValidationKind::Suspended));
     assert_eq!(TenantNotFoundError::new(tenant(3)).tenant(), tenant(3));
@@ -254,16 +254,20 @@ fn every_error_says_what_it_is_about_and_comes_back_out_of_the_enum() {
     ];
     for (at, (error, own)) in errors.iter().enumerate() {
         assert_eq!(&error.to_string(), own);
-        // The house's style, so that they read well inside another message.
+        // The usual style of error texts, so that they read well within another message.
         assert!(own.starts_with(char::is_lowercase) && !own.ends_with('.'), "{own}");
         assert_eq!(at < 4, own.contains(tenant(3).to_text().as_str()), "{own}");
-        assert_eq!(errors.iter().filter(|(_, other)| other == own).count(), 1, "{own} is said once");
+        assert_eq!(
+            errors.iter().filter(|(_, other)| other == own).count(),
+            1,
+            "{own} is the text of only one error"
+        );
         let _: &dyn std::error::Error = error;
     }
 }
 
 #[test]
-fn sizes() {
+fn types_have_the_documented_sizes() {
     assert_eq!((size_of::<TenantId>(), align_of::<TenantId>()), (16, 1));
     assert_eq!(size_of::<InvalidTenantIdError>(), 2);
     assert_eq!(size_of::<TenantContextNotSetError>(), 0);
@@ -272,12 +276,12 @@ fn sizes() {
     assert_eq!(size_of::<TenantMismatchError>(), 32);
     assert_eq!(size_of::<TenantValidationError>(), 17);
     assert!(size_of::<TenantError>() <= 33);
-    // Refused, it costs a result no more than 17 bytes.
+    // The error does not enlarge a result.
     assert_eq!(size_of::<Result<TenantId, InvalidTenantIdError>>(), 17);
 }
 
 #[test]
-fn a_future_in_a_tenant_is_16_bytes_larger() {
+fn future_in_a_tenant_is_16_bytes_larger() {
     fn sizes<F: Future>(future: F) -> (usize, usize) {
         let alone = size_of::<F>();
         let wrapped: InTenant<F> = future.in_tenant(TenantId::PLATFORM);
@@ -296,22 +300,22 @@ fn a_future_in_a_tenant_is_16_bytes_larger() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_as_uuid_reads_them(text in proptest::collection::vec(any::<u8>(), 0..=64)) {
+    fn any_bytes_parse_like_uuid(text in proptest::collection::vec(any::<u8>(), 0..=64)) {
         check(&text);
     }
 
     #[test]
-    fn any_text_is_read_as_uuid_reads_it(text in "\\PC{0,48}") {
+    fn any_text_parses_like_uuid(text in "\\PC{0,48}") {
         check(text.as_bytes());
     }
 
     #[test]
-    fn texts_that_look_like_ids(text in "(\\{|urn:uuid:)?[0-9a-fA-F]{7,9}(-?[0-9a-g]{4}){3}-?[0-9a-f]{11,13}\\}?") {
+    fn near_ids_parse_like_uuid(text in "(\\{|urn:uuid:)?[0-9a-fA-F]{7,9}(-?[0-9a-g]{4}){3}-?[0-9a-f]{11,13}\\}?") {
         check(text.as_bytes());
     }
 
     #[test]
-    fn every_id_survives_its_text(bytes in any::<[u8; 16]>()) {
+    fn id_text_round_trips(bytes in any::<[u8; 16]>()) {
         if let Ok(id) = TenantId::from_bytes(bytes) {
             prop_assert_eq!(TenantId::parse(&id.to_text()), Ok(id));
             prop_assert_eq!(TenantId::parse(&id.simple().to_string()), Ok(id));

@@ -1,4 +1,4 @@
-//! Bugs of peers, each as a test that would show it here.
+//! Bugs of similar projects, each with a test that would find it here.
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -14,7 +14,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Pending once.
+/// A future that is pending once.
 async fn turn() {
     let mut waited = false;
     std::future::poll_fn(
@@ -23,9 +23,9 @@ async fn turn() {
     .await;
 }
 
-/// tokio-rs/tracing#2010: a guard held across an await stays entered for whoever is polled next.
+/// tokio-rs/tracing#2010: a guard held across an await stays entered for the next future that is polled.
 #[test]
-fn a_guard_across_an_await_is_not_entered_for_the_next_future() {
+fn guard_across_an_await_does_not_leak_to_the_next_future() {
     let _alone = alone();
     let mut first = pin!(
         async {
@@ -42,10 +42,10 @@ fn a_guard_across_an_await_is_not_entered_for_the_next_future() {
     assert_eq!(TenantContext::get_optional(), None);
 }
 
-/// The same without any wrapper, where the context belongs to the tokio task.
+/// Without a wrapper, the context belongs to the tokio task.
 #[cfg(feature = "tokio")]
 #[test]
-fn a_guard_across_an_await_is_not_entered_for_the_next_task() {
+fn guard_across_an_await_does_not_leak_to_the_next_task() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
@@ -67,11 +67,11 @@ fn a_guard_across_an_await_is_not_entered_for_the_next_task() {
     });
 }
 
-/// tokio-rs/tokio#2396 and tokio-rs/tokio#6659: whether a spawned task inherits is a surprise either way. Here
-/// it never does, and says so by an error.
+/// tokio-rs/tokio#2396 and tokio-rs/tokio#6659: users disagree whether a spawned task should inherit. Here it never
+/// does, and reading the tenant is an error.
 #[cfg(feature = "tokio")]
 #[test]
-fn spawn_inherits_nothing() {
+fn spawned_task_inherits_no_tenant() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(
         async {
@@ -83,9 +83,9 @@ fn spawn_inherits_nothing() {
     );
 }
 
-/// tokio-rs/tokio#4604: the value is gone when the future's own values are dropped.
+/// tokio-rs/tokio#4604: a task-local was unset while the values of its future were dropped.
 #[test]
-fn the_tenant_is_there_in_the_drop_of_the_future() {
+fn future_is_dropped_in_its_tenant_even_if_never_polled() {
     struct Tells(Arc<Mutex<Vec<Option<TenantId>>>>);
     impl Drop for Tells {
         fn drop(&mut self) {
@@ -111,9 +111,9 @@ fn the_tenant_is_there_in_the_drop_of_the_future() {
     assert_eq!(TenantContext::get_optional(), None);
 }
 
-/// tokio-rs/tokio#5162: a look from a thread-local's destructor panics, and the process aborts.
+/// tokio-rs/tokio#5162: access from a thread-local's destructor panicked, and the process aborted.
 #[test]
-fn the_context_can_be_used_while_the_thread_ends() {
+fn context_works_in_thread_local_destructors() {
     struct Uses(Arc<Mutex<u32>>);
     impl Drop for Uses {
         fn drop(&mut self) {
@@ -133,7 +133,7 @@ fn the_context_can_be_used_while_the_thread_ends() {
     let used = Arc::new(Mutex::new(0));
     let (first, last) = (Uses(Arc::clone(&used)), Uses(Arc::clone(&used)));
     thread::spawn(move || {
-        // One registered before the context's own thread-locals, one after.
+        // One destructor is registered before the context's thread-locals, one after.
         FIRST.set(Some(first));
         TenantContext::set(tenant(9));
         LAST.set(Some(last));
@@ -143,9 +143,9 @@ fn the_context_can_be_used_while_the_thread_ends() {
     assert_eq!(*used.lock().unwrap(), 2);
 }
 
-/// citusdata/django-multitenant#176: under async, a thread-local tenant is the next request's.
+/// citusdata/django-multitenant#176: under async, a thread-local tenant leaked into the next request.
 #[test]
-fn requests_that_take_turns_on_a_thread_keep_their_tenants() {
+fn interleaved_requests_on_one_thread_keep_their_tenants() {
     let _alone = alone();
     let request = |number| {
         Box::pin(
@@ -167,10 +167,10 @@ fn requests_that_take_turns_on_a_thread_keep_their_tenants() {
     }
 }
 
-/// archtechx/tenancy#274 and spatie/laravel-multitenancy PR#47: a worker runs a job as the previous job's tenant,
-/// above all after that one failed.
+/// archtechx/tenancy#274 and spatie/laravel-multitenancy PR#47: a worker ran a job as the previous job's tenant,
+/// especially after a failure.
 #[test]
-fn a_job_does_not_run_as_the_previous_jobs_tenant() {
+fn job_does_not_inherit_the_previous_jobs_tenant() {
     let _alone = alone();
     let jobs: [(Option<u64>, bool); 4] = [(Some(1), false), (None, false), (Some(2), true), (None, false)];
     for (number, fails) in jobs {
@@ -189,9 +189,9 @@ fn a_job_does_not_run_as_the_previous_jobs_tenant() {
     }
 }
 
-/// `ErwinM/acts_as_tenant#175`: the tenant is gone by the time that the body streams.
+/// `ErwinM/acts_as_tenant#175`: the tenant was unset while the body streamed.
 #[test]
-fn a_body_that_streams_later_is_in_its_tenant() {
+fn body_streamed_later_keeps_its_tenant() {
     let _alone = alone();
     // The handler has returned; the body is polled by the connection, chunk by chunk.
     let body = TenantContext::scope(tenant(1), || {
@@ -216,9 +216,9 @@ fn a_body_that_streams_later_is_in_its_tenant() {
     assert_eq!(chunks, 5);
 }
 
-/// aspnetboilerplate/abp#9622: after a change within a change, the outer tenant is not the one it was.
+/// aspnetboilerplate/abp#9622: after a nested change, the outer tenant was wrong.
 #[test]
-fn a_change_within_a_change_gives_the_outer_tenant_back() {
+fn nested_change_restores_the_outer_tenant() {
     let _alone = alone();
     TenantContext::scope(tenant(1), || {
         let inner = TenantContext::enter(tenant(2));

@@ -1,4 +1,4 @@
-//! `TenantMap` against a map of lists, and `TenantLimiter` against a bucket that is counted in whole tokens.
+//! `TenantMap`, compared with a map of lists; `TenantLimiter`, compared with a token bucket.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -12,7 +12,7 @@ use crate::support::{number, tenant};
 
 type Model = HashMap<TenantId, Vec<Rc<u64>>>;
 
-/// Each tenant has the model's values in the model's order, and each value is where it is once.
+/// Asserts that each tenant has the model's values in the model's order, and that each value is stored once.
 fn compare<const N: usize>(map: &mut TenantMap<Rc<u64>, N>, model: &Model, tenants: u64) {
     let mut all = 0;
     for tenant in (0..tenants).map(tenant) {
@@ -60,7 +60,7 @@ fn remove<const N: usize>(
     let expected = own.iter().position(|value| value.is_multiple_of(divisor)).map(|at| own.remove(at));
     let removed = map.remove(tenant, |value| value.is_multiple_of(divisor));
     assert_eq!(removed, expected);
-    // The map has none of it any more.
+    // The map keeps no copy of the value.
     assert!(removed.is_none_or(|value| Rc::strong_count(&value) == 2));
 }
 
@@ -95,7 +95,7 @@ fn run_map<const N: usize>(limit: usize, seed: u64) {
 }
 
 #[test]
-fn random_steps_against_a_map_of_lists() {
+fn map_behaves_like_a_map_of_lists() {
     for limit in [0, 1, 2, 3, usize::MAX] {
         run_map::<0>(limit, 1);
         run_map::<1>(limit, 2);
@@ -107,7 +107,7 @@ fn random_steps_against_a_map_of_lists() {
 }
 
 #[test]
-fn a_tenant_at_its_limit_leaves_the_room_to_the_others() {
+fn tenant_at_its_limit_leaves_room_to_others() {
     let mut map = TenantMap::<u64, 8>::with_limit(3);
     let taken = (0..100).filter(|value| map.insert(tenant(1), *value).is_ok()).count();
     assert_eq!((taken, map.len()), (3, 3));
@@ -141,14 +141,14 @@ fn quota(interval: u64, burst: u32) -> Quota {
     Quota::one_each(at(interval)).burst(NonZeroU32::new(burst).expect("one at least"))
 }
 
-/// Empties a bucket, and gives the number of its tokens: a limiter that has no end shall fail and not hang.
+/// Empties a bucket and returns the number of its tokens. A limiter without a limit fails instead of looping forever.
 fn drain<const N: usize>(limiter: &mut TenantLimiter<N>, tenant: TenantId, now: Duration) -> u64 {
     let taken = (0..2_000).take_while(|_| limiter.take(tenant, now).is_ok()).count();
     assert!(taken < 2_000, "no limit");
     taken as u64
 }
 
-/// A token bucket as it is told: it holds nanoseconds, `burst` intervals at most, and a token is one interval.
+/// A plain token bucket. It holds nanoseconds, at most `burst` intervals, and a token costs one interval.
 struct Bucket {
     interval: u128,
     most: u128,
@@ -162,7 +162,7 @@ impl Bucket {
         Self { interval: interval.into(), most, held: most, last: 0 }
     }
 
-    /// Takes a token, or gives the nanoseconds until there is one.
+    /// Takes a token, or returns the nanoseconds until there is one.
     fn take(&mut self, now: u64) -> Result<(), u128> {
         self.held = self.most.min(self.held + u128::from(now - self.last));
         self.last = now;
@@ -176,7 +176,7 @@ impl Bucket {
     }
 }
 
-/// Times that go on by nothing, by a little, by about an interval, and by more than fills the bucket.
+/// Returns a step of time: zero, small, about an interval, or more than fills the bucket.
 fn step(rng: &mut fastrand::Rng, interval: u64, burst: u32) -> u64 {
     match rng.usize(..100) {
         0..40 => 0,
@@ -192,7 +192,7 @@ const QUOTAS: [(u64, u32); 7] =
     [(1, 1), (1, 20), (7, 3), (SECOND, 1), (SECOND / 100, 10), (SECOND, 30), (86_400 * SECOND, 5)];
 
 #[test]
-fn random_times_against_a_bucket() {
+fn limiter_behaves_like_a_token_bucket() {
     for (seed, (interval, burst)) in (1..).zip(QUOTAS) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<5>::new(quota(interval, burst));
@@ -215,9 +215,9 @@ fn random_times_against_a_bucket() {
     }
 }
 
-/// In any stretch of time, no more than a burst and what the stretch brings.
+/// Holds for every period of time.
 #[test]
-fn never_more_than_the_burst_and_the_elapsed_time() {
+fn allows_at_most_the_burst_and_the_elapsed_time() {
     for (seed, (interval, burst)) in (11..).zip(QUOTAS) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
@@ -238,7 +238,7 @@ fn never_more_than_the_burst_and_the_elapsed_time() {
 }
 
 #[test]
-fn a_refusal_takes_nothing_and_says_to_the_nanosecond_when() {
+fn refusal_takes_no_token_and_reports_the_exact_wait() {
     for (seed, (interval, burst)) in (21..).zip(QUOTAS) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
@@ -260,7 +260,7 @@ fn a_refusal_takes_nothing_and_says_to_the_nanosecond_when() {
 }
 
 #[test]
-fn whole_seconds_are_rounded_up() {
+fn retry_after_rounds_up_to_seconds() {
     for (nanoseconds, seconds) in
         [(1, 1), (SECOND - 1, 1), (SECOND, 1), (SECOND + 1, 2), (90 * SECOND, 90), (90 * SECOND + 1, 91)]
     {
@@ -274,7 +274,7 @@ fn whole_seconds_are_rounded_up() {
 }
 
 #[test]
-fn one_tenants_tokens_are_not_anothers() {
+fn tenants_have_separate_tokens() {
     let mut limiter = TenantLimiter::<2>::new(quota(SECOND, 3));
     drain(&mut limiter, tenant(1), at(0));
     for _ in 0..3 {
@@ -283,9 +283,9 @@ fn one_tenants_tokens_are_not_anothers() {
     assert!(limiter.take(tenant(2), at(0)).is_err() && limiter.take(tenant(1), at(0)).is_err());
 }
 
-/// A clock at random, back and forth: no tokens but a burst and what its steps forward brought.
+/// The clock moves back and forth at random; only its steps forward add tokens.
 #[test]
-fn a_clock_that_goes_back_gives_nothing() {
+fn random_clock_grants_no_extra_tokens() {
     for (seed, (interval, burst)) in (31..).zip(QUOTAS) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
@@ -304,9 +304,9 @@ fn a_clock_that_goes_back_gives_nothing() {
     }
 }
 
-/// Threads that read the clock and then wait for a lock come in the wrong order.
+/// Threads that read the clock and then wait for a lock arrive in the wrong order.
 #[test]
-fn a_clock_that_wavers_gives_nothing() {
+fn unordered_times_grant_no_extra_tokens() {
     for (interval, burst) in QUOTAS {
         let mut limiter = TenantLimiter::<1>::new(quota(interval, burst));
         let fill_time = interval * u64::from(burst);
@@ -320,7 +320,7 @@ fn a_clock_that_wavers_gives_nothing() {
 }
 
 #[test]
-fn a_clock_that_goes_back_locks_nobody_out() {
+fn clock_set_back_does_not_lock_tenants_out() {
     for (interval, burst) in QUOTAS {
         let fill_time = interval * u64::from(burst);
         for back in [1, interval, fill_time, fill_time + 1, 2 * fill_time, 1_000 * fill_time] {
@@ -337,7 +337,7 @@ fn a_clock_that_goes_back_locks_nobody_out() {
 }
 
 #[test]
-fn a_clock_that_goes_back_locks_nobody_out_of_a_place() {
+fn clock_set_back_does_not_block_places() {
     let (interval, burst) = (SECOND, 10);
     let mut limiter = TenantLimiter::<2>::new(quota(interval, burst));
     for number in [1, 2] {
@@ -349,9 +349,9 @@ fn a_clock_that_goes_back_locks_nobody_out_of_a_place() {
     limiter.take(tenant(3), error.retry_after()).expect("a place");
 }
 
-/// Whoever fills the places with other tenants makes nobody's bucket full.
+/// Filling the places with other tenants must not refill a bucket.
 #[test]
-fn a_busy_tenant_keeps_its_place_and_an_idle_one_loses_nothing() {
+fn busy_tenant_keeps_its_place_and_idle_tenant_loses_nothing() {
     let mut limiter = TenantLimiter::<2>::new(quota(SECOND, 2));
     limiter.take(tenant(1), at(0)).expect("a full bucket");
     limiter.take(tenant(1), at(0)).expect("one more");
@@ -359,19 +359,19 @@ fn a_busy_tenant_keeps_its_place_and_an_idle_one_loses_nothing() {
     let error = limiter.take(tenant(3), at(0)).expect_err("no place");
     assert_eq!((error.tenant(), error.retry_after()), (tenant(3), at(SECOND)));
     assert!(limiter.take(tenant(3), at(SECOND - 1)).is_err());
-    // The second's bucket is full again, the first's is not.
+    // The second tenant's bucket is full again, the first tenant's is not.
     limiter.take(tenant(3), at(SECOND)).expect("the second's place");
     limiter.take(tenant(1), at(SECOND)).expect("the token of one second");
-    assert!(limiter.take(tenant(1), at(SECOND)).is_err(), "it is as empty as it was");
+    assert!(limiter.take(tenant(1), at(SECOND)).is_err(), "the bucket stayed empty");
     assert!(limiter.take(tenant(2), at(SECOND)).is_err(), "no place");
     for _ in 0..2 {
         limiter.take(tenant(2), at(3 * SECOND)).expect("a full bucket in another's place");
     }
 }
 
-/// More tenants than places, against buckets that are never given up.
+/// More tenants than places, compared with buckets that are never evicted.
 #[test]
-fn eviction_gives_nobody_a_token() {
+fn eviction_grants_no_extra_tokens() {
     const TENANTS: u64 = 9;
     let (interval, burst) = (1_000, 4);
     let mut rng = fastrand::Rng::with_seed(41);
@@ -385,7 +385,7 @@ fn eviction_gives_nobody_a_token() {
         let held = bucket.held;
         match limiter.take(tenant, at(now)) {
             Ok(()) => bucket.take(now).expect("the plain bucket has one too"),
-            // The plain bucket has tokens where the tenant found no place: they stay.
+            // The plain bucket has tokens, but the tenant found no place: it keeps them.
             Err(_) if bucket.take(now).is_ok() => {
                 bucket.held += bucket.interval;
                 assert_eq!(bucket.held, bucket.most, "{tenant} had {held} and lost its place");
@@ -398,16 +398,16 @@ fn eviction_gives_nobody_a_token() {
 }
 
 #[test]
-fn no_places_refuse_everybody() {
+fn limiter_without_places_refuses_everyone() {
     let mut limiter = TenantLimiter::<0>::new(quota(1, u32::MAX));
     for now in [Duration::ZERO, at(SECOND), Duration::MAX] {
         assert!(limiter.take(tenant(1), now).is_err());
     }
 }
 
-/// Numbers that saturate would let everything through.
+/// Arithmetic that saturates could allow everything.
 #[test]
-fn extremes_limit_too() {
+fn extreme_quotas_still_limit() {
     let times = [Duration::ZERO, at(1), at(u64::MAX / 2), at(u64::MAX - 1), at(u64::MAX), Duration::MAX];
     for interval in [Duration::ZERO, at(1), at(u64::MAX / 4), at(u64::MAX), Duration::MAX] {
         for burst in [1, 2, 1_000] {
@@ -419,7 +419,7 @@ fn extremes_limit_too() {
                     (1..=burst as usize).contains(&taken),
                     "{taken} of {burst} each {interval:?} at {now:?}"
                 );
-                // And from one end of time to the other.
+                // Jumps between the ends of time must not panic.
                 for now in times {
                     let _ = limiter.take(tenant(1), now);
                     let _ = limiter.take(tenant(2), now);
@@ -430,7 +430,7 @@ fn extremes_limit_too() {
 }
 
 #[test]
-fn the_greatest_burst_each_nanosecond() {
+fn maximal_quota_allows_a_token_each_nanosecond() {
     let mut limiter = TenantLimiter::<1>::new(Quota::per_second(NonZeroU32::MAX).burst(NonZeroU32::MAX));
     for now in (0..1_000_000).chain([u64::MAX]) {
         limiter.take(tenant(1), at(now)).expect("a nanosecond is a token");
@@ -438,7 +438,7 @@ fn the_greatest_burst_each_nanosecond() {
 }
 
 #[test]
-fn so_many_a_second_are_so_many_at_once() {
+fn per_second_allows_that_many_at_once() {
     for tokens in [1, 2, 3, 7, 100, 1_000] {
         let mut limiter = TenantLimiter::<1>::new(Quota::per_second(NonZeroU32::new(tokens).expect("some")));
         for (now, expected) in [(0, tokens), (SECOND, tokens), (SECOND, 0)] {
@@ -455,6 +455,6 @@ fn debug_shows_no_tenant() {
 }
 
 #[test]
-fn memory_is_what_the_documentation_says() {
+fn sizes_are_as_documented() {
     assert_eq!(size_of::<TenantLimiter<10>>() - size_of::<TenantLimiter<9>>(), 32);
 }

@@ -1,17 +1,17 @@
-//! What a request says of its tenant: nothing, one thing, or too much.
+//! Claims of a request: none, one, or several.
 
 use tenancy::{InvalidTenantIdKind, ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId};
 
 use crate::support::tenant;
 
-/// All values of the header, and nothing else.
+/// Resolves a request with these header values and no other claim.
 fn by_header(values: &[&[u8]]) -> Result<TenantId, ResolveTenantError> {
     let mut claims = TenantClaims::new();
     claims.header(values.iter().copied())?;
     claims.resolve()
 }
 
-/// The spellings of an id that are one and the same.
+/// Returns the accepted spellings of an id.
 fn spellings(id: TenantId) -> [String; 6] {
     [
         id.to_string(),
@@ -24,26 +24,26 @@ fn spellings(id: TenantId) -> [String; 6] {
 }
 
 #[test]
-fn the_header_has_its_name() {
+fn header_name_is_x_tenant_id() {
     assert_eq!(TENANT_HEADER, "x-tenant-id");
 }
 
 #[test]
-fn nothing_is_no_tenant() {
+fn rejects_requests_without_a_claim() {
     assert_eq!(by_header(&[]), Err(ResolveTenantError::Missing));
     assert_eq!(TenantClaims::new().resolve(), Err(ResolveTenantError::Missing));
     assert_eq!(TenantClaims::default(), TenantClaims::new());
 }
 
 #[test]
-fn one_value_is_the_tenant_in_each_spelling() {
+fn accepts_one_header_value_in_every_spelling() {
     for text in spellings(tenant(1)) {
         assert_eq!(by_header(&[text.as_bytes()]), Ok(tenant(1)), "{text}");
     }
 }
 
 #[test]
-fn two_values_are_too_many_whatever_they_are() {
+fn rejects_two_header_values() {
     let one = tenant(1).to_string();
     let simple = tenant(1).simple().to_string();
     let other = tenant(2).to_string();
@@ -56,9 +56,8 @@ fn two_values_are_too_many_whatever_they_are() {
     }
 }
 
-/// A million fields cost what two do.
 #[test]
-fn no_more_than_two_values_are_looked_at() {
+fn reads_at_most_two_header_values() {
     let mut count = 0;
     let values = std::iter::repeat_with(|| {
         count += 1;
@@ -69,7 +68,7 @@ fn no_more_than_two_values_are_looked_at() {
 }
 
 #[test]
-fn a_value_is_an_id_and_nothing_else() {
+fn rejects_header_values_that_are_not_an_id() {
     use InvalidTenantIdKind::{Character, Empty, Hyphen, Length, Max, Nil};
     let id = tenant(1).to_string();
     let cases = [
@@ -111,7 +110,7 @@ fn sources<'s>() -> [Source<'s>; 4] {
     ]
 }
 
-/// Every order of four.
+/// Returns every order of four sources.
 fn orders() -> Vec<[usize; 4]> {
     let all = (0..256).map(|code| [code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6 & 3]);
     let orders: Vec<_> = all.filter(|order| (0..4).all(|source| order.contains(&source))).collect();
@@ -120,7 +119,7 @@ fn orders() -> Vec<[usize; 4]> {
 }
 
 #[test]
-fn sources_that_agree_are_one_tenant_in_any_order() {
+fn agreeing_sources_resolve_in_any_order() {
     for order in orders() {
         let mut claims = TenantClaims::new();
         for source in order {
@@ -132,7 +131,7 @@ fn sources_that_agree_are_one_tenant_in_any_order() {
 }
 
 #[test]
-fn one_source_that_disagrees_is_a_conflict_in_any_order() {
+fn one_disagreeing_source_conflicts_in_any_order() {
     for order in orders() {
         for dissenter in 0..4 {
             let mut claims = TenantClaims::new();
@@ -144,9 +143,9 @@ fn one_source_that_disagrees_is_a_conflict_in_any_order() {
     }
 }
 
-/// Who goes on after a refusal does not get the refused tenant.
+/// A caller that continues after an error does not get the rejected tenant.
 #[test]
-fn a_refused_claim_leaves_the_earlier_one() {
+fn rejected_claim_leaves_the_earlier_one() {
     let mut claims = TenantClaims::new();
     claims.tenant(tenant(1)).expect("the first claim");
     for refused in [claims.clone().text(b"acme"), claims.tenant(tenant(2)), claims.text(b"")] {
@@ -183,7 +182,7 @@ fn errors_repeat_nothing_of_the_request() {
 }
 
 #[test]
-fn each_error_says_what_is_wrong() {
+fn errors_state_what_is_wrong() {
     use ResolveTenantError::{Conflict, Duplicate, Missing};
     assert_eq!(Missing.to_string(), "no tenant is named: the header X-Tenant-ID is missing");
     assert_eq!(Duplicate.to_string(), "the header X-Tenant-ID is there more than once");

@@ -1,4 +1,4 @@
-//! `TenantId` in formats that people read, and in others.
+//! `TenantId` in human-readable and binary formats.
 
 use serde::{Deserialize, Serialize};
 use tenancy::TenantId;
@@ -25,14 +25,14 @@ fn json_is_a_string() {
     for text in [TEXT, "550E8400E29B41D4A716446655440000", "{550e8400-e29b-41d4-a716-446655440000}"] {
         assert_eq!(serde_json::from_str::<TenantId>(&format!("\"{text}\"")).expect(text), id());
     }
-    // An escape makes the deserializer hand over a string of its own instead of a piece of the input.
+    // An escape makes the deserializer pass an owned string instead of a slice of the input.
     let escaped = format!("\"\\u0035{}\"", &TEXT[1..]);
     assert_eq!(serde_json::from_str::<TenantId>(&escaped).expect("escaped"), id());
     assert_eq!(serde_json::from_reader::<_, TenantId>(format!("\"{TEXT}\"").as_bytes()).expect("read"), id());
 }
 
 #[test]
-fn json_as_the_key_of_a_map() {
+fn json_map_key_is_a_string() {
     let map = std::collections::BTreeMap::from([(id(), 1)]);
     let text = serde_json::to_string(&map).expect("json");
     assert_eq!(text, format!("{{\"{TEXT}\":1}}"));
@@ -48,7 +48,7 @@ fn postcard_is_sixteen_bytes_after_their_length() {
 }
 
 #[test]
-fn postcard_refuses_other_lengths_and_reserved_ids() {
+fn postcard_rejects_other_lengths_and_reserved_ids() {
     for length in [0_u8, 1, 15, 17, 32] {
         let mut bytes = vec![length];
         bytes.extend((0..length).map(|at| at + 1));
@@ -87,7 +87,7 @@ fn dict_ignores_other_fields() {
 }
 
 #[test]
-fn dict_refuses_a_missing_a_repeated_and_a_wrong_value() {
+fn dict_rejects_missing_repeated_and_wrong_values() {
     assert!(refusal::<Row>(r#"{"tenant":{}}"#).starts_with("missing field `value`"));
     assert!(refusal::<Row>(r#"{"tenant":{"other":1}}"#).starts_with("missing field `value`"));
     let twice = format!(r#"{{"tenant":{{"value":"{TEXT}","value":"{TEXT}"}}}}"#);
@@ -99,7 +99,7 @@ fn dict_refuses_a_missing_a_repeated_and_a_wrong_value() {
 }
 
 #[test]
-fn reserved_and_malformed_texts_are_refused() {
+fn rejects_reserved_and_malformed_texts() {
     assert!(refusal::<TenantId>("\"00000000-0000-0000-0000-000000000000\"").contains("all bytes are zero"));
     assert!(refusal::<TenantId>("\"ffffffffffffffffffffffffffffffff\"").contains("all bytes are 0xff"));
     assert!(refusal::<TenantId>("\"\"").contains("the text is empty"));
@@ -109,7 +109,7 @@ fn reserved_and_malformed_texts_are_refused() {
     }
 }
 
-/// As far as serde lets: of a value that is no string, `serde_json` itself says what it met.
+/// For a value that is not a string, `serde_json` itself names the value.
 #[test]
 fn errors_do_not_repeat_the_text() {
     for text in ["hunter2", "hunter2-hunter2-hunter2-hunter2-xyz!", "{hunter2-hunter2-hunter2-hunter2-xyz}"] {

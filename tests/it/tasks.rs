@@ -1,4 +1,4 @@
-//! Tasks of tokio: each sees its own tenant or none, wherever it runs.
+//! tokio tasks: each sees its own tenant or none, on every thread.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn runtime(workers: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(workers).enable_time().build().expect("a runtime")
 }
 
-/// Lets others run, and mostly comes back on another worker.
+/// Lets other tasks run; the task often returns on another worker.
 async fn wander(random: &mut fastrand::Rng) {
     if random.usize(..8) == 0 {
         tokio::time::sleep(Duration::from_micros(random.u64(..) % 300)).await;
@@ -22,7 +22,7 @@ async fn wander(random: &mut fastrand::Rng) {
     }
 }
 
-/// In a context of its own: what was set is there, whatever the others do.
+/// A task with a context of its own: its tenant stays, whatever other tasks do.
 async fn wrapped(own: TenantId, mut random: fastrand::Rng) {
     for _ in 0..random.usize(..12) {
         assert_eq!(TenantContext::get(), Ok(own));
@@ -33,7 +33,7 @@ async fn wrapped(own: TenantId, mut random: fastrand::Rng) {
     }
 }
 
-/// Without any wrapper: what was set last is there, or nothing.
+/// A task without a wrapper: it sees the tenant that it set last, or none.
 async fn bare(mut random: fastrand::Rng) {
     let mut last = None;
     for _ in 0..random.usize(..12) {
@@ -57,7 +57,7 @@ async fn bare(mut random: fastrand::Rng) {
 }
 
 #[test]
-fn ten_thousand_tasks_of_a_hundred_tenants() {
+fn concurrent_tasks_keep_their_tenants() {
     const TASKS: u64 = 10_000;
     let runtime = runtime(4);
     let (ended, cancelled, panicked) = runtime.block_on(async {
@@ -103,10 +103,10 @@ fn ten_thousand_tasks_of_a_hundred_tenants() {
     );
 }
 
-/// A task sets on one worker, sets another or clears on a second, and comes back to the first, where nobody else
-/// has set anything: what it had set there before must be gone.
+/// A task sets a tenant on one worker, changes it on a second one, and returns to the first. No other task has set a
+/// tenant there, but it must not see its old tenant.
 #[test]
-fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
+fn returning_task_finds_no_stale_tenant_on_a_worker() {
     const ROUNDS: u64 = 2_000;
     const LONGEST: u64 = 100 * ROUNDS;
     const RETURNS: u64 = 20;
@@ -117,7 +117,7 @@ fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
             let mut returns = 0;
             let mut last = None;
             let mut rounds = 0..LONGEST;
-            // A busy machine moves it seldom.
+            // A busy machine moves the task rarely.
             while let Some(round) = rounds.next().filter(|round| *round < ROUNDS || returns <= RETURNS) {
                 let here = thread::current().id();
                 if visited.last() != Some(&here) {
@@ -136,13 +136,13 @@ fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
                         last = None;
                     }
                     5 => {
-                        // A guard brings back what was there: this task's last, or nothing.
+                        // A guard restores the last tenant of this task, or none.
                         last = seen;
                         drop(TenantContext::enter(tenant(round)));
                     }
                     _ => last = seen,
                 }
-                // The worker goes on in another thread of the pool, and with it this task.
+                // The worker, and this task with it, moves to another thread of the pool.
                 tokio::task::block_in_place(|| {});
                 yield_now().await;
             }
@@ -154,7 +154,7 @@ fn what_a_task_set_on_a_worker_before_is_not_there_when_it_comes_back() {
 }
 
 #[test]
-fn a_bare_set_is_the_tasks_own_on_one_thread() {
+fn bare_set_belongs_to_its_task_on_one_thread() {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let local = async {
         TenantContext::set(tenant(1));
@@ -164,7 +164,7 @@ fn a_bare_set_is_the_tasks_own_on_one_thread() {
             before
         });
         assert_eq!(other.await.expect("no panic"), None);
-        // The other has taken the slot over, so there is none, and not the other's.
+        // The other task has taken over the slot, so this task must not see the other's tenant.
         assert_ne!(TenantContext::get_optional(), Some(tenant(2)));
     };
     runtime.block_on(local);
@@ -172,7 +172,7 @@ fn a_bare_set_is_the_tasks_own_on_one_thread() {
 }
 
 #[test]
-fn nothing_is_inherited_and_carrying_over_is_explicit() {
+fn tenants_are_carried_only_explicitly() {
     let runtime = runtime(2);
     runtime.block_on(
         async {
@@ -195,7 +195,7 @@ fn nothing_is_inherited_and_carrying_over_is_explicit() {
 }
 
 #[test]
-fn a_blocking_pool_thread_is_unset_for_its_next_job() {
+fn blocking_thread_is_unset_for_its_next_job() {
     let runtime =
         Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).build().expect("a runtime");
     runtime.block_on(async {
@@ -208,7 +208,7 @@ fn a_blocking_pool_thread_is_unset_for_its_next_job() {
 }
 
 #[test]
-fn two_branches_of_one_task_keep_their_tenants() {
+fn branches_of_one_task_keep_their_tenants() {
     let runtime = runtime(2);
     runtime.block_on(async {
         let branch = |number| {
