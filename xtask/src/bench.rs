@@ -202,8 +202,9 @@ fn select(parts: &[String]) -> Result<Vec<&'static str>> {
     let mut selected = Vec::new();
     for part in parts {
         let folder = format!("{}/", part.trim_end_matches('/'));
-        let named = |name: &str| name == part || name.starts_with(&folder);
-        let mut names: Vec<_> = all().iter().map(|(name, _)| *name).filter(|name| named(name)).collect();
+        let is_selected = |name: &str| name == part || name.starts_with(&folder);
+        let mut names: Vec<_> =
+            all().iter().map(|(name, _)| *name).filter(|name| is_selected(name)).collect();
         if names.is_empty() {
             names = all().iter().map(|(name, _)| *name).filter(|name| name.contains(part.as_str())).collect();
         }

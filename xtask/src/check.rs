@@ -7,19 +7,21 @@ mod features;
 mod lint;
 pub(crate) mod msrv;
 mod package;
-mod tests;
+mod suites;
 
 use crate::cli::Part;
 use crate::report::Report;
 
-/// The parts in the order in which they run: the fastest answers first.
-const PARTS: [(Part, &str, fn(&mut Report)); 9] = [
+type Check = fn(&mut Report);
+
+/// The parts in the order in which they run: the fastest ones first.
+const PARTS: [(Part, &str, Check); 9] = [
     (Part::Format, "format", lint::format),
     (Part::Arch, "arch", arch::check),
     (Part::Lint, "lint", lint::clippy),
     (Part::Features, "features", features::check),
     (Part::Msrv, "msrv", msrv::check),
-    (Part::Test, "test", tests::check),
+    (Part::Test, "test", suites::check),
     (Part::Docs, "docs", docs::check),
     (Part::Package, "package", package::check),
     (Part::Devices, "devices", devices::check),

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Check, run and measure this project.
 ///
 /// Missing programs are installed: servers, QEMU and a browser by apt-get, Rust targets and toolchains by rustup, and
-/// cargo plugins as prebuilt Python wheels (or by `cargo install`). Set XTASK_CROSS to `rustup` or `debian` to choose
-/// the toolchain that builds the firmware.
+/// cargo plugins as prebuilt Python wheels (or by `cargo install`). Set `XTASK_CROSS` to `rustup` or `debian` to
+/// choose the toolchain that builds the firmware.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 pub(crate) struct Cli {

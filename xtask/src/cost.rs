@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 /// What installations have cost so far.
 static INSTALLED: Mutex<Cost> = Mutex::new(Cost::ZERO);
 
-/// A span of wall time, and the CPU time that child processes used in it.
+/// A span of wall time, and the CPU time that this process and its children used in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), before: children(), installed: installed() }
+        Self { started: Instant::now(), before: cpu_time(), installed: installed() }
     }
 
     /// Returns the cost since the start, without that of installations.
@@ -57,7 +57,7 @@ impl Meter {
     }
 
     fn read_with_installations(&self) -> Cost {
-        let cost = children().minus(self.before);
+        let cost = cpu_time().minus(self.before);
         Cost { wall: self.started.elapsed(), ..cost }
     }
 }
@@ -79,12 +79,16 @@ pub(crate) fn installed() -> Cost {
     *INSTALLED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The CPU time of all child processes that have ended, and of theirs.
-fn children() -> Cost {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN);
-    let of =
-        |time: fn(&Usage) -> TimeVal| usage.as_ref().map_or(Duration::ZERO, |usage| duration(time(usage)));
-    Cost { wall: Duration::ZERO, user: of(Usage::user_time), system: of(Usage::system_time) }
+/// Returns the CPU time of this process so far, and of all child processes that have ended, with theirs.
+fn cpu_time() -> Cost {
+    let both = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN];
+    let usages = both.into_iter().flat_map(getrusage);
+    let costs = usages.map(|usage| Cost {
+        wall: Duration::ZERO,
+        user: duration(usage.user_time()),
+        system: duration(usage.system_time()),
+    });
+    costs.fold(Cost::ZERO, Cost::plus)
 }
 
 fn duration(time: TimeVal) -> Duration {
@@ -111,8 +115,13 @@ mod tests {
     #[test]
     fn keeps_installations_apart() {
         let meter = Meter::start();
-        installing("nothing", || Ok(std::thread::sleep(Duration::from_millis(300)))).unwrap();
-        assert!(meter.read_with_installations().wall >= Duration::from_millis(300));
-        assert!(meter.read().wall < meter.read_with_installations().wall - Duration::from_millis(250));
+        let pause = Duration::from_millis(300);
+        installing("nothing", || {
+            std::thread::sleep(pause);
+            Ok(())
+        })
+        .unwrap();
+        let (without, with) = (meter.read().wall, meter.read_with_installations().wall);
+        assert!(without + pause <= with, "{without:?} {with:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 
-use crate::process::cargo;
+use crate::process::{cargo, root};
 use crate::report::Report;
 use crate::tools;
-use crate::workspace::{DOCUMENT_FEATURES, published};
+use crate::workspace::{DOCUMENT_FEATURES, folder, published};
 
 /// The packages that the core may consist of when no feature is enabled.
 const CORE: [&str; 7] =
@@ -37,10 +37,18 @@ fn each_feature() -> Result<()> {
     if packages.iter().all(|package| package.features.get("default").is_none_or(Vec::is_empty)) {
         skipped.push("default");
     }
-    let packages = packages.iter().flat_map(|package| ["-p", package.name.as_str()]);
+    // For the root package cargo-hack 0.6 does not pass `-p`, and cargo would take the default members of the workspace.
+    let (core, members): (Vec<_>, Vec<_>) = packages.iter().partition(|package| folder(package) == root());
+    for feature in core.iter().flat_map(|package| package.features.keys()).map(String::as_str).chain([""]) {
+        if !skipped.contains(&feature) {
+            cargo(&["check", "--quiet", "-p", "tenancy", "--no-default-features", "--features", feature])
+                .run()?;
+        }
+    }
+    let members = members.iter().flat_map(|package| ["-p", package.name.as_str()]);
     tools::HACK
         .command()?
         .args(&["check", "--quiet", "--each-feature", "--exclude-features", &skipped.join(",")])
-        .args(&packages.collect::<Vec<_>>())
+        .args(&members.collect::<Vec<_>>())
         .run()
 }
