@@ -1,4 +1,4 @@
-//! The same random operations of several tenants, against a store and a plain model of all the rules.
+//! Random operations of several tenants, on a store and on a simple model of all rules.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,13 @@ use tenancy_agents::{
     Visibility,
 };
 
-use super::support::{A, B, P, Subject, Ticks, name, told};
+use super::support::{Subject, Ticks, name, told};
+use crate::support::{A, B, P};
 
 const TENANTS: [TenantId; 3] = [A, B, P];
 const TAGS: [&str; 3] = ["chat", "paint", "search"];
 
-/// One thing that a tenant does. Agents are named by how many were made before.
+/// An operation of a tenant. An agent is identified by the number of agents that were created before it.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Register(u8, AgentContent),
@@ -72,12 +73,12 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Whose turn it is, and what is done.
+/// Tenants, by their places in `TENANTS`, and their operations.
 pub(crate) fn script(length: usize) -> impl Strategy<Value = Vec<(usize, Operation)>> {
     proptest::collection::vec((0..TENANTS.len(), operation()), length)
 }
 
-/// The agents in a list, and each rule as the design's page says it, in the simplest way.
+/// A list of agents, and each rule in its simplest form.
 #[derive(Default)]
 pub(crate) struct Model {
     agents: Vec<Agent>,
@@ -114,7 +115,7 @@ impl Model {
         agents
     }
 
-    /// Who stands in the way of sharing an agent.
+    /// Returns the tenants whose agents prevent an agent from being shared.
     fn holders(&self, agent: &Agent) -> Vec<TenantId> {
         let holds = |other: &&Agent| {
             other.tenant != P && other.name == agent.name && other.status != AgentStatus::Deleted
@@ -124,7 +125,7 @@ impl Model {
         holders
     }
 
-    /// Puts a change in place, unless it shares what it can't.
+    /// Applies a change, unless it would share an agent whose name is taken.
     fn change(&mut self, place: usize, new: Agent) -> String {
         let holders = self.holders(&new);
         let is_shared_now = Self::sees(A, &new) && new.tenant == P && !Self::sees(A, &self.agents[place]);
@@ -220,12 +221,12 @@ impl Model {
         "()".into()
     }
 
-    /// The id that an operation means: one that was made, whoever's, or one that nobody has.
+    /// Returns the id of the agent that an operation names, or an id that nobody has.
     fn id(&self, agent: usize) -> AgentId {
         self.agents.get(agent).map_or(Self::absent(), |agent| agent.id)
     }
 
-    /// An id that nobody has.
+    /// Returns an id that nobody has.
     fn absent() -> AgentId {
         AgentId::v7(tenancy_agents::UnixMillis(1_700_000_000_005), [0x77; 10])
     }
@@ -260,7 +261,7 @@ impl Model {
     }
 }
 
-/// What a registry answers, in the model's words.
+/// Returns the answer of a registry in the form that the model uses.
 pub(crate) async fn answer<S: Store>(
     subject: &Subject<S>,
     tenant: TenantId,
@@ -309,7 +310,7 @@ fn words(answer: Result<String, tenancy_agents::AgentError>) -> String {
     }
 }
 
-/// A script, by whose turn it is.
+/// Returns random operations and their tenants.
 pub(crate) fn scripted(length: usize) -> impl Iterator<Item = (TenantId, Operation)> {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let script = script(length).new_tree(&mut runner).expect("a script").current();
@@ -320,7 +321,7 @@ pub(crate) fn scripted(length: usize) -> impl Iterator<Item = (TenantId, Operati
 #[derive(Default)]
 pub(crate) struct Answers {
     model: Model,
-    /// The ids that there were before the operation that is compared.
+    /// The ids that existed before the current operation.
     ids: Vec<AgentId>,
     script: Vec<(TenantId, Operation)>,
     kinds: BTreeMap<String, usize>,
@@ -349,7 +350,7 @@ impl Answers {
         assert_eq!(told, wanted, "{store}, {operation:?} of {tenant}, the last of {:#?}", self.script);
     }
 
-    /// A script that gets nothing but refusals would prove little.
+    /// A script whose operations are all rejected would prove little.
     pub(crate) fn check_that_all_kinds_were_met(&self) {
         for kind in ["NotFound", "Transition", "NameTaken", "true", "Agent"] {
             assert!(self.kinds.contains_key(kind), "the script has no {kind}: {:?}", self.kinds);
@@ -357,8 +358,7 @@ impl Answers {
     }
 }
 
-/// One long script.
-pub(crate) async fn stores_answer_as_the_model_does<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_store_matches_the_model<S: Store>(subject: &Subject<S>) {
     let mut answers = Answers::default();
     for (tenant, operation) in scripted(600) {
         let wanted = answers.of_model(tenant, &operation);

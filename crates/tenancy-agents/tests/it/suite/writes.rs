@@ -1,4 +1,4 @@
-//! Changes, by many at once too.
+//! Changes, also concurrent ones.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use tenancy_agents::{
     UnixMillis, Visibility,
 };
 
-use super::support::{A, B, P, Subject, approval, described, name, told};
+use super::support::{Subject, approval, described, name, told};
+use crate::support::{A, B, P};
 
-pub(crate) async fn an_update_needs_the_revision<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn an_update_requires_the_current_revision<S: Store>(subject: &Subject<S>) {
     let first = subject.register(A, "one").await;
     let second = subject.update(A, &first, described("second")).await.expect("its revision");
     assert_eq!((second.revision, &second.content), (2, &described("second")));
@@ -24,7 +25,7 @@ pub(crate) async fn an_update_needs_the_revision<S: Store>(subject: &Subject<S>)
     assert_eq!(subject.get(A, first.id).await.expect("it is there"), second);
 }
 
-pub(crate) async fn of_many_who_update_at_once_one_wins<S: Store + 'static>(subject: &Subject<S>) {
+pub(crate) async fn one_of_many_concurrent_updates_succeeds<S: Store + 'static>(subject: &Subject<S>) {
     let agent = subject.register(A, "one").await;
     let tasks: Vec<_> = (0..8)
         .map(|number| {
@@ -45,13 +46,13 @@ pub(crate) async fn of_many_who_update_at_once_one_wins<S: Store + 'static>(subj
     assert_eq!(subject.get(A, agent.id).await.expect("it is there"), winners[0]);
 }
 
-/// langgenius/dify#34456: a change by id, without the tenant.
+/// Elsewhere, an update used the id without the tenant (langgenius/dify#34456).
 pub(crate) async fn an_update_of_a_foreign_agent_changes_nothing<S: Store>(subject: &Subject<S>) {
     let agent = subject.register(A, "one").await;
     let update = subject.registry.update(agent.id, agent.revision, described("mine")).in_tenant(B).await;
     assert!(matches!(update, Err(AgentError::NotFound)), "{update:?}");
     let moved = Agent { tenant: B, content: described("mine"), revision: 2, ..agent.clone() };
-    // Nor by the store itself, past the registry.
+    // The store itself does not change it either.
     let store = subject.registry.store();
     let replaced = store.replace(&moved, 1).in_tenant(B).await;
     assert!(matches!(replaced, Ok(false)), "{replaced:?}");
@@ -67,8 +68,8 @@ pub(crate) async fn an_update_of_a_foreign_agent_changes_nothing<S: Store>(subje
     assert!(subject.all(B, &Filter::default()).await.is_empty());
 }
 
-/// By the store itself, past the registry.
-pub(crate) async fn a_replacement_changes_no_tenant_name_or_birth<S: Store>(subject: &Subject<S>) {
+/// Calls the store directly, without the registry.
+pub(crate) async fn a_replacement_keeps_tenant_name_and_creation_time<S: Store>(subject: &Subject<S>) {
     let (agent, foreign) = (subject.register(A, "one").await, subject.register(B, "one").await);
     let store = subject.registry.store();
     let content = AgentContent { visibility: Visibility::Shared, ..described("for all") };
@@ -84,7 +85,7 @@ pub(crate) async fn a_replacement_changes_no_tenant_name_or_birth<S: Store>(subj
     assert_eq!(subject.get(B, foreign.id).await.expect("it is there"), foreign);
 }
 
-pub(crate) async fn steps_at_once_are_all_done<S: Store + 'static>(subject: &Subject<S>) {
+pub(crate) async fn concurrent_transitions_all_succeed<S: Store + 'static>(subject: &Subject<S>) {
     let agent = subject.register_as(A, "one", AgentStatus::Active).await;
     let tasks: Vec<_> = (0..6)
         .map(|number| {
@@ -113,7 +114,7 @@ pub(crate) async fn steps_at_once_are_all_done<S: Store + 'static>(subject: &Sub
     assert!(after.last_seen_at.is_some(), "no heartbeat is lost by a step");
 }
 
-pub(crate) async fn the_longest_content_comes_back<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn content_of_maximum_length_round_trips<S: Store>(subject: &Subject<S>) {
     let tags: Vec<_> = (0..16).map(|number| format!("{number:02}{}", "x".repeat(30))).collect();
     let card = format!(r#"{{"text":"{}"}}"#, "ü".repeat((Card::LIMIT - 11) / 2));
     let card = Card::parse(&card).expect("a card");
@@ -135,7 +136,7 @@ pub(crate) async fn the_longest_content_comes_back<S: Store>(subject: &Subject<S
     assert_eq!(subject.all(A, &Filter::default()).await, [read]);
 }
 
-pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_restored_agent_is_unchanged<S: Store>(subject: &Subject<S>) {
     let mut agents = Vec::new();
     for status in AgentStatus::ALL {
         let agent = subject.register_as(A, &status.as_str().replace('_', "-"), status).await;
@@ -154,7 +155,7 @@ pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S
         let other = Agent { content: described("other"), ..agent.clone() };
         let put = subject.registry.restore(&other, &approval(A, agent.id)).in_tenant(A).await;
         assert!(matches!(put, Err(AgentError::NameTaken)), "another is there: {put:?}");
-        // In a tenant that has none, it is as it was.
+        // A tenant without such an agent gets it unchanged.
         let moved = Agent { tenant: B, ..agent.clone() };
         let looked_at = approval(B, agent.id).of_revision(agent.revision + 1);
         let wrong = subject.registry.restore(&moved, &looked_at).in_tenant(B).await;
@@ -172,7 +173,7 @@ pub(crate) async fn an_agent_is_put_back_as_it_was<S: Store>(subject: &Subject<S
     assert_eq!(subject.get(A, agents[0].id).await.expect("it is there"), agents[0]);
 }
 
-pub(crate) async fn of_many_who_put_one_back_at_once_one_is_first<S: Store + 'static>(subject: &Subject<S>) {
+pub(crate) async fn one_of_many_concurrent_restores_is_first<S: Store + 'static>(subject: &Subject<S>) {
     let agent = subject.register_as(A, "one", AgentStatus::Active).await;
     let moved = Agent { tenant: B, ..agent };
     let tasks: Vec<_> = (0..8)

@@ -1,12 +1,13 @@
-//! What an agent becomes, and by whom.
+//! The states of an agent, and who can change them.
 
 use AgentStatus::{Active, Deleted, Deprecated, Draft, PendingApproval, Rejected, Suspended};
 use tenancy::{TenantContext, TenantFutureExt};
 use tenancy_agents::{AgentContent, AgentError, AgentStatus, Approval, Filter, Query, Store, Transition};
 
-use super::support::{A, B, P, Subject, approval, described, name, names, told};
+use super::support::{Subject, approval, described, name, names, told};
+use crate::support::{A, B, P};
 
-/// From, by, to. What is not here is an error.
+/// Allowed transitions: the old state, the transition, and the new state. Every other one is an error.
 const STEPS: [(AgentStatus, Transition, AgentStatus); 6] = [
     (Draft, Transition::Submit, PendingApproval),
     (PendingApproval, Transition::Approve, Active),
@@ -16,7 +17,7 @@ const STEPS: [(AgentStatus, Transition, AgentStatus); 6] = [
     (Active, Transition::Deprecate, Deprecated),
 ];
 
-pub(crate) async fn each_step_from_each_state_is_as_the_design_says<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn each_transition_is_allowed_or_rejected_by_state<S: Store>(subject: &Subject<S>) {
     for from in AgentStatus::ALL {
         for step in Transition::ALL {
             let text = format!("{}-{step:?}", from.as_str().replace('_', "-")).to_lowercase();
@@ -38,13 +39,13 @@ pub(crate) async fn each_step_from_each_state_is_as_the_design_says<S: Store>(su
                 }
                 (stepped, to) => panic!("{text}: {to:?} was expected, and is {stepped:?}"),
             }
-            // So that all fit in fixed memory.
+            // Otherwise not all agents would fit in fixed memory.
             subject.step(A, agent.id, Transition::Delete).await.expect("a step");
         }
     }
 }
 
-pub(crate) async fn resuming_is_no_way_around_approval<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn resuming_does_not_bypass_approval<S: Store>(subject: &Subject<S>) {
     for from in [Draft, PendingApproval, Rejected] {
         let agent = subject.register_as(A, &from.as_str().replace('_', "-"), from).await;
         let error = subject.step(A, agent.id, Transition::Resume).await.expect_err("no such step");
@@ -53,9 +54,7 @@ pub(crate) async fn resuming_is_no_way_around_approval<S: Store>(subject: &Subje
     }
 }
 
-pub(crate) async fn a_decision_takes_an_approval_for_this_agent_of_this_tenant<S: Store>(
-    subject: &Subject<S>,
-) {
+pub(crate) async fn a_decision_needs_an_approval_for_this_agent_and_tenant<S: Store>(subject: &Subject<S>) {
     let agent = subject.register_as(A, "one", PendingApproval).await;
     let other = subject.register_as(A, "other", PendingApproval).await;
     for tenant in [A, B] {
@@ -70,7 +69,7 @@ pub(crate) async fn a_decision_takes_an_approval_for_this_agent_of_this_tenant<S
             assert!(matches!(decision, Err(AgentError::Approval)), "{decision:?}");
         }
     }
-    // Nor does the right one serve in another's context.
+    // The right approval is not valid in the context of another tenant either.
     let right = approval(A, agent.id);
     for tenant in [B, P] {
         let decision = subject.registry.approve(agent.id, &right).in_tenant(tenant).await;
@@ -81,7 +80,7 @@ pub(crate) async fn a_decision_takes_an_approval_for_this_agent_of_this_tenant<S
     assert_eq!(approved.status, Active);
 }
 
-pub(crate) async fn what_was_changed_since_is_not_decided_on<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn rejects_a_decision_on_an_agent_that_changed_since<S: Store>(subject: &Subject<S>) {
     let agent = subject.register_as(A, "one", PendingApproval).await;
     let looked_at = || approval(A, agent.id).of_revision(agent.revision);
     let changed = subject.update(A, &agent, described("something else")).await.expect("an update");
@@ -103,12 +102,12 @@ pub(crate) async fn what_was_changed_since_is_not_decided_on<S: Store>(subject: 
     assert_eq!(gone.expect("its revision").status, Deleted);
 }
 
-pub(crate) async fn what_was_changed_since_takes_no_step<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn rejects_a_transition_of_an_agent_that_changed_since<S: Store>(subject: &Subject<S>) {
     for (from, step, to) in STEPS {
         let agent = subject.register_as(A, &format!("{step:?}").to_lowercase(), from).await;
         let take = |only| subject.registry.step(agent.id, step, Some(only)).in_tenant(A);
         if matches!(step, Transition::Approve | Transition::Reject) {
-            // Nor from any revision without an approval.
+            // No revision can be decided on without an approval.
             for only in [Some(agent.revision), None] {
                 let stepped = subject.registry.step(agent.id, step, only).in_tenant(A).await;
                 assert!(matches!(stepped, Err(AgentError::Approval)), "{step:?}: {stepped:?}");
@@ -124,9 +123,7 @@ pub(crate) async fn what_was_changed_since_takes_no_step<S: Store>(subject: &Sub
     }
 }
 
-pub(crate) async fn a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is<S: Store>(
-    subject: &Subject<S>,
-) {
+pub(crate) async fn a_tombstone_is_readable_by_its_tenant_and_immutable<S: Store>(subject: &Subject<S>) {
     let agent = subject.register_as(A, "gone", Deleted).await;
     assert_eq!(agent.status, Deleted);
     assert!(matches!(subject.get(B, agent.id).await, Err(AgentError::NotFound)));
@@ -144,7 +141,7 @@ pub(crate) async fn a_tombstone_is_read_by_its_tenant_alone_and_stays_as_it_is<S
     assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
 }
 
-pub(crate) async fn a_heartbeat_makes_no_revision<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_heartbeat_does_not_change_the_revision<S: Store>(subject: &Subject<S>) {
     let agent = subject.register(A, "alive").await;
     assert_eq!(agent.last_seen_at, None);
     let mut last = None;
@@ -155,13 +152,13 @@ pub(crate) async fn a_heartbeat_makes_no_revision<S: Store>(subject: &Subject<S>
         last = seen.last_seen_at;
         assert_eq!(tenancy_agents::Agent { last_seen_at: None, ..seen }, agent);
     }
-    // Nor does a change forget it, made from what was read before.
+    // A change that is based on an earlier read does not reset it.
     let updated = subject.update(A, &agent, described("new")).await.expect("the revision is the same");
     assert_eq!(updated.revision, agent.revision + 1);
     assert_eq!(subject.get(A, agent.id).await.expect("it is there").last_seen_at, last);
 }
 
-pub(crate) async fn without_a_tenant_nothing_is_done<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn rejects_every_operation_without_a_tenant<S: Store>(subject: &Subject<S>) {
     let agent = subject.register(A, "one").await;
     let (registry, id, approval) = (&subject.registry, agent.id, approval(A, agent.id));
     let mut seen = Vec::new();

@@ -1,15 +1,16 @@
-//! A tenant that may have four agents.
+//! Tests with a quota of four agents.
 
 use std::sync::Arc;
 
 use tenancy::TenantFutureExt;
 use tenancy_agents::{Agent, AgentError, AgentId, AgentStatus, Filter, Store, UnixMillis};
 
-use super::support::{A, B, Subject, approval, described, name};
+use super::support::{Subject, approval, described, name};
+use crate::support::{A, B};
 
 const QUOTA: usize = 4;
 
-pub(crate) async fn each_of_many_at_once_has_the_room_of_another_tombstone<S: Store + 'static>(
+pub(crate) async fn concurrent_registrations_use_different_tombstones<S: Store + 'static>(
     subject: &Subject<S>,
 ) {
     for number in 0..QUOTA {
@@ -36,7 +37,7 @@ pub(crate) async fn each_of_many_at_once_has_the_room_of_another_tombstone<S: St
     assert!(matches!(one_more, Err(AgentError::Quota { limit: QUOTA })), "{one_more:?}");
 }
 
-pub(crate) async fn what_is_there_is_told_before_that_there_is_no_room<S: Store + 'static>(
+pub(crate) async fn existing_agents_are_reported_before_a_full_store<S: Store + 'static>(
     subject: &Subject<S>,
 ) {
     for number in 1..QUOTA {
@@ -61,8 +62,8 @@ pub(crate) async fn what_is_there_is_told_before_that_there_is_no_room<S: Store 
     assert!(matches!(put, Err(AgentError::NameTaken)), "{put:?}");
 }
 
-/// An older one that is put back is not the oldest that makes room.
-pub(crate) async fn a_tombstone_makes_no_room_for_itself<S: Store>(subject: &Subject<S>) {
+/// The restored tombstone is the oldest one, but must not be the one that makes room.
+pub(crate) async fn a_restored_tombstone_does_not_displace_itself<S: Store>(subject: &Subject<S>) {
     let older = subject.register_as(B, "older", AgentStatus::Deleted).await;
     for number in 1..QUOTA {
         subject.register(A, &format!("agent-{number}")).await;

@@ -1,14 +1,15 @@
-//! Who sees what.
+//! Which agents a tenant sees.
 
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
     AgentContent, AgentError, AgentId, AgentStatus, Filter, Query, Store, Transition, Visibility,
 };
 
-use super::support::{A, B, P, Subject, approval, described, name, names, tagged, told};
+use super::support::{Subject, approval, described, name, names, tagged, told};
+use crate::support::{A, B, P};
 
-/// dataelement/Clawith#376, and OpenAEV-Platform/openaev#6547: a list that nobody had filtered by its tenant.
-pub(crate) async fn lists_counts_and_searches_show_the_tenants_own<S: Store>(subject: &Subject<S>) {
+/// Elsewhere, lists were not filtered by tenant (dataelement/Clawith#376, OpenAEV-Platform/openaev#6547).
+pub(crate) async fn lists_counts_and_searches_return_only_visible_agents<S: Store>(subject: &Subject<S>) {
     for (tenant, text) in [(A, "a"), (B, "b"), (P, "p")] {
         for number in 0..3 {
             let agent = subject.register_with(tenant, &format!("{text}-{number}"), tagged(&["chat"])).await;
@@ -28,7 +29,7 @@ pub(crate) async fn lists_counts_and_searches_show_the_tenants_own<S: Store>(sub
     }
 }
 
-/// What each operation says to a tenant of an agent by its id.
+/// Returns what each operation with the id of an agent answers to a tenant.
 async fn answers<S: Store>(subject: &Subject<S>, tenant: TenantId, id: AgentId) -> Vec<String> {
     let registry = &subject.registry;
     let mut answers =
@@ -42,8 +43,8 @@ async fn answers<S: Store>(subject: &Subject<S>, tenant: TenantId, id: AgentId) 
     answers
 }
 
-/// open-mercato/open-mercato#1428: a 403 for what is another's, and a 404 for what is not there.
-pub(crate) async fn absent_and_foreign_are_the_same_to_every_operation<S: Store>(subject: &Subject<S>) {
+/// Elsewhere, foreign objects were answered by 403 and absent ones by 404 (open-mercato/open-mercato#1428).
+pub(crate) async fn foreign_agents_are_reported_like_absent_ones<S: Store>(subject: &Subject<S>) {
     let absent = AgentId::v7(tenancy_agents::UnixMillis(1_700_000_000_000), [0x77; 10]);
     let wanted = answers(subject, B, absent).await;
     assert!(wanted.iter().all(|answer| answer.starts_with("NotFound")), "{wanted:?}");
@@ -58,11 +59,11 @@ pub(crate) async fn absent_and_foreign_are_the_same_to_every_operation<S: Store>
             let agent = subject.bring(&agent, status).await;
             assert_eq!(answers(subject, B, agent.id).await, wanted, "{text} of {owner}");
             assert_eq!(told(subject.by_name(B, &text).await), no_name);
-            // And nothing was done to it.
+            // The agent was not changed.
             assert_eq!(subject.get(owner, agent.id).await.expect("its own"), agent);
         }
     }
-    // The platform sees no more of a tenant's than others do.
+    // The platform does not see agents of tenants either.
     let own = subject.register(A, "own").await;
     assert_eq!(answers(subject, P, own.id).await, wanted);
     let (a, b) = (approval(A, own.id), approval(B, own.id));
@@ -72,9 +73,9 @@ pub(crate) async fn absent_and_foreign_are_the_same_to_every_operation<S: Store>
     }
 }
 
-/// danny-avila/LibreChat#14196: the list showed an agent that the next request did not find. And
-/// adcontextprotocol/adcp#4194: two flags said different things of one agent.
-pub(crate) async fn what_the_platform_shares_is_seen_by_each_read_or_by_none<S: Store>(subject: &Subject<S>) {
+/// Elsewhere, a list contained an agent that the next request did not find (danny-avila/LibreChat#14196), and two flags of
+/// an agent contradicted each other (adcontextprotocol/adcp#4194).
+pub(crate) async fn every_read_agrees_on_what_the_platform_shares<S: Store>(subject: &Subject<S>) {
     for status in AgentStatus::ALL {
         for visibility in Visibility::ALL {
             let text = format!("{}-{visibility}", status.as_str().replace('_', "-"));
@@ -98,8 +99,8 @@ pub(crate) async fn what_the_platform_shares_is_seen_by_each_read_or_by_none<S: 
     }
 }
 
-/// xorbitsai/xagent#27: "published" meant published to everybody.
-pub(crate) async fn only_the_platform_has_somebody_to_share_with<S: Store>(subject: &Subject<S>) {
+/// Elsewhere, "published" meant published to everybody (xorbitsai/xagent#27).
+pub(crate) async fn only_the_platform_can_share<S: Store>(subject: &Subject<S>) {
     let content = AgentContent { visibility: Visibility::Shared, ..tagged(&["chat"]) };
     let agent = subject.register_with(A, "published", content).await;
     let agent = subject.bring(&agent, AgentStatus::Active).await;
@@ -111,11 +112,11 @@ pub(crate) async fn only_the_platform_has_somebody_to_share_with<S: Store>(subje
         assert_eq!(subject.count(tenant, &Filter::default()).await, 0);
     }
     assert_eq!(subject.all(A, &Filter::default()).await, [agent]);
-    // Nor is its name taken from others.
+    // Its name is not reserved for other tenants either.
     subject.register(B, "published").await;
 }
 
-pub(crate) async fn what_is_shared_is_read_only<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn shared_agents_are_read_only<S: Store>(subject: &Subject<S>) {
     let shared = subject.share("search").await;
     let registry = &subject.registry;
     assert_eq!(subject.get(A, shared.id).await.expect("it is shared"), shared);

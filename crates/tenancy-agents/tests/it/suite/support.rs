@@ -1,19 +1,17 @@
-//! What the tests have in common.
+//! Helpers of the suite.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tenancy::{TenantContext, TenantFutureExt, TenantId, tenant_id};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Approval, Capabilities,
     Filter, Query, Source, Store, Transition, UnixMillis, Visibility,
 };
 
-pub(crate) const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
-pub(crate) const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
-pub(crate) const P: TenantId = TenantId::PLATFORM;
+use crate::support::P;
 
-/// A clock that ticks when it is looked at, and ids that grow: the same from run to run.
+/// A clock that advances with each call, and increasing ids: the same in each run.
 #[derive(Clone, Default)]
 pub(crate) struct Ticks(Arc<AtomicU64>);
 
@@ -54,20 +52,20 @@ impl<S: Store> Subject<S> {
         registered.agent
     }
 
-    /// An agent that has come so far.
+    /// Registers an agent and brings it to a state.
     pub(crate) async fn register_as(&self, tenant: TenantId, agent: &str, status: AgentStatus) -> Agent {
         let agent = self.register(tenant, agent).await;
         self.bring(&agent, status).await
     }
 
-    /// One of the platform's that all tenants see.
+    /// Registers an agent of the platform and shares it with all tenants.
     pub(crate) async fn share(&self, agent: &str) -> Agent {
         let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
         let agent = self.register_with(P, agent, content).await;
         self.bring(&agent, AgentStatus::Active).await
     }
 
-    /// Takes a draft to a state.
+    /// Brings a draft to a state.
     pub(crate) async fn bring(&self, agent: &Agent, status: AgentStatus) -> Agent {
         use AgentStatus::{Active, Deleted, Deprecated, Draft, PendingApproval, Rejected, Suspended};
         let steps: &[Transition] = match status {
@@ -164,22 +162,10 @@ pub(crate) fn tagged(tags: &[&str]) -> AgentContent {
     AgentContent { capabilities, ..AgentContent::default() }
 }
 
-/// An answer in a form that can be compared: an error by all that it says.
+/// Returns an answer as text, so that answers can be compared.
 pub(crate) fn told<T: std::fmt::Debug>(answer: Result<T, AgentError>) -> String {
     match answer {
         Ok(value) => format!("{value:?}"),
         Err(error) => format!("{error:?}: {error}"),
     }
-}
-
-/// Files in a folder, which is there as long as it is kept.
-#[cfg(feature = "sqlite")]
-pub(crate) fn sqlite_store() -> (tenancy_agents::SqliteStore, tempfile::TempDir) {
-    use tenancy_agents::store::sqlite::SCHEMA;
-    use tenancy_sqlite::{Config, Migration, TenantFiles};
-
-    const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
-    let folder = tempfile::tempdir().expect("a folder");
-    let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS));
-    (tenancy_agents::SqliteStore::new(files.expect("files")), folder)
 }

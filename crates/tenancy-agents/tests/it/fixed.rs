@@ -1,13 +1,12 @@
-//! Fixed memory: who may have how much of it.
+//! The store in fixed memory: quotas and capacity.
 
-use tenancy::{TenantContext, TenantId, tenant_id};
+use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Filter, FixedStore,
     Query, SystemSource, UnixMillis, immediate,
 };
 
-const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
-const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+use crate::support::{A, B};
 
 type Registry<const N: usize> = AgentRegistry<FixedStore<N>, SystemSource>;
 
@@ -35,7 +34,7 @@ fn get<const N: usize>(registry: &Registry<N>, tenant: TenantId, id: AgentId) ->
 }
 
 #[test]
-fn a_tenant_at_its_quota_leaves_the_others_theirs() {
+fn a_tenant_at_its_quota_does_not_affect_others() {
     let registry = registry::<6>(3);
     for name in ["one", "two", "three"] {
         register(&registry, A, name).expect("room");
@@ -45,12 +44,12 @@ fn a_tenant_at_its_quota_leaves_the_others_theirs() {
     for name in ["one", "two", "three"] {
         register(&registry, B, name).expect("room of its own");
     }
-    // What is there already needs no room.
+    // An agent that exists already needs no room.
     register(&registry, A, "three").expect("it is there");
 }
 
 #[test]
-fn no_room_is_no_quota() {
+fn a_full_store_is_reported_as_full() {
     let registry = registry::<2>(2);
     register(&registry, A, "one").expect("room");
     register(&registry, B, "one").expect("room");
@@ -59,12 +58,12 @@ fn no_room_is_no_quota() {
 }
 
 #[test]
-fn the_tenants_oldest_tombstone_makes_room_and_no_other_does() {
+fn only_the_oldest_tombstone_of_the_tenant_makes_room() {
     let registry = registry::<4>(3);
     let foreign = register(&registry, B, "foreign").expect("room");
     deregister(&registry, &foreign);
     let [one, two, three] = ["one", "two", "three"].map(|name| register(&registry, A, name).expect("room"));
-    // They are deleted within one millisecond, perhaps: then the one with the lesser id is the older.
+    // Both can be deleted within the same millisecond: then the one with the lesser id counts as older.
     deregister(&registry, &one);
     deregister(&registry, &two);
     register(&registry, A, "four").expect("in the place of the first tombstone");
@@ -78,7 +77,7 @@ fn the_tenants_oldest_tombstone_makes_room_and_no_other_does() {
 }
 
 #[test]
-fn a_full_memory_takes_no_tombstone_of_another() {
+fn a_full_store_keeps_tombstones_of_other_tenants() {
     let registry = registry::<2>(2);
     let (a, b) = (register(&registry, A, "one").expect("room"), register(&registry, B, "one").expect("room"));
     deregister(&registry, &b);
@@ -90,7 +89,7 @@ fn a_full_memory_takes_no_tombstone_of_another() {
 }
 
 #[test]
-fn a_store_of_nothing_holds_nothing() {
+fn a_store_without_capacity_accepts_no_agent() {
     let registry = registry::<0>(0);
     assert!(matches!(register(&registry, A, "one"), Err(AgentError::Quota { limit: 0 })));
     let none =
@@ -99,25 +98,25 @@ fn a_store_of_nothing_holds_nothing() {
 }
 
 #[test]
-fn nothing_of_the_agents_is_shown() {
+fn debug_shows_no_agent() {
     let registry = registry::<2>(1);
     register(&registry, A, "secret-plan").expect("room");
     let shown = format!("{registry:?}");
     assert!(shown.contains("capacity: 2") && !shown.contains("secret") && !shown.contains("550e"), "{shown}");
 }
 
-/// What a device gives for one: 64 of them take 108 KiB.
+/// On a device, 64 agents take 108 KiB.
 #[test]
 fn an_agent_takes_less_than_two_kibibytes() {
     assert!(size_of::<Option<Agent>>() <= 2048, "{}", size_of::<Option<Agent>>());
 }
 
-/// On a device a future lies on the stack, which is small.
+/// On a device a future is on the stack, which is small.
 #[test]
-fn a_future_holds_what_it_was_given_and_one_agent_at_most() {
+fn a_future_holds_its_arguments_and_at_most_one_agent() {
     const AGENT: usize = size_of::<Agent>();
     const CONTENT: usize = size_of::<AgentContent>();
-    // Ids, a query, references, and how far it has come.
+    // Ids, a query, references, and the state of the future.
     const SMALL: usize = 256;
     let registry = registry::<2>(2);
     let id = AgentId::v7(UnixMillis(0), [0; 10]);

@@ -5,9 +5,10 @@ use tenancy_agents::{
     Agent, AgentContent, AgentId, AgentStatus, Capability, Filter, Query, Store, Tier, Transition, Visibility,
 };
 
-use super::support::{A, B, P, Subject, described, ids, names, tagged};
+use super::support::{Subject, described, ids, names, tagged};
+use crate::support::{A, B, P};
 
-/// Ten of A's, two that the platform shares between them, and what A must not see.
+/// Registers ten agents of A, two shared ones between them, and agents that A must not see.
 async fn mixed<S: Store>(subject: &Subject<S>) -> Vec<AgentId> {
     let mut visible = Vec::new();
     for number in 0..10 {
@@ -21,7 +22,7 @@ async fn mixed<S: Store>(subject: &Subject<S>) -> Vec<AgentId> {
     visible
 }
 
-pub(crate) async fn pages_follow_each_other_and_show_each_once<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn pages_contain_each_agent_once<S: Store>(subject: &Subject<S>) {
     let visible = mixed(subject).await;
     for limit in [1, 2, 3, 5, 11, 12, 13, 1000] {
         let (mut seen, mut query) = (Vec::new(), Query::first(Filter::default(), limit));
@@ -40,7 +41,7 @@ pub(crate) async fn pages_follow_each_other_and_show_each_once<S: Store>(subject
     assert_eq!(subject.all(P, &Filter::default()).await.len(), 4);
 }
 
-pub(crate) async fn filters_are_the_same_for_lists_and_counts<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn lists_and_counts_apply_the_same_filters<S: Store>(subject: &Subject<S>) {
     for (number, status) in AgentStatus::ALL.into_iter().enumerate() {
         for (tier, visibility) in [(Tier::Basic, Visibility::Private), (Tier::Premium, Visibility::Shared)] {
             for tenant in [A, P] {
@@ -74,7 +75,7 @@ pub(crate) async fn filters_are_the_same_for_lists_and_counts<S: Store>(subject:
     }
 }
 
-pub(crate) async fn finding_shows_what_is_in_use_and_has_the_tag<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_search_returns_active_agents_with_the_capability<S: Store>(subject: &Subject<S>) {
     let with = async |tenant, text: &str, tags: &[&str], status| {
         let agent = subject.register_with(tenant, text, tagged(tags)).await;
         subject.bring(&agent, status).await
@@ -98,16 +99,16 @@ pub(crate) async fn finding_shows_what_is_in_use_and_has_the_tag<S: Store>(subje
     assert_eq!(find("chat", None, 2).await, (vec!["one".into(), "two".into()], Some(two.id)));
     assert_eq!(find("chat", Some(two.id), 2).await, (vec!["shared".into()], None));
     assert_eq!(find("paint", None, 10).await, (vec![], None));
-    // A tag that was taken away is not found by any more.
+    // A removed capability is no longer found.
     subject.update(A, &two, tagged(&["z"])).await.expect("an update");
     assert_eq!(find("chat", None, 10).await.0, ["one", "shared"]);
     assert_eq!(find("z", None, 10).await.0, ["two"]);
 }
 
-pub(crate) async fn a_page_goes_on_while_agents_come_and_go<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn paging_continues_while_agents_are_added_and_deleted<S: Store>(subject: &Subject<S>) {
     let visible = mixed(subject).await;
     let (first, next) = subject.page(A, &Query::first(Filter::default(), 5)).await;
-    // The one that the next page begins behind, one that was shown, and one that is still to come.
+    // The last agent of the page, one that was shown before, and one that comes later.
     for gone in [first[4].id, first[1].id, visible[6]] {
         subject.step(A, gone, Transition::Delete).await.expect("one of its own");
     }
@@ -119,7 +120,7 @@ pub(crate) async fn a_page_goes_on_while_agents_come_and_go<S: Store>(subject: &
     assert_eq!((ids(&rest), end), (wanted, None));
 }
 
-pub(crate) async fn a_foreign_cursor_is_a_place_and_nothing_else<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_cursor_of_another_tenant_is_only_a_position<S: Store>(subject: &Subject<S>) {
     subject.register(A, "one").await;
     let foreign = subject.register(B, "foreign").await;
     subject.register(A, "two").await;

@@ -1,4 +1,4 @@
-//! Whose a name is.
+//! Who can use a name.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,8 @@ use tenancy_agents::{
     Transition, UnixMillis, Visibility,
 };
 
-use super::support::{A, B, P, Subject, approval, described, name, names};
+use super::support::{Subject, approval, described, name, names};
+use crate::support::{A, B, P};
 
 pub(crate) async fn registering_is_idempotent_by_name_and_content<S: Store>(subject: &Subject<S>) {
     let agent = subject.register_with(A, "one", described("first")).await;
@@ -20,7 +21,7 @@ pub(crate) async fn registering_is_idempotent_by_name_and_content<S: Store>(subj
     let other = subject.registry.register(name("one"), described("other")).in_tenant(A).await;
     assert!(matches!(other, Err(AgentError::NameTaken)), "{other:?}");
     assert_eq!(subject.all(A, &Filter::default()).await, std::slice::from_ref(&agent));
-    // The content that counts is the one that it has now.
+    // The current content counts.
     let updated = subject.update(A, &agent, described("other")).await.expect("an update");
     let now =
         subject.registry.register(name("one"), described("other")).in_tenant(A).await.expect("the same");
@@ -29,7 +30,7 @@ pub(crate) async fn registering_is_idempotent_by_name_and_content<S: Store>(subj
     assert!(matches!(before, Err(AgentError::NameTaken)), "{before:?}");
 }
 
-pub(crate) async fn a_name_is_free_again_after_its_agent<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_deleted_agent_frees_its_name<S: Store>(subject: &Subject<S>) {
     let first = subject.register_as(A, "one", AgentStatus::Deleted).await;
     let second = subject.register(A, "one").await;
     assert_ne!(first.id, second.id);
@@ -39,7 +40,7 @@ pub(crate) async fn a_name_is_free_again_after_its_agent<S: Store>(subject: &Sub
     assert!(matches!(subject.by_name(A, "one").await, Err(AgentError::NotFound)));
 }
 
-pub(crate) async fn two_tenants_may_use_one_name<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn two_tenants_can_use_the_same_name<S: Store>(subject: &Subject<S>) {
     let (a, b, p) = (
         subject.register(A, "one").await,
         subject.register(B, "one").await,
@@ -50,21 +51,23 @@ pub(crate) async fn two_tenants_may_use_one_name<S: Store>(subject: &Subject<S>)
     assert_eq!(subject.by_name(P, "one").await.expect("its own"), p);
 }
 
-pub(crate) async fn a_tenant_takes_no_name_that_the_platform_shares<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_tenant_cannot_take_a_shared_name<S: Store>(subject: &Subject<S>) {
     let shared = subject.share("search").await;
     for content in [AgentContent::default(), shared.content.clone()] {
         let taken = subject.registry.register(name("search"), content).in_tenant(A).await;
         assert!(matches!(taken, Err(AgentError::NameShared)), "{taken:?}");
     }
     assert_eq!(subject.by_name(A, "search").await.expect("it is shared"), shared);
-    // Of what is not shared nothing is told.
+    // Nothing is revealed of an agent that is not shared.
     subject.step(P, shared.id, Transition::Suspend).await.expect("a step");
     let own = subject.register(A, "search").await;
     assert_eq!(subject.by_name(A, "search").await.expect("its own"), own);
     assert!(matches!(subject.by_name(B, "search").await, Err(AgentError::NotFound)));
 }
 
-pub(crate) async fn the_platform_takes_no_name_of_a_tenant_and_hears_whose<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn the_platform_cannot_share_a_name_of_a_tenant_and_learns_which<S: Store>(
+    subject: &Subject<S>,
+) {
     let (a, b) = (subject.register(A, "search").await, subject.register(B, "search").await);
     let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
     let shared = subject.register_with(P, "search", content).await;
@@ -85,9 +88,9 @@ pub(crate) async fn the_platform_takes_no_name_of_a_tenant_and_hears_whose<S: St
     assert_eq!(subject.by_name(B, "search").await.expect("it is shared"), shared);
 }
 
-pub(crate) async fn sharing_anew_looks_at_names_anew<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn sharing_again_checks_names_again<S: Store>(subject: &Subject<S>) {
     let shared = subject.share("search").await;
-    // By each of the two ways that it comes to be shared again.
+    // An agent can become shared again in two ways.
     let private = AgentContent::default();
     let hidden = subject.update(P, &shared, private).await.expect("nobody is asked");
     let own = subject.register(A, "search").await;
@@ -113,7 +116,7 @@ fn another(agent: &tenancy_agents::Agent) -> tenancy_agents::AgentId {
     tenancy_agents::AgentId::v7(agent.created_at, [0x11; 10])
 }
 
-pub(crate) async fn of_many_who_register_at_once_one_is_new<S: Store + 'static>(subject: &Subject<S>) {
+pub(crate) async fn one_of_many_concurrent_registrations_is_new<S: Store + 'static>(subject: &Subject<S>) {
     for round in 0..4 {
         let tasks: Vec<_> = (0..8)
             .map(|number| {
@@ -139,7 +142,7 @@ fn tenant_of(number: usize) -> TenantId {
     if number.is_multiple_of(2) { A } else { B }
 }
 
-pub(crate) async fn what_the_tenant_has_itself_is_told_first<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn conflicts_within_the_tenant_are_reported_first<S: Store>(subject: &Subject<S>) {
     subject.register(A, "search").await;
     let draft = subject.register(P, "search").await;
     let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
@@ -148,8 +151,7 @@ pub(crate) async fn what_the_tenant_has_itself_is_told_first<S: Store>(subject: 
     assert!(matches!(put, Err(AgentError::NameTaken)), "{put:?}");
 }
 
-/// One that is the same in two tenants is two agents.
-pub(crate) async fn an_id_is_the_tenants_own<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn the_same_id_in_two_tenants_is_two_agents<S: Store>(subject: &Subject<S>) {
     let shared = subject.share("search").await;
     let own = Agent { tenant: A, name: name("own"), content: described("own"), ..shared.clone() };
     let inserted = subject.registry.store().insert(&own).in_tenant(A).await;
@@ -159,7 +161,7 @@ pub(crate) async fn an_id_is_the_tenants_own<S: Store>(subject: &Subject<S>) {
     assert_eq!(subject.get(P, shared.id).await.expect("its own"), shared);
 }
 
-/// The first ids that it gives are all the same.
+/// A source whose first ids are all the same.
 struct Stuck(AtomicU64);
 
 impl Source for Stuck {
@@ -173,7 +175,7 @@ impl Source for Stuck {
     }
 }
 
-pub(crate) async fn an_id_that_is_taken_is_no_name_that_is<S: Store>(subject: &Subject<S>) {
+pub(crate) async fn a_taken_id_is_replaced_by_another_one<S: Store>(subject: &Subject<S>) {
     let registry = AgentRegistry::new(subject.registry.store(), Stuck(AtomicU64::new(0)));
     for agent in ["one", "two", "three"] {
         let registered = registry.register(name(agent), described(agent)).in_tenant(A).await;
@@ -183,8 +185,8 @@ pub(crate) async fn an_id_that_is_taken_is_no_name_that_is<S: Store>(subject: &S
     assert_eq!(names(&all), ["one", "two", "three"]);
 }
 
-/// A replacement keeps the name that is there, whatever name it says.
-pub(crate) async fn what_is_shared_is_shared_by_the_name_that_it_has<S: Store>(subject: &Subject<S>) {
+/// A replacement does not change the stored name.
+pub(crate) async fn an_agent_is_shared_under_its_stored_name<S: Store>(subject: &Subject<S>) {
     subject.register(A, "search").await;
     let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
     let agent = subject.register_with(P, "search", content).await;

@@ -1,27 +1,24 @@
-//! What is SQLite's own: files, and names across them.
+//! The store in SQLite files, and names across files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenancy::{TenantFutureExt, TenantId, tenant_id};
-use tenancy_agents::store::sqlite::SCHEMA;
+use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
     SqliteStore, SystemSource, Visibility,
 };
-use tenancy_sqlite::{Config, Migration, TenantFiles};
+use tenancy_sqlite::TenantFiles;
 
-const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
-const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
-const P: TenantId = TenantId::PLATFORM;
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
+use crate::support::files::config;
+use crate::support::{A, B, P};
 
 type Registry = AgentRegistry<SqliteStore, SystemSource>;
 
 fn open(folder: &Path) -> Registry {
-    let files = TenantFiles::open(Config::new(folder).migrations(MIGRATIONS)).expect("a folder");
+    let files = TenantFiles::open(config(folder)).expect("a folder");
     AgentRegistry::new(SqliteStore::new(files), SystemSource)
 }
 
@@ -43,7 +40,7 @@ async fn names(registry: &Registry, tenant: TenantId) -> Result<Vec<String>, Age
 }
 
 #[tokio::test]
-async fn agents_are_there_after_a_restart_and_who_only_reads_makes_no_file() {
+async fn agents_survive_a_restart_and_reading_creates_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = open(folder.path());
     assert_eq!(names(&registry, B).await.expect("none"), [""; 0]);
@@ -54,11 +51,11 @@ async fn agents_are_there_after_a_restart_and_who_only_reads_makes_no_file() {
     assert!(file(folder.path(), A).exists() && !file(folder.path(), B).exists());
 }
 
-/// The layer behind the file's own mark: each row says whose it is.
+/// Each row names its tenant, in addition to the mark of the file.
 #[tokio::test]
-async fn a_row_of_another_tenant_is_not_shown() {
+async fn a_row_of_another_tenant_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let files = TenantFiles::open(config(folder.path())).expect("a folder");
     let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
     let agent = register(&registry, A, "secret-plan").await.expect("its own");
     let spoil = || files.write(|tx| tx.execute("UPDATE agents SET tenant = ?1", [B.as_bytes()]));
@@ -72,11 +69,10 @@ async fn a_row_of_another_tenant_is_not_shown() {
     }
 }
 
-/// In files as in fixed memory.
 #[tokio::test]
-async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
+async fn only_the_oldest_tombstone_of_the_tenant_makes_room() {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let files = TenantFiles::open(config(folder.path())).expect("a folder");
     let registry = AgentRegistry::new(SqliteStore::new(files).quota(2), SystemSource);
     let one = register(&registry, A, "one").await.expect("room");
     register(&registry, A, "two").await.expect("room");
@@ -91,7 +87,7 @@ async fn a_tenants_oldest_tombstone_makes_room_and_no_other_does() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_put_under_anothers_name_shows_nothing() {
+async fn a_file_renamed_to_another_tenant_shows_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = open(folder.path());
     let agent = register(&registry, A, "secret-plan").await.expect("its own");
@@ -110,7 +106,7 @@ async fn a_file_that_is_put_under_anothers_name_shows_nothing() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_its_tenants_trouble_alone() {
+async fn a_damaged_file_affects_only_its_tenant() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = open(folder.path());
     register(&registry, A, "one").await.expect("its own");
@@ -123,9 +119,9 @@ async fn a_damaged_file_is_its_tenants_trouble_alone() {
     assert_eq!(names(&registry, B).await.expect("its own"), ["two"]);
 }
 
-/// Many times over a tenant takes a name while the platform shares one of that name: never do both have it.
+/// In each round a tenant registers a name while the platform shares an agent of that name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_name_is_not_taken_while_it_is_shared() {
+async fn concurrent_sharing_and_registration_never_both_get_a_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = Arc::new(open(folder.path()));
     let (mut shared, mut taken) = (0, 0);
@@ -152,11 +148,10 @@ async fn a_name_is_not_taken_while_it_is_shared() {
     assert_eq!(shared + taken, 40);
 }
 
-/// One that is lowered is one from then on.
 #[tokio::test]
-async fn a_quota_is_not_passed_by_a_tombstone_for_each() {
+async fn tombstones_make_no_room_above_a_lowered_quota() {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = TenantFiles::open(Config::new(folder.path()).migrations(MIGRATIONS)).expect("a folder");
+    let files = TenantFiles::open(config(folder.path())).expect("a folder");
     let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
     for name in ["one", "two", "three", "four", "five"] {
         register(&registry, A, name).await.expect("there is no quota");
@@ -176,15 +171,13 @@ async fn a_quota_is_not_passed_by_a_tombstone_for_each() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_full_of_tombstones_has_room() {
+async fn tombstones_make_room_in_a_full_file() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config::new(folder.path())
-        .migrations(MIGRATIONS)
-        .max_bytes(std::num::NonZero::new(192 * 1024).expect("some"));
+    let config = config(folder.path()).max_bytes(std::num::NonZero::new(192 * 1024).expect("some"));
     let files = TenantFiles::open(config).expect("a folder");
     let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
     let mut kept = 0;
-    // More than the file holds, many times over.
+    // Many times more than the file can hold.
     for round in 0..2000 {
         let agent = register(&registry, A, "again").await.expect("tombstones make room");
         registry.deregister(agent.id).in_tenant(A).await.expect("its own");
@@ -204,16 +197,16 @@ async fn a_file_that_is_full_of_tombstones_has_room() {
     assert!(matches!(error, AgentError::Full), "{error}");
 }
 
-/// The platform is the only one that can do something about it.
+/// Only the platform can resolve the problem, so only the platform learns the tenant.
 #[tokio::test]
-async fn whose_file_keeps_the_platform_from_sharing_is_told() {
+async fn a_locked_file_is_named_to_the_platform() {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = open(folder.path());
     register(&registry, A, "one").await.expect("its own");
     drop(registry);
     let other = rusqlite::Connection::open(file(folder.path(), A)).expect("a file");
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").expect("a lock");
-    let config = Config::new(folder.path()).migrations(MIGRATIONS).busy_timeout(Duration::from_millis(20));
+    let config = config(folder.path()).busy_timeout(Duration::from_millis(20));
     let files = TenantFiles::open(config).expect("a folder");
     let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
     let name = AgentName::parse("all").expect("a name");

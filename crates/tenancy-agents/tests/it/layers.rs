@@ -1,17 +1,16 @@
-//! The registry's own look at what a store gives: here the store's is turned off.
+//! The registry checks what a store returns. The store here checks nothing.
 
 use std::sync::Mutex;
 
-use tenancy::{TenantContext, TenantFutureExt, TenantId, tenant_id};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
     Store, SystemSource, UnixMillis, Visibility,
 };
 
-const A: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
-const B: TenantId = tenant_id!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+use crate::support::{A, B};
 
-/// A store whose reads show all agents of all tenants, and whose writes ask nobody.
+/// A store whose reads return agents of all tenants, and whose writes check nothing.
 #[derive(Default)]
 struct Leaky(Mutex<Vec<Agent>>);
 
@@ -72,7 +71,7 @@ fn agent(tenant: TenantId, name: &str, status: AgentStatus) -> Agent {
 }
 
 #[tokio::test]
-async fn what_a_store_leaks_the_registry_holds_back() {
+async fn the_registry_hides_agents_that_a_store_leaks() {
     let foreign = agent(A, "foreign", AgentStatus::Active);
     let hidden = agent(TenantId::PLATFORM, "hidden", AgentStatus::Suspended);
     let shared = agent(TenantId::PLATFORM, "shared", AgentStatus::Active);
@@ -100,11 +99,11 @@ async fn what_a_store_leaks_the_registry_holds_back() {
         let next = registry.list(&Query::first(Filter::default(), 2), |agent| seen.push(agent)).await;
         assert_eq!((next.expect("a page"), &seen), (None, &vec![shared.clone()]));
         assert!(matches!(registry.deregister(shared.id).await, Err(AgentError::ReadOnly)));
-        // A name that a store shows of another tells nothing either.
+        // A leaked name does not reveal another tenant's agent either.
         let registered =
             registry.register(foreign.name.clone(), foreign.content.clone()).await.expect("its own");
         assert_eq!((registered.is_new, registered.agent.tenant), (true, B));
-        // Nor does an id.
+        // Neither does a leaked id.
         let returning = Agent { tenant: B, ..foreign.clone() };
         let approval = TenantContext::scope(TenantId::PLATFORM, || Approval::grant(B, foreign.id));
         let is_new = registry.restore(&returning, &approval.expect("the platform's")).await;

@@ -1,4 +1,4 @@
-//! Cards go to A2A and back, and JSON to agents and back.
+//! A2A cards and agents as JSON round-trip.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ fn text(most: usize) -> impl Strategy<Value = String> {
     .prop_map(|parts| parts.concat())
 }
 
-/// Members beyond those that the crate names.
+/// Members that the crate does not know.
 fn others() -> impl Strategy<Value = Map<String, Value>> {
     let value = prop_oneof![
         Just(Value::Null),
@@ -95,7 +95,7 @@ proptest! {
         let agent = agent("one", content);
         let out = A2aCard::of(&agent);
         prop_assert_eq!(&out, &card);
-        // As JSON on the way too, and as an agent's.
+        // The card also round-trips as JSON, and as the card of an agent.
         let json = serde_json::to_string(&out).expect("JSON");
         prop_assert_eq!(&serde_json::from_str::<A2aCard>(&json).expect("a card"), &card);
         let json = serde_json::to_string(&agent).expect("JSON");
@@ -148,7 +148,7 @@ fn what_only_the_card_says_stays_in_it() {
     let card = given.to_content().expect("within the limits").card;
     let alone = AgentContent { card, ..AgentContent::default() };
     assert_eq!(A2aCard::of(&agent("one", alone)), given);
-    // A2A wants a name.
+    // A2A requires a name.
     let nameless = A2aCard { name: String::new(), ..given.clone() };
     let content = nameless.to_content().expect("within the limits");
     assert_eq!(A2aCard::of(&agent("one", content)), A2aCard { name: "one".to_owned(), ..given });
