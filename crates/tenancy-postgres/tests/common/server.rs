@@ -57,7 +57,7 @@ impl Server {
 
     /// Waits until it does, or ends by itself.
     fn answers(&mut self) -> bool {
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let ready = run(as_postgres("psql")
                 .arg("-h")
@@ -102,7 +102,7 @@ impl Server {
         let pid_file = self.folder.join("data/postmaster.pid");
         let _ = fs::remove_file(pid_file);
         // The backends notice that their parent is gone, each in its time; a server that finds one of them ends.
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             self.child = Self::spawn(&self.folder);
             if self.answers() {

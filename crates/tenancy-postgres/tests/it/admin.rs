@@ -1,4 +1,4 @@
-//! The operator's side: what it does, and what is written down of it.
+//! The operator's client `AdminDb`, and its log.
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ fn record(id: tenancy::TenantId, slug: &str) -> TenantRecord {
     TenantRecord::new(id, TenantSlug::parse(slug).expect("a slug"), TenantStatus::Active)
 }
 
-/// Keeps the events.
+/// A subscriber that records events.
 #[derive(Clone, Default)]
 struct Events(Arc<Mutex<Vec<String>>>);
 
@@ -63,13 +63,13 @@ impl Subscriber for Events {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn each_action_is_an_event_and_a_row_with_its_reason_and_login() {
+async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
     let events = Events::default();
     let guard = tracing::subscriber::set_default(events.clone());
     let database = Database::alone(Contents::Nothing);
     let superuser = database.superuser().await;
-    // Another test of this process may have met the event first while this subscriber was being registered, and then it
-    // is off for all: by now that is over.
+    // Another thread of this process can reach the event for the first time while this subscriber is being registered,
+    // which disables the event for all subscribers. The subscriber is registered now.
     tracing::callsite::rebuild_interest_cache();
     let mut admin = admin(&database, "postgres").await;
     let versions: Vec<_> = migrations().iter().map(|migration| migration.version).collect();
@@ -79,7 +79,7 @@ async fn each_action_is_an_event_and_a_row_with_its_reason_and_login() {
     let secret = "a secret that no log ever has in it";
     let [first, second] = [1, 2].map(|id| SigningKey::new(id, secret.as_bytes()).expect("a key"));
     admin.add_key(&first).await.expect("added");
-    admin.rotate_key(1, &second, Duration::from_hours(1)).await.expect("rotated");
+    admin.rotate_key(1, &second, Duration::from_secs(3600)).await.expect("rotated");
     admin.retire_key(2, Some(SystemTime::now())).await.expect("retired");
     assert_eq!(admin.keys().await.expect("keys").len(), 2);
     superuser
@@ -123,7 +123,7 @@ async fn each_action_is_an_event_and_a_row_with_its_reason_and_login() {
     assert_eq!(admin.revert(3).await.expect("reverted"), [4]);
     drop(guard);
     let events = events.0.lock().expect("no panic");
-    // The first look, before there is a table, and the last, which takes it away.
+    // Two actions have no row: the first one, before the table exists, and the last one, which drops it.
     assert_eq!(events.len(), expected.len() + 2);
     for event in events.iter() {
         assert!(event.starts_with("INFO ") && event.contains(&format!("reason={REASON:?}")), "{event}");
@@ -136,7 +136,7 @@ async fn each_action_is_an_event_and_a_row_with_its_reason_and_login() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_fails_is_not_done_and_has_no_row() {
+async fn a_failed_action_changes_nothing_and_is_not_logged() {
     let schema = Orders::start().await;
     let mut admin = admin(&schema.database, "postgres").await;
     admin.create_tenant(&record(A, "acme")).await.expect("made");
@@ -159,7 +159,7 @@ async fn what_fails_is_not_done_and_has_no_row() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn who_may_not_write_the_log_does_nothing_but_audit() {
+async fn a_role_that_cannot_write_the_log_can_only_audit() {
     let schema = Orders::start().await;
     for user in ["service", "reader"] {
         let mut admin = admin(&schema.database, user).await;
@@ -181,7 +181,7 @@ async fn who_may_not_write_the_log_does_nothing_but_audit() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn it_reads_and_writes_across_tenants_and_has_a_name() {
+async fn reads_and_writes_across_tenants_under_an_application_name() {
     let schema = Orders::start().await;
     let mut admin = admin(&schema.database, "postgres").await;
     let name = admin.query("SELECT current_setting('application_name')", &[]).await.expect("a row");

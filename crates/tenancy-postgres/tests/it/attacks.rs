@@ -1,4 +1,4 @@
-//! What SQL may try that runs as the service, in a transaction of A's: B's rows stay B's.
+//! SQL that the service runs in a transaction of A must not reach the rows of B.
 
 use std::future::poll_fn;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,10 +13,10 @@ use crate::support::{A, B, LATER, SECRET};
 
 const DENIED: &str = "ERROR 42501";
 
-/// What A sees of `orders`, of what is there when a test begins.
+/// The rows of `orders` that A sees when a test begins.
 const OWN: &str = "1,11";
 
-/// The context that the transaction has.
+/// Returns the context of the transaction.
 async fn context(client: &Client) -> String {
     outcome(client, "SELECT current_setting('tenancy.context')").await
 }
@@ -27,7 +27,7 @@ fn set_context(context: &str) -> String {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn without_a_context_each_statement_is_an_error() {
+async fn rejects_every_statement_without_a_context() {
     let schema = Orders::start().await;
     let service = schema.service().await;
     for sql in [
@@ -48,7 +48,7 @@ async fn without_a_context_each_statement_is_an_error() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_signature_is_good_for_what_it_signs_alone() {
+async fn a_signature_is_valid_only_for_its_tenant_key_and_expiry() {
     let schema = Orders::start().await;
     schema
         .operate(
@@ -107,11 +107,11 @@ async fn a_context_ends_with_its_transaction() {
     assert_eq!(outcome(&service, &early).await, DENIED, "it was entered after the savepoint");
 }
 
-/// Transactions of one message of the simple protocol begin at the same time, so a context of the first is good in
-/// the second. It is the same tenant's, in the same message: nothing that `enter` would not give again.
+/// Transactions of one message of the simple protocol begin at the same time, so a context of the first is valid in the
+/// second. That is no leak: the tenant is the same, and `enter` would succeed again.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn within_one_message_a_context_comes_back_for_its_tenant_alone() {
+async fn a_context_can_be_restored_only_within_one_message() {
     let schema = Orders::start().await;
     let service = schema.service().await;
     let keep = "SELECT set_config('my.copy', current_setting('tenancy.context'), false);";
@@ -125,10 +125,10 @@ async fn within_one_message_a_context_comes_back_for_its_tenant_alone() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_context_is_no_other_backends_and_no_other_tenants() {
+async fn a_context_is_invalid_in_other_backends_and_for_other_tenants() {
     let schema = Orders::start().await;
     let (first, second) = (schema.service().await, schema.service().await);
-    // B's context, seen by who is A.
+    // A uses a context of B that it saw.
     enter(&second, B).await;
     let of_b = context(&second).await;
     enter(&first, A).await;
@@ -163,10 +163,10 @@ async fn a_context_is_no_other_backends_and_no_other_tenants() {
     }
 }
 
-/// Of transactions that begin in the same microsecond the backend's number alone tells them apart.
+/// Only the backend's process id distinguishes transactions that begin in the same microsecond.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_context_names_backend_and_time() {
+async fn a_context_is_bound_to_backend_and_transaction_time() {
     let schema = Orders::start().await;
     let service = schema.entered(A).await;
     let text = outcome(&service, "SELECT pg_backend_pid(), extract(epoch FROM now())").await;
@@ -192,7 +192,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
 }
 
-/// Else rows of two tenants would meet in one transaction's cursors and temporary tables.
+/// Otherwise rows of two tenants could meet in cursors and temporary tables of one transaction.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn a_transaction_has_one_tenant() {
@@ -204,7 +204,7 @@ async fn a_transaction_has_one_tenant() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn roles_and_settings_give_no_way_out() {
+async fn roles_and_settings_do_not_change_the_tenant() {
     let schema = Orders::start().await;
     let select = "SELECT id, amount FROM orders";
     for (sql, expected) in [
@@ -234,7 +234,7 @@ async fn roles_and_settings_give_no_way_out() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_is_written_is_the_tenants_own() {
+async fn writes_only_rows_of_the_current_tenant() {
     let schema = Orders::start().await;
     for sql in [
         format!("INSERT INTO orders VALUES (3, 33, '{B}')"),
@@ -268,7 +268,7 @@ async fn what_is_written_is_the_tenants_own() {
             (merge("1", &format!("WHEN MATCHED THEN UPDATE SET tenant_id = '{B}'")), DENIED),
             (merge("3", &format!("WHEN NOT MATCHED THEN INSERT VALUES (3, 33, '{B}')")), DENIED),
             (merge("2", "WHEN MATCHED THEN DELETE"), ""),
-            // It does not see B's row, and runs into its key.
+            // It does not see B's row, and violates its key.
             (merge("2", "WHEN NOT MATCHED THEN INSERT VALUES (2, 0)"), "ERROR 23505"),
         ] {
             assert_eq!(schema.attack(&sql).await, expected, "{sql}");
@@ -280,7 +280,7 @@ async fn what_is_written_is_the_tenants_own() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_copy_is_of_the_tenants_rows() {
+async fn copy_exports_only_rows_of_the_current_tenant() {
     let schema = Orders::start().await;
     let copy = async |client: &Client, what: &str| -> Result<String, tokio_postgres::Error> {
         let parts = client.copy_out(&format!("COPY {what} TO STDOUT")).await?;
@@ -298,7 +298,7 @@ async fn a_copy_is_of_the_tenants_rows() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn secrets_functions_and_tables_are_the_owners() {
+async fn rejects_access_to_secrets_and_to_definitions() {
     let schema = Orders::start().await;
     for sql in [
         "SELECT * FROM tenancy.keys",
@@ -335,10 +335,10 @@ async fn secrets_functions_and_tables_are_the_owners() {
     }
 }
 
-/// Operators and functions of the caller's `search_path` stand before the catalog's.
+/// The caller's `search_path` can place operators and functions before those of the catalog.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_search_path_replaces_nothing() {
+async fn a_hostile_search_path_changes_no_check() {
     let schema = Orders::start().await;
     schema.operate(include_str!("support/hostile_path.sql")).await;
     schema
@@ -346,7 +346,7 @@ async fn a_search_path_replaces_nothing() {
             "SELECT tenancy.add_key(2, convert_to(repeat('k', 32), 'UTF8')); SELECT tenancy.retire_key(2)",
         )
         .await;
-    // A connection each: what is planned before the path is set stays planned.
+    // Each statement gets a new connection, because plans from before the path was set are kept.
     let hostile = "SET search_path = evil, pg_temp, pg_catalog, public";
     let service = schema.service().await;
     service.batch_execute(hostile).await.expect("a path");
@@ -371,10 +371,10 @@ async fn a_search_path_replaces_nothing() {
     }
 }
 
-/// So do temporary tables, before everything.
+/// Temporary tables come before everything else in the search path.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_temporary_object_replaces_nothing() {
+async fn temporary_objects_change_no_check() {
     let schema = Orders::start().await;
     let service = schema.service().await;
     let sql = format!(
@@ -395,10 +395,10 @@ async fn a_temporary_object_replaces_nothing() {
     assert_eq!(outcome(&service, "SELECT id, amount FROM orders").await, OWN);
 }
 
-/// What the SQL asks of a row runs after the policy, unless it is known to tell nothing.
+/// An expression on a row runs after the policy, unless it is marked as leakproof.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_leaky_expression_sees_no_other_row() {
+async fn a_leaky_expression_sees_no_row_of_another_tenant() {
     let schema = Orders::start().await;
     schema.operate("ANALYZE orders").await;
     let leak = "CREATE FUNCTION pg_temp.leak(bigint, int) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ \
@@ -422,7 +422,7 @@ async fn a_leaky_expression_sees_no_other_row() {
     }
 }
 
-/// Plans have constants in them, and the client may ask for plans.
+/// Plans contain constants, and a client can print plans.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn printed_plans_show_no_secret() {
@@ -447,7 +447,7 @@ async fn printed_plans_show_no_secret() {
     assert_eq!(outcome(&client, &sql).await, DENIED);
     drop(client);
     let mut shown = String::new();
-    while let Ok(Some(notice)) = tokio::time::timeout(Duration::from_mins(1), receiver.recv()).await {
+    while let Ok(Some(notice)) = tokio::time::timeout(Duration::from_secs(60), receiver.recv()).await {
         shown.push_str(&notice);
     }
     assert!(shown.contains("set_config") || shown.contains(":funcid"), "plans are shown");
@@ -456,7 +456,7 @@ async fn printed_plans_show_no_secret() {
         SELECT encode(inner_pad, 'hex') FROM tenancy.keys UNION ALL \
         SELECT encode(outer_pad, 'hex') FROM tenancy.keys";
     for pad in outcome(&schema.operator, pads).await.split(';') {
-        // As a plan prints the bytes of a constant: signed.
+        // A plan prints the bytes of a constant as signed numbers.
         let printed: Vec<_> = bytes(pad)[..8].iter().map(|byte| byte.cast_signed().to_string()).collect();
         assert!(!shown.contains(&printed.join(" ")) && !shown.contains(&pad[..16]), "a pad is shown");
     }
@@ -464,7 +464,7 @@ async fn printed_plans_show_no_secret() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn views_and_functions_keep_the_tenant_unless_their_owner_bypasses() {
+async fn views_and_functions_leak_only_if_their_owner_bypasses_row_security() {
     let schema = Orders::start().await;
     schema
         .operate(
@@ -481,7 +481,7 @@ async fn views_and_functions_keep_the_tenant_unless_their_owner_bypasses() {
     for (sql, expected) in [
         ("SELECT * FROM by_plain", OWN),
         ("SELECT f_plain()", "1"),
-        // These leak. No policy can help it: the audit finds them.
+        // These leak. No policy can prevent it, so the audit reports them.
         ("SELECT * FROM by_super", "1,11;2,22"),
         ("SELECT f_super()", "1;2"),
     ] {
@@ -497,10 +497,10 @@ async fn views_and_functions_keep_the_tenant_unless_their_owner_bypasses() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_prepared_statement_is_in_the_tenant_that_runs_it() {
+async fn a_prepared_statement_runs_in_the_current_tenant() {
     let schema = Orders::start().await;
     let service = schema.entered(A).await;
-    // More than five runs: its plan becomes one for all parameters.
+    // After five runs the plan becomes a generic one.
     let mut runs = "PREPARE kept (int) AS SELECT id, amount FROM orders WHERE amount > $1;".to_owned();
     runs += &"EXECUTE kept (0);".repeat(7);
     assert_eq!(outcome(&service, &runs).await, [OWN; 7].join(";"));
@@ -512,7 +512,7 @@ async fn a_prepared_statement_is_in_the_tenant_that_runs_it() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_partition_is_not_reached_beside_its_table() {
+async fn a_partition_is_as_protected_as_its_table() {
     let schema = Orders::start().await;
     schema
         .operate(&format!(
@@ -528,31 +528,31 @@ async fn a_partition_is_not_reached_beside_its_table() {
     assert_eq!(schema.attack(&format!("INSERT INTO events_1 VALUES (3, '{B}')")).await, DENIED);
 }
 
-/// A mistaken policy widens nothing.
+/// A permissive policy that was added by mistake.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn another_permissive_policy_widens_nothing() {
+async fn an_additional_permissive_policy_grants_nothing() {
     let schema = Orders::start().await;
     schema.operate("CREATE POLICY mistake ON orders USING (true) WITH CHECK (true)").await;
     assert_eq!(schema.attack("SELECT id, amount FROM orders").await, OWN);
     assert_eq!(schema.attack(&format!("INSERT INTO orders VALUES (3, 33, '{B}')")).await, DENIED);
 }
 
-/// The owner is held too, as long as it is no superuser: a service that connects as it by mistake.
+/// A service can connect as the owner of the table by mistake. The owner is not a superuser.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_tables_owner_is_in_a_tenant_too() {
+async fn row_security_applies_to_the_table_owner() {
     let schema = Orders::start().await;
     schema.operate("ALTER TABLE orders OWNER TO service").await;
     assert_eq!(schema.attack("SELECT id, amount FROM orders").await, OWN);
     assert_eq!(schema.attack(&format!("INSERT INTO orders VALUES (3, 33, '{B}')")).await, DENIED);
 }
 
-/// Constraints are checked without policies: they tell that a key exists, and no more. Keys that begin with
-/// `tenant_id` tell nothing; the audit finds others.
+/// Constraints are checked without policies, so a violation reveals that a key exists, but no more. Keys that begin with
+/// `tenant_id` reveal nothing; the audit reports other keys.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn keys_without_the_tenant_tell_that_they_exist() {
+async fn keys_without_tenant_id_reveal_only_that_they_exist() {
     let schema = Orders::start().await;
     schema
         .operate(
@@ -576,7 +576,7 @@ async fn keys_without_the_tenant_tell_that_they_exist() {
     let service = schema.entered(A).await;
     let error = service.execute("INSERT INTO orders VALUES (2, 0)", &[]).await.expect_err("a duplicate");
     assert_eq!(error.as_db_error().and_then(|error| error.detail()), None, "no value is shown");
-    // A's row hangs on B's, and goes with it: a cascade over tenants.
+    // A's row refers to B's row and is deleted with it: a cascade across tenants.
     drop(service);
     let (a, b) = (schema.entered(A).await, schema.service().await);
     a.batch_execute("INSERT INTO lines VALUES (2); COMMIT").await.expect("a row");
@@ -585,7 +585,7 @@ async fn keys_without_the_tenant_tell_that_they_exist() {
     assert_eq!(outcome(&schema.operator, "SELECT count(*) FROM lines").await, "0");
 }
 
-/// Large objects have no tenant. The audit finds that a service may make them.
+/// The audit reports that a service can create large objects.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn large_objects_have_no_tenant() {

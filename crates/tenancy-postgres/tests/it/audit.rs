@@ -1,14 +1,14 @@
-//! Leaks that are planted, and found.
+//! The audit finds planted leaks.
 
 use tenancy_postgres::{Config, Error, Finding, FindingKind, Severity, TenantDb, audit, audit_role};
 
 use crate::support::key;
 use crate::support::orders::{Orders, code};
 
-/// What is planted, how it is taken away, and what is found of it beside what was found before.
+/// A kind of finding, SQL that plants a leak, SQL that removes it, and the new findings.
 type Plant = (FindingKind, &'static str, &'static str, &'static [&'static str]);
 
-/// As a test reads it.
+/// Returns the severity, the kind and the object of a finding.
 fn short(finding: &Finding) -> String {
     let severity = if finding.severity == Severity::Critical { "!" } else { "" };
     format!("{severity}{:?} {}", finding.kind, finding.object)
@@ -22,7 +22,7 @@ async fn found(schema: &Orders) -> Vec<String> {
     findings.iter().map(short).collect()
 }
 
-/// What a service is refused for.
+/// Returns the findings for which a connection of the service is rejected.
 async fn refused(schema: &Orders) -> Vec<String> {
     match TenantDb::connect(Config::new(schema.database.config("service"), key())).await {
         Ok(_) => Vec::new(),
@@ -48,7 +48,7 @@ async fn each_is_found(schema: &Orders, plants: &[Plant]) {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_was_enabled_has_no_critical_finding() {
+async fn an_enabled_table_has_no_critical_finding() {
     let mut schema = Orders::start().await;
     let expected = [
         "UniqueWithoutTenant public.orders_pkey ON public.orders",
@@ -74,7 +74,7 @@ async fn what_was_enabled_has_no_critical_finding() {
     schema.operate("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY").await;
     assert_eq!(short(&db.audit().await.expect("findings")[0]), "!RlsNotForced public.orders");
     schema.operate("ALTER TABLE orders FORCE ROW LEVEL SECURITY").await;
-    // A hostile path changes nothing.
+    // A hostile search path changes nothing.
     let mut service = schema.service().await;
     service
         .batch_execute("CREATE TEMP TABLE pg_class (oid oid); SET search_path = pg_temp, tenancy")
@@ -85,7 +85,7 @@ async fn what_was_enabled_has_no_critical_finding() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn leaks_of_roles_are_found() {
+async fn finds_leaks_of_roles() {
     let schema = Orders::alone().await;
     schema.operate("CREATE ROLE mid; CREATE ROLE strong; GRANT strong TO mid; GRANT mid TO service").await;
     each_is_found(
@@ -134,7 +134,7 @@ async fn leaks_of_roles_are_found() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn leaks_of_the_schema_are_found() {
+async fn finds_leaks_of_the_schema() {
     let schema = Orders::alone().await;
     each_is_found(
         &schema,
@@ -196,7 +196,7 @@ async fn leaks_of_the_schema_are_found() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn leaks_of_tables_are_found() {
+async fn finds_leaks_of_tables() {
     let schema = Orders::start().await;
     let enable = "DROP POLICY IF EXISTS open ON orders; SELECT tenancy.enable_table('orders')";
     let altered: &[&str] = &["!PolicyAltered public.orders"];
@@ -274,7 +274,7 @@ async fn leaks_of_tables_are_found() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn leaks_of_grants_keys_and_partitions_are_found() {
+async fn finds_leaks_of_grants_keys_and_partitions() {
     let schema = Orders::start().await;
     let enable = "SELECT tenancy.enable_table('orders')";
     each_is_found(
@@ -340,7 +340,7 @@ async fn leaks_of_grants_keys_and_partitions_are_found() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn leaks_of_views_and_functions_are_found() {
+async fn finds_leaks_of_views_and_functions() {
     let schema = Orders::start().await;
     schema.operate("GRANT SELECT ON orders TO view_owner").await;
     each_is_found(
@@ -352,7 +352,7 @@ async fn leaks_of_views_and_functions_are_found() {
                 "DROP VIEW v",
                 &["!View public.v"],
             ),
-            // By another view, whose owner bypasses nothing.
+            // The leak is reached through another view, whose owner does not bypass row-level security.
             (
                 FindingKind::View,
                 "CREATE VIEW inner_view AS SELECT id FROM orders; GRANT SELECT ON inner_view TO view_owner; \
@@ -361,7 +361,7 @@ async fn leaks_of_views_and_functions_are_found() {
                 "DROP VIEW outer_view, inner_view",
                 &["!View public.inner_view"],
             ),
-            // By an expression: what it reads is found by what it depends on.
+            // The table is read by an expression, and found by the dependencies of the view.
             (
                 FindingKind::View,
                 "CREATE VIEW v AS SELECT (SELECT count(*) FROM orders) AS n; GRANT UPDATE ON v TO service",
@@ -395,7 +395,7 @@ async fn leaks_of_views_and_functions_are_found() {
                 "DROP VIEW v CASCADE",
                 &["!MaterializedView public.m"],
             ),
-            // What is granted to a view's owner alone is reached by the view.
+            // The view reaches a table that is granted only to the view's owner.
             (
                 FindingKind::RlsDisabled,
                 "CREATE TABLE open (tenant_id uuid NOT NULL DEFAULT tenancy.tenant_id()); \
@@ -418,7 +418,7 @@ async fn leaks_of_views_and_functions_are_found() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn views_and_functions_that_leak_nothing_are_left_alone() {
+async fn reports_no_view_or_function_that_does_not_leak() {
     let schema = Orders::start().await;
     schema.operate("GRANT SELECT ON orders TO view_owner").await;
     let before = found(&schema).await;
@@ -450,10 +450,10 @@ async fn views_and_functions_that_leak_nothing_are_left_alone() {
     }
 }
 
-/// What a finding tells is what it takes.
+/// Runs the remedy of each critical finding.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_remedy_mends() {
+async fn each_remedy_removes_its_finding() {
     let mut schema = Orders::start().await;
     schema
         .operate(

@@ -1,4 +1,4 @@
-//! Contexts that are not signed, and Supabase's claims.
+//! Unsigned contexts, and Supabase's claims.
 
 use serde_json::json;
 use tenancy::TenantFutureExt;
@@ -38,7 +38,7 @@ async fn kinds(database: &Database, user: &str, binding: impl Into<ContextBindin
     }
 }
 
-/// No schema, no function: a table, its policy, and a user.
+/// Creates a table with its policy, without the schema `tenancy`, and grants it to a role.
 async fn plain(database: &Database) -> Client {
     let superuser = database.superuser().await;
     let table = "CREATE TABLE \"No\"\"tes'\" (id bigserial PRIMARY KEY, title text)";
@@ -69,7 +69,7 @@ async fn a_plain_context_keeps_tenants_apart() -> Result<(), Error> {
     let foreign = format!("INSERT INTO notes (title, tenant_id) VALUES ('x', '{B}')");
     let refused = db.execute(&foreign, &[]).in_tenant(A).await.unwrap_err();
     assert_eq!(refused.layer(), Some(Layer::Database), "{refused:?}");
-    // Outside a transaction of a tenant it is an error, in a session that had one and in one that had none.
+    // Outside of a tenant's transaction it is an error, whether the session had a tenant before or not.
     let service = database.client("outsider").await;
     assert!(service.query(READ, &[]).await.is_err());
     service.batch_execute("BEGIN; SET LOCAL app.tenant_id = ''; COMMIT").await.expect("set");
@@ -79,7 +79,7 @@ async fn a_plain_context_keeps_tenants_apart() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn sql_that_leaves_a_plain_context_is_found() -> Result<(), Error> {
+async fn detects_sql_that_leaves_a_plain_context() -> Result<(), Error> {
     let database = Database::shared(Contents::Nothing);
     plain(&database).await;
     let db = connect(&database, "outsider", ContextBinding::Plain).await?;
@@ -91,7 +91,7 @@ async fn sql_that_leaves_a_plain_context_is_found() -> Result<(), Error> {
         let alone = db.execute(sql, &[]).in_tenant(A).await;
         assert!(matches!(alone, Err(Error::TxEscaped)), "{sql}: {alone:?}");
     }
-    // What a transaction leaves in the session goes, too.
+    // The session is scrubbed too.
     db.execute("PREPARE p AS SELECT 1", &[]).in_tenant(A).await?;
     let left = async |tx: &TenantTx<'_>| {
         tx.query_unverified("SELECT FROM pg_prepared_statements WHERE from_sql", &[]).await
@@ -120,7 +120,7 @@ async fn a_plain_context_has_its_own_audit() {
     }
 }
 
-/// As Supabase has it: its roles, and `auth.jwt()`.
+/// The roles of Supabase, and `auth.jwt()`.
 const SUPABASE: &str = "
 CREATE ROLE authenticated NOLOGIN;
 CREATE ROLE service_role NOLOGIN BYPASSRLS;
@@ -132,7 +132,7 @@ CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$SELECT (auth.jw
 GRANT USAGE ON SCHEMA auth TO authenticated;
 ";
 
-/// A table of a project's own, which nobody enabled.
+/// A table with policies of the project, for which `enable_table` was not called.
 const CLAIMED: &str = "
 CREATE TABLE notes (id bigserial PRIMARY KEY, title text, tenant_id uuid NOT NULL, author uuid DEFAULT auth.uid());
 ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
@@ -146,7 +146,7 @@ CREATE ROLE app LOGIN NOINHERIT IN ROLE authenticated;
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn claims_alone_serve_policies_that_are_there() -> Result<(), Error> {
+async fn claims_satisfy_existing_policies() -> Result<(), Error> {
     let database = Database::alone(Contents::Nothing);
     let superuser = database.superuser().await;
     superuser.batch_execute(SUPABASE).await?;
@@ -177,10 +177,10 @@ async fn claims_alone_serve_policies_that_are_there() -> Result<(), Error> {
     Ok(())
 }
 
-/// The restrictive policy on the signed context holds what the project's own let through.
+/// The restrictive policy on the signed context blocks what the project's own policy admits.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_signature_holds_where_claims_are_forged() -> Result<(), Error> {
+async fn a_signature_protects_against_forged_claims() -> Result<(), Error> {
     let database = Database::alone(Contents::Notes);
     let superuser = database.superuser().await;
     superuser.batch_execute(SUPABASE).await?;
@@ -201,7 +201,7 @@ async fn a_signature_holds_where_claims_are_forged() -> Result<(), Error> {
         tx.query_unverified(READ, &[]).await
     };
     assert_eq!(titles(&db.tx_in(A, look).await?), [""; 0], "neither A's nor B's");
-    // Without the role nobody's policy lets rows in.
+    // Without the role no policy admits rows.
     let reset = async |tx: &TenantTx<'_>| {
         tx.execute("RESET ROLE", &[]).await?;
         tx.query_unverified("SELECT current_user::text", &[]).await

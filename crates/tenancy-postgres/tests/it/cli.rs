@@ -1,4 +1,4 @@
-//! The command `tenancy-pg`, as an operator runs it.
+//! The command `tenancy-pg`.
 
 mod command;
 
@@ -44,7 +44,7 @@ async fn count(db: &TenantDb, tenant: TenantId) -> (i64, i64) {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn an_empty_database_becomes_that_of_two_tenants() {
+async fn sets_up_an_empty_database_for_two_tenants() {
     let database = Database::alone(Contents::Nothing);
     let operator = database.superuser().await;
     let command = Command::of(&database);
@@ -112,7 +112,7 @@ async fn an_empty_database_becomes_that_of_two_tenants() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn tenants_are_made_listed_and_change_their_state() {
+async fn creates_lists_and_changes_tenants() {
     let (_database, operator, command) = start().await;
     let id = "550e8400-e29b-41d4-a716-446655440000";
     let made = command.run(&["tenant", "create", "acme", "--id", id, "--json"]).json();
@@ -155,7 +155,7 @@ async fn tenants_are_made_listed_and_change_their_state() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_key_is_rotated_with_a_grace() {
+async fn rotates_a_key_with_a_grace_period() {
     let (database, operator, command) = start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = path(&folder, "new.key");
@@ -197,7 +197,7 @@ async fn a_key_is_rotated_with_a_grace() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_is_wrong_has_its_exit_code_and_shows_no_secret() {
+async fn errors_have_an_exit_code_and_show_no_secret() {
     let (_database, _operator, command) = start().await;
     for (url, code) in [
         ("postgres://u:hunter2@127.0.0.1:1/d", 3),
@@ -256,7 +256,7 @@ async fn what_is_wrong_has_its_exit_code_and_shows_no_secret() {
 }
 
 #[test]
-fn a_generated_key_is_its_owners_alone_and_each_help_has_an_example() {
+fn generates_a_private_key_file_and_each_help_has_an_example() {
     let command = Command::without_database();
     let folder = tempfile::tempdir().expect("a folder");
     let file = path(&folder, "a.key");
@@ -303,14 +303,14 @@ fn a_generated_key_is_its_owners_alone_and_each_help_has_an_example() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn an_enable_that_was_killed_is_run_again() {
+async fn enable_can_be_repeated_after_it_was_killed() {
     let (_database, operator, command) = start().await;
-    // Three batches of blocks.
+    // The table fills three batches of blocks.
     let sql = "CREATE TABLE notes (id bigint, title text); \
         INSERT INTO notes SELECT n, repeat('x', 100) FROM generate_series(1, 150000) n";
     operator.batch_execute(sql).await.expect("a table");
     let sum = outcome(&operator, "SELECT sum(id) FROM notes").await;
-    // Adding the column is not kept waiting; the last batch waits for this row.
+    // The column can be added; the last batch waits for this row.
     operator.batch_execute("SELECT tenancy.add_tenant_column('notes')").await.expect("a column");
     operator.batch_execute("BEGIN; SELECT FROM notes WHERE id = 150000 FOR UPDATE").await.expect("a lock");
     let tenant = "550e8400-e29b-41d4-a716-446655440000";
@@ -336,7 +336,7 @@ async fn an_enable_that_was_killed_is_run_again() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_name_is_a_name_and_no_sql() {
+async fn quotes_names_in_sql() {
     let (_database, operator, command) = start().await;
     let odd = r#"public."no""te's'); DROP TABLE kept; --""#;
     let sql =
@@ -348,7 +348,7 @@ async fn a_name_is_a_name_and_no_sql() {
     assert_eq!(outcome(&operator, &format!("SELECT * FROM {odd}")).await, format!("1,{tenant}"));
     for name in ["kept'); DROP TABLE kept; --", "kept; DROP TABLE kept", "\"", "", "kept\0"] {
         for verb in ["enable", "share"] {
-            // An argument can't have a NUL: the system refuses it.
+            // The operating system rejects an argument with a NUL.
             if let Some(done) = command.try_run(&[verb, name]) {
                 assert_eq!(done.code, Some(3), "{verb} {name:?}: {}", done.err);
             }

@@ -1,4 +1,4 @@
-//! Two tenants on one database: by transactions, and by single statements.
+//! Two tenants in one database, with transactions and with single statements.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ async fn nothing_runs_without_a_tenant() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_transaction_is_committed_or_rolled_back_by_its_result() -> Result<(), Error> {
+async fn commits_or_rolls_back_by_the_result_of_the_closure() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -85,7 +85,7 @@ async fn a_transaction_is_committed_or_rolled_back_by_its_result() -> Result<(),
         .await;
     assert!(matches!(failed, Err(Error::Config("of the body"))));
     assert_eq!(notes(&db, A).await, ["kept", "kept"]);
-    // It can be spawned: its future is `Send`.
+    // The future is `Send`, so it can be spawned.
     let (of_task, pool) = (db.clone(), connections(&superuser).await);
     let task = tokio::spawn(async move {
         of_task
@@ -114,7 +114,7 @@ async fn connections(superuser: &tokio_postgres::Client) -> Vec<i32> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_user_that_could_pass_by_is_refused() {
+async fn rejects_roles_that_can_bypass_isolation() {
     let database = Database::alone(Contents::Notes);
     let superuser = database.superuser().await;
     let sql = "CREATE ROLE super SUPERUSER; CREATE ROLE bypass BYPASSRLS; CREATE ROLE owner;
@@ -142,10 +142,10 @@ async fn a_user_that_could_pass_by_is_refused() {
     }
 }
 
-/// Each leaves its transaction, or the tenant; what follows does not run.
+/// Each statement leaves its transaction or its tenant. The statements after it do not run.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn sql_that_leaves_its_transaction_ends_it() -> Result<(), Error> {
+async fn sql_that_leaves_its_transaction_closes_it() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -169,7 +169,7 @@ async fn sql_that_leaves_its_transaction_ends_it() -> Result<(), Error> {
             }
             let left = tx.execute(sql, &[]).await;
             if sql == "DISCARD ALL" {
-                // Postgres itself refuses it in a transaction.
+                // Postgres itself rejects it in a transaction.
                 assert_eq!(code(&left.unwrap_err()), Some(&SqlState::ACTIVE_SQL_TRANSACTION));
                 continue;
             }
@@ -189,7 +189,7 @@ async fn sql_that_leaves_its_transaction_ends_it() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_failed_statement_leaves_the_transaction_its_tenants() -> Result<(), Error> {
+async fn a_failed_statement_keeps_the_transaction_in_its_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let tx = db.begin_in(A).await?;
@@ -218,7 +218,7 @@ async fn a_failed_statement_leaves_the_transaction_its_tenants() -> Result<(), E
     Ok(())
 }
 
-/// `COPY` waits for data that never come, and swallows what was sent behind it.
+/// `COPY` waits for data that never arrive, and consumes the messages after it.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn copy_closes_its_transaction() -> Result<(), Error> {
@@ -252,7 +252,7 @@ async fn a_statement_that_is_dropped_closes_its_transaction() -> Result<(), Erro
     assert!(matches!(tx.execute("SELECT 1", &[]).await, Err(Error::TxClosed)));
     assert!(matches!(tx.commit().await, Err(Error::TxClosed)));
     assert_eq!(notes(&db, A).await, [""; 0]);
-    // It is cancelled, too: the server would sleep for ten minutes.
+    // The statement is also cancelled: otherwise the server would sleep for ten minutes.
     let sql = "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%'
         AND pid <> pg_backend_pid() AND datname = current_database()";
     eventually("the statement is cancelled", LIMIT, async || {
@@ -262,10 +262,10 @@ async fn a_statement_that_is_dropped_closes_its_transaction() -> Result<(), Erro
     Ok(())
 }
 
-/// Layer 4 alone: the view's owner passes by row-level security.
+/// Only the result check helps here: the view's owner bypasses row-level security.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_foreign_row_drops_the_result_and_the_transaction() -> Result<(), Error> {
+async fn a_row_of_another_tenant_discards_result_and_transaction() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -299,7 +299,7 @@ async fn a_foreign_row_drops_the_result_and_the_transaction() -> Result<(), Erro
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_row_tells_whose_it_is_by_its_tables_own_column() -> Result<(), Error> {
+async fn verifies_rows_by_the_tenant_column_of_their_table() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -321,7 +321,7 @@ async fn a_row_tells_whose_it_is_by_its_tables_own_column() -> Result<(), Error>
         format!("SELECT title, {own} FROM leak"),
         format!("SELECT {own}"),
         "SELECT tenant_id || '' AS tenant_id, title FROM leak".to_owned(),
-        // A tenant column of one table says nothing of another's.
+        // The tenant column of one table proves nothing about the rows of another.
         "SELECT n.tenant_id, l.title FROM notes n, leak l".to_owned(),
         "SELECT l.id AS tenant_id, l.title FROM leak l".to_owned(),
         "SELECT author, title FROM papers WHERE author = tenancy.tenant_id()".to_owned(),
@@ -344,7 +344,7 @@ async fn a_row_tells_whose_it_is_by_its_tables_own_column() -> Result<(), Error>
         assert_eq!(tx.query(sql, &[]).await?.len(), count, "{sql}");
     }
     tx.commit().await?;
-    // A column that is made anew has another number.
+    // A column that is created again has another number.
     assert_eq!(notes(&db, A).await, ["a"]);
     superuser
         .batch_execute(
@@ -387,7 +387,7 @@ async fn a_wrong_key_enters_nothing() -> Result<(), Error> {
 /// The detail of a conflict names the other row's key.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<(), Error> {
+async fn errors_and_debug_show_no_foreign_data_and_no_secret() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -411,10 +411,10 @@ async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<()
     Ok(())
 }
 
-/// The types of parameters are kept by text; a table that changes is asked for anew.
+/// The types of parameters are cached by the text of the statement.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_statement_is_learned_anew_when_its_table_changes() -> Result<(), Error> {
+async fn relearns_parameter_types_when_the_table_changes() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -430,10 +430,10 @@ async fn a_statement_is_learned_anew_when_its_table_changes() -> Result<(), Erro
     Ok(())
 }
 
-/// `tokio-postgres` prepares statements to look up types, once a connection.
+/// `tokio-postgres` prepares the statements that look up types once per connection.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn types_are_found_after_a_tenant_took_the_statements_for_it_away() -> Result<(), Error> {
+async fn finds_types_after_a_tenant_deallocated_the_lookup_statements() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -454,10 +454,10 @@ async fn types_are_found_after_a_tenant_took_the_statements_for_it_away() -> Res
     Ok(())
 }
 
-/// Someone else's signature, caught within its lifetime: the database has one tenant a transaction.
+/// The SQL contains a valid signature of another tenant. A transaction has only one tenant.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn sql_that_enters_another_tenant_is_refused() -> Result<(), Error> {
+async fn rejects_sql_that_enters_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     insert(&db, B, "b").await;
@@ -497,7 +497,7 @@ async fn a_parameter_of_a_wrong_type_commits_nothing() -> Result<(), Error> {
 /// The constraint's trigger needs the tenant: it runs before the context ends.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn deferred_work_is_done_in_its_tenant() -> Result<(), Error> {
+async fn deferred_triggers_run_in_their_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -520,7 +520,7 @@ async fn deferred_work_is_done_in_its_tenant() -> Result<(), Error> {
         assert_eq!(code(&error.unwrap_err()), Some(&SqlState::UNIQUE_VIOLATION));
     }
     assert_eq!(notes(&db, A).await.len(), 2);
-    // Such work may leave the tenant, too.
+    // A deferred trigger can also leave the tenant.
     let sql = "CREATE OR REPLACE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN PERFORM set_config('tenancy.context', '', true); RETURN NULL; END$$";
     superuser.batch_execute(sql).await?;
@@ -533,11 +533,11 @@ async fn deferred_work_is_done_in_its_tenant() -> Result<(), Error> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_statement_in_a_tenant_is_one_round_trip() -> Result<(), Error> {
+async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
     let database = Database::with_notes();
     let proxy = Proxy::start(&database);
     let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;
-    // Its table is met.
+    // The first statements look up the table.
     insert(&db, A, "a").await;
     notes(&db, A).await;
     proxy.take_trips();
@@ -564,7 +564,7 @@ async fn a_statement_in_a_tenant_is_one_round_trip() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_commit_without_an_answer_is_unknown() -> Result<(), Error> {
+async fn a_commit_without_an_answer_is_reported_as_unknown() -> Result<(), Error> {
     let database = Database::with_notes();
     let proxy = Proxy::start(&database);
     let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;

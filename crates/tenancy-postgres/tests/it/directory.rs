@@ -1,4 +1,4 @@
-//! The tenants' table, and the directory that keeps what it says.
+//! The table of tenants, and the directory that caches it.
 
 use std::convert::Infallible;
 use std::process::Command;
@@ -24,14 +24,14 @@ const C: TenantId = tenant_id!("cccccccc-cccc-4ccc-8ccc-cccccccccccc");
 const ACTIVE: Option<TenantStatus> = Some(TenantStatus::Active);
 const SUSPENDED: Option<TenantStatus> = Some(TenantStatus::Suspended);
 
-/// No age ends a state within a test.
-const HOUR: Duration = Duration::from_hours(1);
+/// A maximum age that no entry reaches within a test.
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn record(id: TenantId, slug: &str) -> TenantRecord {
     TenantRecord::new(id, TenantSlug::parse(slug).expect("a slug"), TenantStatus::Active)
 }
 
-/// A and B are active, and `listener` is who listens.
+/// Creates the active tenants A and B. The directory listens as the role `listener`.
 async fn start() -> Orders {
     with_tenants(Orders::start().await).await
 }
@@ -61,7 +61,7 @@ async fn directory(schema: &Orders, max_age: Duration) -> PgDirectory {
     directory
 }
 
-/// Asks until it is kept.
+/// Looks a tenant up until its status is cached.
 async fn learn(directory: &PgDirectory, tenant: TenantId, status: Option<TenantStatus>) {
     until("it is kept", async || {
         assert_eq!(directory.status(tenant).await.expect("a state"), status);
@@ -74,7 +74,7 @@ async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
     eventually(what, LIMIT, condition).await;
 }
 
-/// The backends of who listens.
+/// Returns the process ids of the listener's backends.
 async fn backends(operator: &Client) -> Vec<i32> {
     let sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'listener' AND datname = current_database()";
     operator.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect()
@@ -99,7 +99,7 @@ async fn a_tenant_sees_its_own_record_and_writes_none() {
     assert_eq!(copied.try_collect::<Vec<_>>().await.expect("rows"), ["a\n"]);
     for sql in [
         &format!("INSERT INTO tenancy.tenants (id, slug) VALUES ('{id}', 'new')"),
-        // Not that there is one: a unique violation would tell.
+        // A unique violation would reveal that the slug exists.
         "INSERT INTO tenancy.tenants (id, slug) SELECT gen_random_uuid(), 'b'",
         &format!("INSERT INTO tenancy.tenants (id, slug) VALUES ('{B}', 'x') ON CONFLICT DO NOTHING"),
         &format!(
@@ -135,10 +135,10 @@ async fn a_tenant_sees_its_own_record_and_writes_none() {
     }
 }
 
-/// The table takes what `TenantSlug` and `TenantId` take, and nothing else.
+/// The table accepts exactly the values that `TenantSlug` and `TenantId` accept.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_table_takes_the_slugs_and_ids_that_the_types_take() {
+async fn the_table_accepts_the_same_slugs_and_ids_as_the_types() {
     let schema = start().await;
     let (longest, too_long) = ("x".repeat(63), "x".repeat(64));
     let ids = [
@@ -174,7 +174,7 @@ async fn the_table_takes_the_slugs_and_ids_that_the_types_take() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn an_operator_keeps_the_table() -> Result<(), DirectoryError> {
+async fn an_operator_maintains_the_table() -> Result<(), DirectoryError> {
     let schema = start().await;
     let operator = &schema.database.client("keeper").await;
     assert_eq!(tenant(operator, TenantId::PLATFORM).await?, None, "nobody made it");
@@ -209,7 +209,7 @@ async fn an_operator_keeps_the_table() -> Result<(), DirectoryError> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn pages_have_each_tenant_once() -> Result<(), DirectoryError> {
+async fn pages_contain_each_tenant_once() -> Result<(), DirectoryError> {
     let schema = start().await;
     schema
         .operate(
@@ -235,7 +235,7 @@ async fn pages_have_each_tenant_once() -> Result<(), DirectoryError> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_service_keeps_the_table_and_reads_what_it_wrote() -> Result<(), DirectoryError> {
+async fn a_service_maintains_the_table_and_reads_its_own_writes() -> Result<(), DirectoryError> {
     let schema = start().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, C, None).await;
@@ -262,7 +262,7 @@ async fn a_service_keeps_the_table_and_reads_what_it_wrote() -> Result<(), Direc
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_suspension_by_another_program_is_heard_of() {
+async fn learns_of_a_suspension_by_another_program() {
     let schema = start().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, A, ACTIVE).await;
@@ -300,13 +300,13 @@ async fn a_forged_notification_changes_no_answer() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_happens_while_it_does_not_listen_is_not_missed() {
+async fn misses_no_change_while_it_cannot_listen() {
     let schema = start_alone().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, A, ACTIVE).await;
     learn(&directory, B, ACTIVE).await;
     schema.operate("ALTER ROLE listener NOLOGIN").await;
-    // Until it is gone.
+    // Waits until the backend has ended.
     let end = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE usename = 'listener'";
     assert_eq!(outcome(&schema.operator, end).await, "t");
     set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
@@ -325,7 +325,7 @@ async fn what_happens_while_it_does_not_listen_is_not_missed() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_server_that_crashed_is_listened_to_again() {
+async fn listens_again_after_a_crash_of_the_server() {
     let mut schema = start_alone().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, A, ACTIVE).await;
@@ -349,10 +349,10 @@ async fn a_server_that_crashed_is_listened_to_again() {
     until("it hears again", async || directory.status(A).await.expect("a state") == ACTIVE).await;
 }
 
-/// As behind a pooler that takes `LISTEN` and brings nothing.
+/// Some poolers accept `LISTEN` and deliver nothing.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_listener_that_hears_nothing_is_believed_for_its_time() {
+async fn entries_expire_even_without_notifications() {
     let schema = start().await;
     let directory = directory(&schema, Duration::from_secs(2)).await;
     learn(&directory, A, ACTIVE).await;
@@ -364,7 +364,7 @@ async fn a_listener_that_hears_nothing_is_believed_for_its_time() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_server_that_is_silent_is_not_listened_to() {
+async fn replaces_a_listener_whose_server_does_not_answer() {
     let schema = start_alone().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, A, ACTIVE).await;
@@ -401,7 +401,7 @@ async fn the_connection_ends_with_the_last_clone() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_question_is_one_round_trip() {
+async fn a_lookup_takes_one_round_trip() {
     let schema = start().await;
     let proxy = Proxy::start(&schema.database);
     let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await;
@@ -419,7 +419,7 @@ async fn a_question_is_one_round_trip() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn what_is_not_set_up_is_found_at_once() {
+async fn connect_fails_if_role_or_table_is_missing() {
     let mut schema = start().await;
     let listener = schema.database.config("nobody");
     let error = PgDirectory::connect(db(&schema).await, listener).await.expect_err("no such role");
@@ -432,15 +432,15 @@ async fn what_is_not_set_up_is_found_at_once() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_layer_answers_as_with_other_directories() {
+async fn the_middleware_answers_by_the_tenant_status() {
     let schema = start().await;
     create_tenant(&schema.operator, &record(C, "c")).await.expect("created");
     set_tenant_status(&schema.operator, B, TenantStatus::Suspended).await.expect("suspended");
     set_tenant_status(&schema.operator, C, TenantStatus::Deleted).await.expect("deleted");
-    // Notifications of what came before would reach it later, and undo what it keeps.
+    // It connects after these changes, so that their notifications do not invalidate its cache later.
     let directory = directory(&schema, HOUR).await;
     let layer = TenantLayer::builder().directory(directory.clone()).trust_header().build();
-    // Once asked for, and once kept.
+    // The first lookup asks the database, the second one the cache.
     for _ in 0..2 {
         for (tenant, expected) in [(A, 200), (B, 403), (C, 404), (TenantId::PLATFORM, 404)] {
             let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(String::new())) });
@@ -456,7 +456,7 @@ async fn the_layer_answers_as_with_other_directories() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_migration_runs_twice_and_back_again() {
+async fn the_migration_is_idempotent_and_reversible() {
     let mut schema = start_alone().await;
     let made = "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('tenancy.tenants') \
         UNION ALL SELECT polname FROM pg_policy WHERE polrelid = to_regclass('tenancy.tenants') \
@@ -483,7 +483,7 @@ async fn the_migration_runs_twice_and_back_again() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_table_that_is_not_as_emitted_is_critical() {
+async fn an_altered_table_is_a_critical_finding() {
     let schema = start().await;
     let up = migration().up;
     assert_eq!(altered(&schema).await, [""; 0]);
@@ -512,7 +512,7 @@ async fn a_table_that_is_not_as_emitted_is_critical() {
         schema.operate(plant).await;
         assert_eq!(altered(&schema).await, ["ContextAltered tenancy.tenants"], "{plant}");
         schema.operate(up).await;
-        // A grant of columns goes with REVOKE ALL of the table.
+        // REVOKE ALL on the table also revokes grants on columns.
         assert_eq!(altered(&schema).await, [""; 0], "{plant}");
     }
     for off in ["tenants_written", "tenant_changed", "tenants_notify", "tenants_emptied"] {
@@ -524,12 +524,12 @@ async fn a_table_that_is_not_as_emitted_is_critical() {
     assert_eq!(altered(&schema).await, ["ContextAltered tenancy.tenants_notify"]);
 }
 
-/// That of the tenants' table.
+/// Returns the migration that creates the table of tenants.
 fn migration() -> Migration {
     *migrations().iter().find(|migration| migration.name == "tenants").expect("a migration")
 }
 
-/// What is found of the schema `tenancy`.
+/// Returns the findings about the schema `tenancy`.
 async fn altered(schema: &Orders) -> Vec<String> {
     let findings = audit(&mut schema.service().await).await.expect("findings");
     let of_schema = findings.iter().filter(|finding| {

@@ -1,4 +1,4 @@
-//! Each layer alone: the others are turned off, and it still holds.
+//! Each layer keeps tenants apart while the others are turned off.
 
 use serde_json::json;
 use tenancy::TenantFutureExt;
@@ -9,13 +9,13 @@ use crate::support::database::Database;
 use crate::support::notes::{connect, insert};
 use crate::support::{A, B};
 
-/// The database's layer is turned off by this, and on again by the other.
+/// Turns off row-level security; `ON` turns it on again.
 const OFF: &str = "ALTER TABLE notes DISABLE ROW LEVEL SECURITY";
 const ON: &str = "ALTER TABLE notes ENABLE ROW LEVEL SECURITY";
 
 const ALL: &str = "SELECT tenant_id, title FROM notes";
 
-/// A note of each tenant's.
+/// Creates a note of each tenant.
 async fn start(database: &Database) -> (Client, TenantDb) {
     let superuser = database.superuser().await;
     let db = connect(database, 1).await;
@@ -29,7 +29,7 @@ async fn stored(superuser: &Client) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Raw SQL, whose rows nobody looks at.
+/// Returns the titles that raw SQL reads in A without a check of the result.
 async fn unverified(db: &TenantDb) -> Vec<String> {
     let read = async |tx: &TenantTx<'_>| tx.query_unverified(ALL, &[]).await;
     let rows = db.tx_in(A, read).await.expect("rows");
@@ -38,7 +38,7 @@ async fn unverified(db: &TenantDb) -> Vec<String> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn with_none_of_them_a_tenant_sees_all() -> Result<(), Error> {
+async fn without_any_layer_a_tenant_sees_all_rows() -> Result<(), Error> {
     let database = Database::with_notes();
     let (superuser, db) = start(&database).await;
     superuser.batch_execute(OFF).await?;
@@ -48,7 +48,7 @@ async fn with_none_of_them_a_tenant_sees_all() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_context_alone() -> Result<(), Error> {
+async fn the_context_alone_rejects_statements_without_a_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let (superuser, db) = start(&database).await;
     superuser.batch_execute(OFF).await?;
@@ -69,13 +69,13 @@ async fn the_context_alone() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_statement_alone() -> Result<(), Error> {
+async fn the_statement_alone_keeps_tenants_apart() -> Result<(), Error> {
     let database = Database::with_notes();
     let (superuser, db) = start(&database).await;
     superuser.batch_execute(OFF).await?;
     let test = async {
         let notes = db.table("notes");
-        // Counts and writes return no row that could be looked at.
+        // Counts and writes return no row that could be checked.
         assert_eq!(notes.select("id").count().await?, 1);
         let either = notes.select("id").or(|any| any.eq("title", "a").eq("title", "b"));
         assert_eq!(either.count().await?, 1);
@@ -95,7 +95,7 @@ async fn the_statement_alone() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_database_alone() -> Result<(), Error> {
+async fn the_database_alone_keeps_tenants_apart() -> Result<(), Error> {
     let database = Database::with_notes();
     let (superuser, db) = start(&database).await;
     assert_eq!(unverified(&db).await, ["a"]);
@@ -111,7 +111,7 @@ async fn the_database_alone() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_result_alone() -> Result<(), Error> {
+async fn the_result_check_alone_rejects_foreign_rows() -> Result<(), Error> {
     let database = Database::with_notes();
     let (superuser, db) = start(&database).await;
     superuser.batch_execute(OFF).await?;

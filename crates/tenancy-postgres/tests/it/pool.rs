@@ -1,4 +1,4 @@
-//! What one tenant leaves in a session, and who waits for a connection.
+//! What a tenant leaves in a session, and waiting for a connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,8 @@ use crate::support::database::{Contents, Database};
 use crate::support::notes::{config, connect, insert, notes};
 use crate::support::{A, B, LIMIT, eventually};
 
-/// What a tenant does to its session, and what the next one asks to see it: the answer is that of a new session.
+/// A name, statements of one tenant, and SQL by which the next tenant would see what they leave: the answer must be that of a
+/// new session.
 const LEAVINGS: [(&str, &[&str], &str); 13] = [
     ("a setting", &["SET statement_timeout = '1h'"], "SELECT current_setting('statement_timeout')"),
     ("a setting of its own", &["SET my.own = 'a'"], "SELECT coalesce(current_setting('my.own', true), '')"),
@@ -57,7 +58,7 @@ const LEAVINGS: [(&str, &[&str], &str); 13] = [
 
 const BACKEND: &str = "SELECT pg_backend_pid()::text";
 
-/// How its transaction ends.
+/// How the transaction ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Commit,
@@ -90,13 +91,13 @@ async fn leave(db: &TenantDb, statements: &[&str], end: End) -> Result<(), Error
     }
 }
 
-/// An error is an answer as well: `lastval` has none in a new session.
+/// Returns the answer or the error: in a new session `lastval` fails.
 async fn look(db: &TenantDb, sql: &str) -> Result<String, String> {
     let looked = db.tx_in(B, async |tx: &TenantTx<'_>| tx.query_unverified(sql, &[]).await).await;
     looked.map(|rows| rows[0].get(0)).map_err(|error| error.to_string())
 }
 
-/// One connection: whoever is next has it.
+/// The pool has one connection, so the next tenant gets the same session.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn nothing_is_left_for_the_next_tenant() -> Result<(), Error> {
@@ -111,7 +112,7 @@ async fn nothing_is_left_for_the_next_tenant() -> Result<(), Error> {
             leave(&db, statements, end).await?;
             assert_eq!(look(&db, sql).await, clean, "{name}, {end:?}");
             assert_eq!(notes(&db, B).await, ["b"], "{name}, {end:?}");
-            // Functions may be compiled with a temporary table, and a driver's names be another's statements.
+            // Compiled functions can refer to a temporary table, and the driver's statement names can be taken.
             let is_closed = matches!(end, End::Drop)
                 || (matches!(end, End::Commit | End::Alone) && ["a table", "a statement"].contains(&name));
             assert_eq!(look(&db, BACKEND).await != before, is_closed, "{name}, {end:?}");
@@ -121,7 +122,7 @@ async fn nothing_is_left_for_the_next_tenant() -> Result<(), Error> {
     Ok(())
 }
 
-/// The same without this crate: what would be left.
+/// Returns what would be left without this crate.
 async fn look_behind(database: &Database, statements: &[&str], sql: &str) -> Result<String, String> {
     let client = database.superuser().await;
     let own =
@@ -141,8 +142,9 @@ async fn pids(superuser: &Client) -> Vec<i32> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_pool_without_a_free_connection_says_so_in_time() -> Result<(), Error> {
+async fn an_exhausted_pool_times_out() -> Result<(), Error> {
     let database = Database::with_notes();
+    // The pool waits as long as this, and a busy machine can need seconds for a connection.
     let db = TenantDb::connect(config(&database).pool_size(2).wait(Duration::from_secs(5))).await?;
     let held = (db.begin_in(A).await?, db.begin_in(A).await?);
     let waited = timeout(LIMIT, db.begin_in(B)).await.expect("in time");
@@ -157,7 +159,7 @@ fn tenant(number: u8) -> TenantId {
     TenantId::from_bytes([number + 1; 16]).expect("an id")
 }
 
-/// A transaction of one of many tenants at once: some keep, some drop, some leave a mess.
+/// Runs a transaction that is committed, rolled back or dropped, and changes a setting of the session.
 async fn one_of_many(db: &TenantDb, number: u8, round: usize) -> Result<(), Error> {
     let (own, name) = (tenant(number), number.to_string());
     let tx = db.begin_in(own).await?;
@@ -184,7 +186,7 @@ async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(
     const ROUNDS: usize = 6;
     let database = Database::with_notes();
     let superuser = database.superuser().await;
-    let db = Arc::new(TenantDb::connect(config(&database).pool_size(8).wait(Duration::from_mins(1))).await?);
+    let db = Arc::new(TenantDb::connect(config(&database).pool_size(8).wait(Duration::from_secs(60))).await?);
     let tasks: Vec<_> = (0..100_u8)
         .map(|task| {
             let db = Arc::clone(&db);
@@ -197,7 +199,7 @@ async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(
         })
         .collect();
     for task in tasks {
-        timeout(Duration::from_mins(2), task).await.expect("in time").expect("no panic")?;
+        timeout(Duration::from_secs(120), task).await.expect("in time").expect("no panic")?;
     }
     let kept = superuser.query("SELECT count(*) FROM notes GROUP BY tenant_id, title", &[]).await?;
     assert_eq!(kept.len(), usize::from(TENANTS), "each title is its tenant's");
@@ -209,14 +211,14 @@ async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(
     Ok(())
 }
 
-/// What the tasks have kept together, and whether they are to end.
+/// How many rows the tasks have committed together, and whether they should end.
 #[derive(Default)]
 struct Writing {
     kept: AtomicUsize,
     is_over: AtomicBool,
 }
 
-/// Each tenant's rows that were acknowledged, and those of which nobody knows.
+/// Returns how many rows of the tenant were committed, and how many commits had an unknown result.
 async fn write_until_it_fails(db: TenantDb, number: u8, writing: Arc<Writing>) -> (u8, i64, i64) {
     let (mut kept, mut unknown) = (0, 0);
     let insert = "INSERT INTO notes (title) VALUES ('kept')";
@@ -234,7 +236,7 @@ async fn write_until_it_fails(db: TenantDb, number: u8, writing: Arc<Writing>) -
             Err(Error::CommitUnknown(_)) => unknown += 1,
             Err(_) => break,
         }
-        // Who was idle for the whole of the crash has met no failure.
+        // A task that was idle during the whole crash has seen no failure.
         if unknown > 0 || writing.is_over.load(Ordering::Relaxed) {
             break;
         }

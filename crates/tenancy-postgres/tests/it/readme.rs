@@ -1,4 +1,4 @@
-//! The README's example, run as it is printed.
+//! The README's commands run as they are printed.
 
 use std::env;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::support::database::{Contents, Database};
 
 const README: &str = include_str!("../../README.md");
 
-/// The lines of a block of code that has this line.
+/// Returns the lines of the code block that contains a line.
 fn block(language: &str, with: &str) -> Vec<&'static str> {
     let opening = format!("```{language}\n");
     let lines =
@@ -27,15 +27,15 @@ fn the_readme_shows_the_example() {
     assert!(program.len() + shell.len() < 30, "{} and {} lines", shell.len(), program.len());
 }
 
-/// But for the address, which is the test's own server.
+/// Only the address is replaced by that of the test's own server.
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-fn from_an_empty_database_to_two_tenants() {
+fn the_readme_commands_run_as_printed() {
     let database = Database::alone(Contents::Nothing);
     let folder = tempfile::tempdir().expect("a folder");
     let socket = database.folder().display().to_string().replace('/', "%2F");
     let script = block("sh", "tenancy-pg migrate").join("\n").replace("localhost", &socket);
-    // Where the README's reader is in the project, the test is in a folder of its own.
+    // The README's commands run in the project; the test runs them in a folder of its own.
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let script = script.replace("cargo run", &format!("cargo run -q --manifest-path {}", manifest.display()));
     let programs = Path::new(env!("CARGO_BIN_EXE_tenancy-pg")).parent().expect("a folder");

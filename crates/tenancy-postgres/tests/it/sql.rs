@@ -1,4 +1,4 @@
-//! The schema `tenancy`: its migrations, its keys, and what a table needs.
+//! The schema `tenancy`: migrations, keys, and tables.
 
 use tenancy_postgres::{SigningKey, add_key, enable_table, migrate, migrations, retire_key, revert};
 use tokio_postgres::Client;
@@ -7,7 +7,7 @@ use crate::support::database::{Contents, Database, config, connect};
 use crate::support::orders::{Orders, code, enter, enter_as, enter_sql, outcome, signature};
 use crate::support::{A, B, LATER, SECRET, key};
 
-/// Whatever the catalog has in the schema, but the minted secret.
+/// Returns the definitions in the schema, and a hash of the minted secret.
 async fn catalog(client: &Client) -> String {
     let sql = "SELECT proname, prosrc, proacl::text, prosecdef, proparallel FROM pg_proc \
             WHERE pronamespace = 'tenancy'::regnamespace ORDER BY 1; \
@@ -21,7 +21,7 @@ async fn catalog(client: &Client) -> String {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn migrations_run_twice_and_back_again() {
+async fn migrations_are_idempotent_and_reversible() {
     let database = Database::alone(Contents::Nothing);
     let mut operator = database.superuser().await;
     assert_eq!(migrate(&mut operator).await.expect("applied"), [1, 2, 3, 4]);
@@ -44,7 +44,7 @@ async fn migrations_run_twice_and_back_again() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn programs_that_migrate_at_once_apply_each_version_once() {
+async fn concurrent_migrations_apply_each_version_once() {
     let database = Database::alone(Contents::Nothing);
     let mut running = Vec::new();
     for _ in 0..8 {
@@ -88,10 +88,10 @@ async fn an_operator_without_superuser_migrates_and_enables() {
     revert(&mut operator, 0).await.expect_err("a table still calls tenancy.tenant_id()");
 }
 
-/// Else a role that may create schemas would own what every policy trusts.
+/// Otherwise a role that can create schemas would own the functions that every policy trusts.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn anothers_schema_or_a_role_that_bypasses_is_refused() {
+async fn rejects_a_foreign_schema_and_a_role_that_bypasses_row_security() {
     let database = Database::alone(Contents::Nothing);
     let mut operator = database.superuser().await;
     operator.batch_execute("CREATE ROLE eve; CREATE SCHEMA tenancy AUTHORIZATION eve").await.expect("a trap");
@@ -155,9 +155,9 @@ async fn keys_rotate() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_table_of_before_is_filled_in_batches() {
+async fn fills_an_existing_table_in_batches() {
     let schema = Orders::start().await;
-    // Wide rows: more than one batch of 8 MiB.
+    // The rows are wide enough for more than one batch of 8 MiB.
     schema
         .operate(
             "CREATE TABLE old (id int, wide text); ALTER TABLE old ALTER wide SET STORAGE PLAIN; \
@@ -182,7 +182,7 @@ async fn a_table_of_before_is_filled_in_batches() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn partitions_and_children_are_filled_and_protected() {
+async fn fills_and_protects_partitions_and_children() {
     let schema = Orders::start().await;
     schema
         .operate(
@@ -217,7 +217,7 @@ async fn partitions_and_children_are_filled_and_protected() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn names_are_quoted_and_other_things_refused() {
+async fn quotes_table_names_and_rejects_other_objects() {
     let schema = Orders::start().await;
     schema
         .operate(
@@ -247,7 +247,7 @@ async fn names_are_quoted_and_other_things_refused() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn the_context_is_evaluated_once_a_statement() {
+async fn evaluates_the_context_once_per_statement() {
     let schema = Orders::start().await;
     schema
         .operate(&format!(
@@ -262,7 +262,7 @@ async fn the_context_is_evaluated_once_a_statement() {
     assert!(plan.contains("InitPlan") && plan.contains("many_tenant_id_idx"), "{plan}");
     let plan = outcome(&service, "EXPLAIN SELECT * FROM many WHERE tenant_id = tenancy.tenant_id()").await;
     assert!(plan.contains("InitPlan"), "{plan}");
-    // Workers have the leader's tenant: what depends on the backend is the leader's to evaluate.
+    // The leader evaluates the context, because it depends on the backend, and workers use its result.
     let parallel = "SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL parallel_setup_cost = 0; \
         SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; \
         SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off;";

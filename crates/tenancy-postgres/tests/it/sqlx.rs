@@ -1,4 +1,4 @@
-//! Tenants' transactions on sqlx: the context's layer and the database's.
+//! Tenants' transactions on sqlx, which have the layers of the context and of the database.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::drops::{Work, drops, no_transaction_stays_open, poll_and_dro
 use crate::support::leavings::LEAVINGS;
 use crate::support::{A, B, LIMIT, SECRET, key};
 
-/// Drops of a `begin`. More by the environment: `TENANCY_DROPS`.
+/// The number of drops of a `begin`, unless the environment variable `TENANCY_DROPS` sets another one.
 const DROPS: usize = 1000;
 
 const INSERT: &str = "INSERT INTO notes (title) VALUES ($1)";
@@ -81,7 +81,7 @@ async fn each_tenant_has_its_own_rows() -> Result<(), SqlxError> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn an_id_is_a_uuid_and_nil_is_none() -> Result<(), SqlxError> {
+async fn encodes_tenant_ids_as_uuids_and_rejects_nil() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let mut connection = db.acquire().await?;
@@ -97,7 +97,7 @@ async fn an_id_is_a_uuid_and_nil_is_none() -> Result<(), SqlxError> {
     let row = sqlx::query("SELECT NULL::uuid, 'text'").fetch_one(&mut *tx).await?;
     assert_eq!(row.get::<Option<PgTenantId>, _>(0), None);
     assert!(row.try_get::<PgTenantId, _>(1).is_err(), "a text is no id");
-    // As text, which a statement that is not prepared gives.
+    // A statement that is not prepared returns text.
     let sql = AssertSqlSafe(format!("SELECT '{}'::uuid", uuid::Uuid::from(A)));
     let row = sqlx::raw_sql(sql).fetch_one(&mut *tx).await?;
     assert_eq!(row.get::<PgTenantId, _>(0), PgTenantId(A));
@@ -106,7 +106,7 @@ async fn an_id_is_a_uuid_and_nil_is_none() -> Result<(), SqlxError> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn nothing_runs_without_a_tenant_or_as_a_user_that_could_pass_by() {
+async fn rejects_work_without_a_tenant_and_roles_that_bypass() {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let mut connection = db.acquire().await.expect("a connection");
@@ -130,7 +130,7 @@ async fn nothing_runs_without_a_tenant_or_as_a_user_that_could_pass_by() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_row_of_anothers_is_refused() -> Result<(), SqlxError> {
+async fn rejects_rows_for_another_tenant() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -150,10 +150,10 @@ async fn a_row_of_anothers_is_refused() -> Result<(), SqlxError> {
     Ok(())
 }
 
-/// The context ends with its transaction, by whatever it ends.
+/// The context ends with its transaction, whichever statement ends it.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn sql_that_leaves_its_transaction_is_no_tenants() -> Result<(), SqlxError> {
+async fn sql_that_leaves_its_transaction_loses_the_tenant() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -170,7 +170,7 @@ async fn sql_that_leaves_its_transaction_is_no_tenants() -> Result<(), SqlxError
             assert_eq!(code(&rows.unwrap_err()).as_deref(), Some("42501"), "{sql}");
             if commits {
                 let ended = tx.commit().await;
-                // A statement that failed in a transaction is found first.
+                // A failed statement of the transaction is reported first.
                 let is_told = matches!(&ended, Err(SqlxError::TxEscaped))
                     || ended.as_ref().is_err_and(|error| code(error).as_deref() == Some("25P02"));
                 assert!(is_told, "{sql}: {ended:?}");
@@ -189,10 +189,10 @@ async fn sql_that_leaves_its_transaction_is_no_tenants() -> Result<(), SqlxError
     Ok(())
 }
 
-/// A savepoint of sqlx's, one that is cancelled as it begins, and one whose guard is forgotten.
+/// sqlx creates savepoints. One is dropped, and the guard of another is forgotten.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_transaction_in_it_is_a_savepoint() -> Result<(), SqlxError> {
+async fn a_nested_transaction_is_a_savepoint() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -225,27 +225,27 @@ async fn ask(connection: &mut PgConnection, sql: &str) -> Result<String, sqlx::E
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn nothing_is_left_in_a_session_that_goes_back() -> Result<(), SqlxError> {
+async fn a_returned_session_keeps_nothing() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     insert(&db, A, "a").await;
     let backend =
         async |tx: &mut SqlxTenantTx<'_>| Ok::<_, SqlxError>(ask(tx, "SELECT pg_backend_pid()::text").await?);
     let mut first = db.tx_in(B, backend).await?;
-    // `lastval` has no answer where there was none.
+    // `lastval` fails in a new session.
     for (leave, look) in LEAVINGS.into_iter().filter(|(leave, _)| !leave.contains("nextval")) {
         let look = async |tx: &mut SqlxTenantTx<'_>| Ok::<_, SqlxError>(ask(tx, look).await?);
         let new = db.tx_in(B, look).await?;
         for commits in [true, false] {
             let left = db.tx_in(A, async |tx| {
                 run(tx, leave).await?;
-                // A channel is listened to when it is committed, or not at all.
+                // `LISTEN` takes effect only at the commit.
                 assert!(look(tx).await? != new || leave == "LISTEN c", "{leave}");
                 if commits { Ok(()) } else { Err(SqlxError::TxEscaped) }
             });
             assert_eq!(left.await.is_ok(), commits, "{leave}");
             assert_eq!(db.tx_in(B, look).await?, new, "{leave}, {commits}");
-            // What was prepared over a temporary table is another statement now.
+            // A session with statements that were prepared with a temporary table is closed.
             let next = db.tx_in(B, backend).await?;
             assert_eq!(next != first, commits && leave.contains("TEMP TABLE"), "{leave}");
             first = next;
@@ -254,10 +254,10 @@ async fn nothing_is_left_in_a_session_that_goes_back() -> Result<(), SqlxError> 
     Ok(())
 }
 
-/// sqlx keeps the names of the statements that it prepared. Another under the same name would be run by the next tenant.
+/// sqlx caches the names of its prepared statements. The next tenant would run a statement that replaced one of them.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_statement_can_not_be_replaced_for_the_next_tenant() -> Result<(), SqlxError> {
+async fn a_tenant_cannot_replace_statements_of_the_next_one() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let look = "SELECT title FROM notes ORDER BY id";
@@ -285,7 +285,7 @@ async fn a_statement_can_not_be_replaced_for_the_next_tenant() -> Result<(), Sql
     Ok(())
 }
 
-/// Sessions of one role read what each other send.
+/// Sessions of the same role can read each other's queries.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn no_other_session_reads_the_signature() -> Result<(), SqlxError> {
@@ -305,7 +305,7 @@ async fn no_other_session_reads_the_signature() -> Result<(), SqlxError> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn neither_errors_nor_debug_show_what_is_anothers_or_secret() -> Result<(), SqlxError> {
+async fn errors_and_debug_show_no_foreign_data_and_no_secret() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -352,7 +352,7 @@ fn work<'a>(name: &str, db: &'a SqlxTenantDb) -> Work<'a, SqlxError> {
     }
 }
 
-/// transact-rs/sqlx#4385: a `begin` that is cancelled leaves a transaction open in the pool.
+/// A cancelled `begin` leaves a transaction open in the pool (transact-rs/sqlx#4385).
 async fn drop_at_each_poll(
     db: &SqlxTenantDb,
     superuser: &Client,
@@ -376,7 +376,7 @@ async fn drop_at_each_poll(
 
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-fn work_is_dropped_at_each_poll() {
+fn dropped_work_leaves_nothing() {
     let database = Database::with_notes();
     let drops = drops(DROPS);
     let all = async {
@@ -389,14 +389,14 @@ fn work_is_dropped_at_each_poll() {
         }
         made
     };
-    let made = runtime().block_on(async { timeout(Duration::from_mins(30), all).await }).expect("in time");
+    let made = runtime().block_on(async { timeout(Duration::from_secs(1800), all).await }).expect("in time");
     println!("{made:?}");
     assert!(made.iter().all(|(_, (dropped, done))| *dropped > 0 && *done > 0), "{made:?}");
 }
 
 #[test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-fn a_transaction_may_be_dropped_where_no_runtime_is() {
+fn a_transaction_can_be_dropped_outside_a_runtime() {
     let database = Database::with_notes();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (superuser, db) =

@@ -1,4 +1,4 @@
-//! The table API on a server. Its tables have no row-level security: the statements alone keep each tenant to its own.
+//! The table API. Its tables have no row-level security: only the statements keep tenants apart.
 
 mod model;
 
@@ -20,7 +20,7 @@ use crate::support::{A, B, key};
 
 const STEPS: usize = 1500;
 
-/// As the step wants it, built and no more.
+/// Builds the statement of a step.
 fn build(table: Table<'_>, step: &Step) -> Result<TableSql, TableError> {
     let columns = "size, id, title";
     match &step.op {
@@ -42,7 +42,7 @@ fn build(table: Table<'_>, step: &Step) -> Result<TableSql, TableError> {
     }
 }
 
-/// Layer 2 and nothing else: a plain client, and a superuser.
+/// Runs the statement with a plain client as the superuser, so that no other layer is present.
 async fn run_plainly(client: &Client, db: &TenantDb, step: &Step) -> Outcome {
     let sql = build(db.table(step.table), step).expect("a statement");
     let gives_rows = step.returns || matches!(step.op, Op::Select { .. } | Op::Count(_));
@@ -92,7 +92,7 @@ async fn run(table: Table<'_>, step: &Step) -> Result<Outcome, Error> {
     })
 }
 
-/// Those of a select have their order.
+/// Only the rows of a select have an order.
 fn rows_of(step: &Step, rows: Vec<Value>) -> Outcome {
     Outcome::Rows(if matches!(step.op, Op::Select { .. }) { rows } else { by_id(rows) })
 }
@@ -111,7 +111,7 @@ fn code(error: &Error) -> Option<&SqlState> {
     }
 }
 
-/// All that is there, of any tenant.
+/// Returns all rows of all tenants.
 async fn dump(client: &Client) -> Model {
     let mut found = Model::new();
     for table in TABLES {
@@ -147,7 +147,7 @@ async fn statements_alone_keep_two_tenants_apart() {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn so_do_single_statements_and_transactions() {
+async fn single_statements_and_transactions_match_the_model() {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 2).await;
@@ -185,7 +185,7 @@ struct Everything {
     texts: Vec<Option<String>>,
 }
 
-/// `money` is text in its structure, and numeric in the table: it comes back as a number.
+/// `money` is text in the struct and numeric in the table, which returns a number.
 const EVERYTHING: &str = "
 CREATE TYPE public.mood AS ENUM ('sad', 'it''s \"fine\"');
 CREATE TABLE public.everything (
@@ -216,7 +216,7 @@ fn everything() -> Value {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn each_type_goes_in_and_comes_out() -> Result<(), Error> {
+async fn each_type_round_trips() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -239,7 +239,7 @@ async fn each_type_goes_in_and_comes_out() -> Result<(), Error> {
             assert_eq!(table.select("id").neq(column, &value).count().await?, 0, "{column}");
             assert_eq!(table.select("id").gte(column, &value).count().await?, 1, "{column}");
             assert_eq!(table.update(json!({ "small": 7 })).eq(column, &value).execute().await?, 1);
-            // An array of arrays is no list of values.
+            // An array of arrays is not a list of values.
             if !matches!(column.as_str(), "numbers" | "texts") {
                 assert_eq!(table.select("id").in_(column, [&value, &value]).count().await?, 1, "{column}");
             }
@@ -277,10 +277,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON public.\"Odd\" TO tenancy_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tenancy_app;
 ";
 
-/// Whole rows and aliases have names too.
+/// The names are also names of aliases and of keywords.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn columns_have_any_name_and_keep_their_defaults() -> Result<(), Error> {
+async fn supports_any_column_name_and_column_defaults() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -312,10 +312,10 @@ async fn columns_have_any_name_and_keep_their_defaults() -> Result<(), Error> {
     test.in_tenant(A).await
 }
 
-/// Where there is no such column, `row.name` would be a call of `name`.
+/// If there is no such column, Postgres would read `row.name` as a call of `name`.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
+async fn rejects_names_that_are_not_columns() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -359,7 +359,7 @@ async fn a_name_is_a_column_or_nothing() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn single_is_one() -> Result<(), Error> {
+async fn single_requires_exactly_one_row() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -391,7 +391,7 @@ async fn single_is_one() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_refused_statement_leaves_its_transaction_as_it_was() -> Result<(), Error> {
+async fn a_rejected_statement_does_not_affect_its_transaction() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -412,10 +412,10 @@ async fn a_refused_statement_leaves_its_transaction_as_it_was() -> Result<(), Er
     Ok(())
 }
 
-/// The search path and its operators may be anything: the tenant's own filter is the catalog's.
+/// The filter for the tenant uses the catalog's operators, whatever the search path is.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_hostile_search_path_does_not_reach_the_filter() -> Result<(), Error> {
+async fn a_hostile_search_path_does_not_change_the_filter() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -445,10 +445,10 @@ async fn a_hostile_search_path_does_not_reach_the_filter() -> Result<(), Error> 
     Ok(())
 }
 
-/// Layer 4: a trigger gives a row away, and no policy is there to see it.
+/// A trigger changes the tenant of a row, and there is no policy: only the result check sees it.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_row_that_is_written_for_another_is_taken_back() -> Result<(), Error> {
+async fn rolls_back_a_row_written_for_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let db = connect(&database, 1).await;
@@ -474,7 +474,7 @@ async fn a_row_that_is_written_for_another_is_taken_back() -> Result<(), Error> 
     Ok(())
 }
 
-/// Each is awaited in a task of its own.
+/// Each tenant's statements run in tasks of their own.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn tasks_share_a_database() {
@@ -499,7 +499,7 @@ async fn tasks_share_a_database() {
     assert_eq!(count.in_tenant(A).await.expect("a count"), 20);
 }
 
-/// A sequence's last number would tell the next tenant how many rows there are.
+/// The last number of a sequence would reveal to the next tenant how many rows there are.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn an_insert_leaves_nothing_in_the_session() -> Result<(), Error> {
@@ -524,7 +524,7 @@ async fn an_insert_leaves_nothing_in_the_session() -> Result<(), Error> {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn one_statement_is_one_round_trip() -> Result<(), Error> {
+async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let proxy = Proxy::start(&database);
@@ -550,7 +550,7 @@ async fn one_statement_is_one_round_trip() -> Result<(), Error> {
     test.in_tenant(A).await
 }
 
-/// An index that begins with the tenant serves the filter and what it filters.
+/// An index that begins with the tenant serves both the tenant and the filter.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn an_index_serves_the_tenant_and_the_filter() -> Result<(), Error> {

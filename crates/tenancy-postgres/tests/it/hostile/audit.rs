@@ -1,17 +1,17 @@
-//! Leaks that are planted, shown to leak, and looked for by the audit.
+//! The audit finds leaks that are planted and shown to leak.
 
 use tenancy_postgres::audit;
 
 use crate::support::orders::{Orders, enter, outcome};
 use crate::support::{A, B};
 
-/// What leaks to A, and how it is seen to.
+/// A leak of B's data to A.
 struct Leak {
     name: &'static str,
     plant: &'static str,
-    /// A's statements, in one transaction.
+    /// Statements of A in one transaction.
     attack: &'static str,
-    /// What the last gives, if it leaks: a part of it.
+    /// A part of the last statement's result if it leaks.
     shows: &'static str,
     undo: &'static str,
 }
@@ -185,7 +185,7 @@ async fn start() -> Orders {
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn each_leak_is_found() {
+async fn finds_each_planted_leak() {
     let schema = start().await;
     let before = found(&schema).await;
     let mut missed = Vec::new();

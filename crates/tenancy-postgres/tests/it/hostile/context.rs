@@ -1,14 +1,14 @@
-//! Ways to another tenant's context, and to a second use of one's own.
+//! Attempts to get another tenant's context, or to reuse one's own.
 
 use crate::support::orders::{Orders, enter, hex, outcome};
 use crate::support::{A, B};
 
 const DENIED: &str = "ERROR 42501";
 
-/// A function may say that it is safe in a parallel worker, which has another number and the same time.
+/// A function can be marked as parallel safe. A parallel worker has another process id and the same transaction time.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_parallel_worker_is_in_the_same_tenant_or_in_none() {
+async fn a_parallel_worker_has_the_same_tenant_or_none() {
     let schema = Orders::start().await;
     let client = schema.service().await;
     enter(&client, A).await;
@@ -31,10 +31,10 @@ async fn a_parallel_worker_is_in_the_same_tenant_or_in_none() {
     assert!(seen.starts_with("ERROR"), "{seen}");
 }
 
-/// In one transaction, what stands by the end of a subtransaction is what stood before it.
+/// After a subtransaction is rolled back, the context is the one from before.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn subtransactions_and_functions_carry_no_context_out() {
+async fn subtransactions_and_functions_do_not_change_the_context() {
     let schema = Orders::start().await;
     let select = "SELECT id, amount FROM orders";
     let own = "concat('bbbbbbbbbbbb4bbb8bbbbbbbbbbbbbbb', substr(current_setting('tenancy.context'), 33))";

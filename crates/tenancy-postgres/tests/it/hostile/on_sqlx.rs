@@ -1,4 +1,4 @@
-//! On sqlx, which keeps the statements that it prepared in a session.
+//! Hostile SQL on sqlx, which caches prepared statements per session.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ async fn titles(db: &SqlxTenantDb, tenant: TenantId, first: &'static str) -> Res
     .await
 }
 
-/// A statement that was prepared with A's temporary table gives another type of column without it.
+/// A statement that was prepared with A's temporary table returns another column type without it.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_statement_is_not_kept_of_anothers_table() -> Result<(), SqlxError> {
+async fn a_cached_statement_does_not_refer_to_a_table_of_another_tenant() -> Result<(), SqlxError> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await.expect("revoked");

@@ -1,4 +1,4 @@
-//! Behind a transaction pooler.
+//! Hostile SQL behind a transaction pooler.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ async fn connect(pgbouncer: &Pooler) -> TenantDb {
     TenantDb::connect(config).await.expect("a database")
 }
 
-/// Statements, and a commit of its own that gives the session away as it is: it does, unless a limit of a
-/// millisecond among them ends the session first.
+/// Runs statements and an own `COMMIT`, so that the pooler passes the session on as it is. Returns whether it did: a time
+/// limit of a millisecond among the statements can end the session first.
 async fn leave(db: &TenantDb, statements: &[&str]) -> Result<bool, Error> {
     let tx = db.begin_in(A).await?;
     for sql in statements {
@@ -28,7 +28,7 @@ async fn leave(db: &TenantDb, statements: &[&str]) -> Result<bool, Error> {
     Ok(is_left)
 }
 
-/// The same until it is left, however busy the machine.
+/// Repeats [`leave`] until the session is passed on, which can take several attempts on a busy machine.
 async fn leave_at_last(db: &TenantDb, sql: &str) -> Result<(), Error> {
     for _ in 0..100 {
         if leave(db, &[sql]).await? {
@@ -38,17 +38,17 @@ async fn leave_at_last(db: &TenantDb, sql: &str) -> Result<(), Error> {
     panic!("{sql}: A's own session never lasts until its commit")
 }
 
-/// The mark of a direct connection is a setting of a known value: A leaves it in the server's session.
+/// A direct connection is recognized by a setting. A leaves the same setting in the server's session.
 #[tokio::test]
 #[ignore = "needs postgres and pgbouncer; cargo xtask test runs it"]
-async fn a_pooled_connection_is_not_taken_for_a_direct_one() -> Result<(), Error> {
+async fn a_pooled_connection_is_not_mistaken_for_a_direct_one() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await?;
     let settings = [("default_pool_size", "1"), ("ignore_startup_parameters", "options")];
     let pgbouncer = Pooler::start_with(&database, &settings);
     assert!(leave(&connect(&pgbouncer).await, &["SET tenancy.direct = 'on'"]).await?);
-    // The service starts again, and believes that nobody stands between.
+    // The service starts again, and must not conclude that there is no pooler.
     let db = connect(&pgbouncer).await;
     let table = "CREATE TEMP TABLE notes (title text)";
     assert!(leave(&db, &[table, "SET search_path = pg_temp, public"]).await?);
@@ -58,10 +58,10 @@ async fn a_pooled_connection_is_not_taken_for_a_direct_one() -> Result<(), Error
     Ok(())
 }
 
-/// What is left is in force until it is scrubbed: at `BEGIN` still.
+/// Settings that were left behind are in force at `BEGIN`, before the session is scrubbed.
 #[tokio::test]
 #[ignore = "needs postgres and pgbouncer; cargo xtask test runs it"]
-async fn what_is_left_does_not_begin_anothers_transaction() -> Result<(), Error> {
+async fn settings_left_behind_do_not_affect_the_next_transaction() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     superuser.batch_execute("REVOKE ALL ON public.plain FROM tenancy_app").await?;

@@ -1,4 +1,4 @@
-//! Hostile statements at random, while another tenant works.
+//! Random hostile statements, while another tenant works.
 
 use std::env;
 use std::error::Error as StdError;
@@ -16,15 +16,15 @@ use crate::support::database::{Contents, Database};
 use crate::support::notes::connect;
 use crate::support::{B, LIMIT, eventually};
 
-/// All that B has begins with it, and no statement of the others has it.
+/// Every value of B begins with this text, and no statement of the other tenants contains it.
 const MARKER: &str = "Zq7-of-b";
 
 const BATCHES: usize = 20;
 const SESSIONS: u64 = 3;
-/// Of each session, in each batch.
+/// The number of statements of each session in each batch.
 const STATEMENTS: usize = 334;
 
-/// What of a session is not as it was. Each transaction sets its own `transaction_read_only`, whoever set it before.
+/// Returns everything in a session that differs from a new one. Each transaction sets its own `transaction_read_only`.
 const LEFT: &str = "SELECT concat_ws('; ', \
     (SELECT string_agg(name || '=' || setting, ',') FROM pg_catalog.pg_settings WHERE source = 'session' AND name <> 'tenancy.context' AND name NOT LIKE 'transaction\\_%'), \
     (SELECT string_agg(relname, ',') FROM pg_catalog.pg_class WHERE relnamespace = pg_my_temp_schema()), \
@@ -35,7 +35,7 @@ const LEFT: &str = "SELECT concat_ws('; ', \
     (SELECT string_agg(objid::text, ',') FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), \
     nullif(current_user::text, 'service'), nullif(session_user::text, 'service'))";
 
-/// A text in which each `{name}` is replaced by one of that name, not too deep.
+/// Replaces each `{name}` in the text by a random fragment of that name, up to a depth.
 fn grow(random: &mut Rng, text: &str, depth: usize) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -270,7 +270,7 @@ const QUERY: &[&str] = &[
     "SELECT tenancy.tenant_id(), CURRENT_USER, SESSION_USER",
 ];
 
-/// Another tenant within one statement, and back.
+/// Statements that change the tenant and change it back.
 const FLIP: &[&str] = &[
     "SELECT {keep}, set_config('tenancy.context', {x}, {b}), (SELECT string_agg(title, ',') FROM notes WHERE {p}), {back}",
     "SELECT {keep}, set_config('tenancy.context', {x}, true), (SELECT string_agg(title, ',') FROM notes), {back}",
@@ -457,7 +457,7 @@ fn tells(error: &Error) -> bool {
     is_shown(text.as_bytes())
 }
 
-/// Which transaction it is.
+/// Returns the time at which the transaction began, which identifies it.
 async fn began(tx: &TenantTx<'_>) -> Option<String> {
     let rows = tx
         .query_unverified("SELECT EXTRACT(epoch FROM CURRENT_TIMESTAMP)::pg_catalog.text", &[])
@@ -466,7 +466,7 @@ async fn began(tx: &TenantTx<'_>) -> Option<String> {
     rows.first()?.try_get(0).ok()
 }
 
-/// One hostile session's part of a batch. It gives what it saw of B.
+/// Runs the part of one hostile session in a batch. An error says what the session saw of B.
 async fn attack(db: TenantDb, tenant: TenantId, mut random: Rng) -> Result<[usize; 3], String> {
     let [mut sent, mut answered, mut escaped] = [0; 3];
     while sent < STATEMENTS {
@@ -491,7 +491,7 @@ async fn attack(db: TenantDb, tenant: TenantId, mut random: Rng) -> Result<[usiz
                 Ok(Ok(rows)) if shows(&rows) => return Err(format!("{sql}: B's row")),
                 Ok(Ok(_)) => {
                     answered += 1;
-                    // It may have failed or be closed, and is no other.
+                    // The transaction can have failed or be closed, but must not be another one.
                     if random.u64(..4) == 0
                         && began(&tx).await.is_some_and(|now| start.as_ref() != Some(&now))
                     {
@@ -545,7 +545,7 @@ async fn attack(db: TenantDb, tenant: TenantId, mut random: Rng) -> Result<[usiz
     Ok([sent, answered, escaped])
 }
 
-/// B's work, until the others are done. What it wrote and was told to be there is what is there.
+/// Runs B's work once. The rows must be exactly those that B has written.
 async fn work(db: &TenantDb, rows: &mut Vec<String>) -> Result<(), Error> {
     let title = format!("{MARKER} {}", rows.len());
     let inserted = async { db.execute("INSERT INTO notes (title) VALUES ($1)", &[&title]).await };
@@ -560,7 +560,7 @@ async fn work(db: &TenantDb, rows: &mut Vec<String>) -> Result<(), Error> {
     tx.commit().await?;
     rows[0] = if changed.len() > 100 { changed[..0].to_owned() } else { changed };
     if rows[0].is_empty() {
-        // It got too long.
+        // The title is too long by now.
         let sql = "UPDATE notes SET title = $1 WHERE length(title) > 100";
         rows[0] = format!("{MARKER} 0");
         assert_eq!(async { db.execute(sql, &[&rows[0]]).await }.in_tenant(B).await?, 1);
@@ -594,10 +594,11 @@ fn seed() -> u64 {
     env::var("HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now)
 }
 
-/// `HOSTILE` is the number of batches, of a thousand statements each; `HOSTILE_SEED` is one that was printed.
+/// The environment variable `HOSTILE` sets the number of batches of a thousand statements, and `HOSTILE_SEED` repeats a
+/// printed seed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn hostile_statements_at_random_reach_nothing_of_anothers() {
+async fn random_hostile_statements_reach_nothing_of_another_tenant() {
     let seed = seed();
     println!("HOSTILE_SEED={seed}");
     let batches = env::var("HOSTILE").ok().and_then(|count| count.parse().ok()).unwrap_or(BATCHES);
@@ -634,7 +635,7 @@ async fn hostile_statements_at_random_reach_nothing_of_anothers() {
             total.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         check(&superuser, &rows).await;
-        // What is there grows, and B reads all of it.
+        // B reads all of its rows, so their number is limited.
         if rows.len() > 60 {
             superuser.batch_execute("TRUNCATE public.notes").await.expect("truncated");
             rows.clear();

@@ -1,4 +1,4 @@
-//! What one tenant's SQL leaves for the statements of the next one on the same connection, or of any.
+//! What one tenant's SQL leaves for statements of the next tenant.
 
 use std::error::Error as StdError;
 
@@ -11,7 +11,7 @@ use crate::support::database::Database;
 use crate::support::notes::{connect, notes};
 use crate::support::{A, B};
 
-/// Whatever comes of each, and commits.
+/// Runs statements in one transaction and commits it.
 async fn run(db: &TenantDb, tenant: TenantId, statements: &[&str]) -> Result<(), Error> {
     let tx = db.begin_in(tenant).await?;
     for sql in statements {
@@ -27,10 +27,10 @@ async fn ask(db: &TenantDb, tenant: TenantId, sql: &str) -> Result<String, Error
 
 const INSERT: &str = "INSERT INTO notes (title) VALUES ($1)";
 
-/// A has a table of the same name, in which the parameter has another type.
+/// A has a table of the same name in which the parameter has another type.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_parameters_type_is_not_learned_from_anothers_table() -> Result<(), Error> {
+async fn parameter_types_are_not_learned_from_a_table_of_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 2).await;
     learn(&db, "int", &1).await?;
@@ -41,10 +41,10 @@ async fn a_parameters_type_is_not_learned_from_anothers_table() -> Result<(), Er
     Ok(())
 }
 
-/// `char(n)` is a type that a `&str` is good for too, and loses the spaces at its end.
+/// A `&str` can be sent as `char(n)`, which loses spaces at the end.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_parameter_is_not_changed_by_anothers_table() -> Result<(), Error> {
+async fn a_table_of_another_tenant_does_not_change_a_parameter() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 2).await;
     learn(&db, "char(9)", &"a").await?;
@@ -60,7 +60,7 @@ async fn learn(db: &TenantDb, column: &str, param: &(dyn ToSql + Sync)) -> Resul
     tx.commit().await
 }
 
-/// Two numbers by their names, as a derived `ToSql` sends them.
+/// A composite value whose fields are sent by name, as by a derived `ToSql`.
 #[derive(Debug)]
 struct Span {
     low: i32,
@@ -86,10 +86,10 @@ impl ToSql for Span {
     to_sql_checked!();
 }
 
-/// `tokio-postgres` keeps what it learned of a type, and learns it by statements that A can replace.
+/// `tokio-postgres` caches types, and looks them up by statements that A can replace.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_type_is_not_learned_from_anothers_statement() -> Result<(), Error> {
+async fn types_are_not_learned_from_a_statement_of_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let sql = "CREATE TYPE decoy AS (a int); CREATE TYPE span AS (low int, high int); \
@@ -117,10 +117,10 @@ async fn a_type_is_not_learned_from_anothers_statement() -> Result<(), Error> {
     Ok(())
 }
 
-/// A function is compiled once a session, and a name in it is then the first tenant's table.
+/// A function is compiled once per session, with the tables that its names refer to at that time.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn a_function_is_not_compiled_with_anothers_table() -> Result<(), Error> {
+async fn a_function_is_not_compiled_with_a_table_of_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let sql = "CREATE FUNCTION kept(title text) RETURNS text LANGUAGE plpgsql AS \
@@ -132,10 +132,10 @@ async fn a_function_is_not_compiled_with_anothers_table() -> Result<(), Error> {
     Ok(())
 }
 
-/// The generator is the session's: `RESET ALL` leaves it, `DISCARD ALL` too.
+/// The generator belongs to the session. Neither `RESET ALL` nor `DISCARD ALL` resets it.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn random_is_not_what_another_seeded() -> Result<(), Error> {
+async fn random_does_not_use_a_seed_of_another_tenant() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let mut seen = Vec::new();
@@ -147,10 +147,10 @@ async fn random_is_not_what_another_seeded() -> Result<(), Error> {
     Ok(())
 }
 
-/// The same with temporary tables alone: their removal refuses it.
+/// The scrub drops temporary tables, which fails while triggers are pending.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn nothing_temporary_runs_between_the_scrub_and_the_commit() -> Result<(), Error> {
+async fn temporary_triggers_do_not_run_between_scrub_and_commit() -> Result<(), Error> {
     let database = Database::with_notes();
     let db = connect(&database, 1).await;
     let committed = run(

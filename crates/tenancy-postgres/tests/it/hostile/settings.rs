@@ -1,4 +1,4 @@
-//! No setting that a session may change reaches the context, or the look at it.
+//! No setting of a session changes the context or the check of the context.
 
 use crate::support::orders::{Orders, enter_as, hex, outcome};
 use crate::support::{A, B};
@@ -6,10 +6,10 @@ use crate::support::{A, B};
 const MARK: &str = "SELECT pg_catalog.concat(pg_catalog.current_setting('tenancy.context', true), ' ', \
     EXTRACT(epoch FROM CURRENT_TIMESTAMP))";
 
-/// Those that stop statements altogether, or are refused together with any policy.
+/// Settings that stop every statement, or are rejected together with any policy.
 const STOPS: &[&str] = &["statement_timeout", "transaction_timeout", "row_security", "lock_timeout"];
 
-/// Texts, of which the catalog has no list.
+/// Settings with text values, which the catalog does not list.
 const TEXTS: &[(&str, &[&str])] = &[
     ("DateStyle", &["SQL, DMY", "German", "Postgres, MDY"]),
     ("TimeZone", &["Asia/Kathmandu", "UTC+14:59:59", "America/St_Johns", "Etc/GMT-14"]),
@@ -30,7 +30,7 @@ const TEXTS: &[(&str, &[&str])] = &[
 
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
-async fn no_setting_reaches_the_context() {
+async fn no_setting_changes_the_context() {
     let schema = Orders::start().await;
     let sql = "SELECT name, v FROM pg_settings, unnest(CASE vartype WHEN 'bool' THEN ARRAY['on', 'off'] \
         WHEN 'enum' THEN enumvals ELSE ARRAY[min_val, max_val] END) v \
@@ -56,7 +56,7 @@ async fn no_setting_reaches_the_context() {
             "SET {name} = {}",
             if name == "search_path" { value.clone() } else { format!("'{value}'") }
         );
-        // After the tenant is entered, and before, on a session of its own: what is compiled first stays compiled.
+        // The setting is changed after the tenant is entered or before, each in a new session, because plans are kept.
         for is_first in [false, true] {
             let client = schema.service().await;
             if is_first {

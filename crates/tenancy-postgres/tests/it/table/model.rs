@@ -1,4 +1,4 @@
-//! What two tenants' tables should hold, in memory, and operations of any kind on them.
+//! A model of two tenants' tables in memory, and random operations on them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub(crate) struct Step {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// By their ids, where the order was not asked for.
+    /// Sorted by id if no order was requested.
     Rows(Vec<Value>),
     Count(u64),
     Duplicate,
