@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bench_agents::{
-    ByHand, Map, PlainPostgres, TENANT, client, config, connect, empty_files, files, fill, fill_postgres, id,
+    ByHand, Map, PlainPostgres, TENANT, client, connect, empty_files, files, fill, fill_postgres, id,
     scattered, set_up, tenant,
 };
 use bench_harness::{Table, peer, subject};
@@ -294,9 +294,8 @@ impl Bench {
             Filled { bench: self, registry, agents }
         });
         let agents = many.agents;
-        let plain = self.wait(async {
-            PlainPostgres::new(client(config(server.folder(), "postgres", "agents_many")).await).await
-        });
+        let plain = self
+            .wait(async { PlainPostgres::new(client(&server.url("postgres", "agents_many")).await).await });
         let table = self.table.rounds(ROUNDS);
         table.row(
             "agents/postgres/get",
@@ -367,11 +366,10 @@ impl Bench {
     ) -> Registry<PgStore> {
         server.execute("postgres", &format!("CREATE DATABASE {name}")).expect("a new database");
         self.wait(async {
-            let mut operator = client(config(server.folder(), "postgres", name)).await;
+            let mut operator = client(&server.url("postgres", name)).await;
             set_up(&mut operator).await;
             fill_postgres(&operator, first, tenants, agents).await;
-            let service = config(server.folder(), "service", name);
-            AgentRegistry::new(connect(service).await, SystemSource)
+            AgentRegistry::new(connect(&server.url("service", name)).await, SystemSource)
         })
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use files::{ByHand, empty_files, files, fill};
 pub use map::Map;
-pub use postgres::{PlainPostgres, client, config, connect, fill_postgres, set_up};
+pub use postgres::{PlainPostgres, client, connect, fill_postgres, set_up};
 
 /// The tenant whose agents are used.
 pub const TENANT: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");

@@ -1,7 +1,5 @@
 //! Databases with many agents, and a peer on tokio-postgres.
 
-use std::path::Path;
-
 use tenancy::TenantId;
 use tenancy_agents::{AgentId, PgStore};
 use tenancy_postgres::{Config, SigningKey, TenantDb};
@@ -14,16 +12,9 @@ fn key() -> SigningKey {
     SigningKey::new(1, b"a secret of the benchmarks alone").expect("a key")
 }
 
-/// The options of a connection to the server whose socket is in this folder.
-pub fn config(folder: &Path, user: &str, database: &str) -> tokio_postgres::Config {
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(folder).user(user).dbname(database);
-    config
-}
-
 /// Connects, and runs the connection in a task of the current runtime.
-pub async fn client(config: tokio_postgres::Config) -> Client {
-    let (client, connection) = config.connect(NoTls).await.expect("a connection");
+pub async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a connection");
     tokio::spawn(async move {
         // It ends with its client, or with the server.
         let _ = connection.await;
@@ -42,10 +33,9 @@ pub async fn set_up(operator: &mut Client) {
 }
 
 /// Connects a registry's store.
-pub async fn connect(config: tokio_postgres::Config) -> PgStore {
-    PgStore::new(
-        TenantDb::connect(Config::new(config, key())).await.expect("a database that passes the audit"),
-    )
+pub async fn connect(url: &str) -> PgStore {
+    let config = Config::from_url(url, key()).expect("a valid URL");
+    PgStore::new(TenantDb::connect(config).await.expect("a database that passes the audit"))
 }
 
 /// Adds agents to each of this many tenants, whose ids follow the first one.
