@@ -1,11 +1,11 @@
 //! `tenancy` stores which tenant the running code works for.
 //!
 //! A *tenant* is one isolated customer of a program that serves many. A [`TenantId`] identifies it. The
-//! *current tenant* is stored in [`TenantContext`], and functions that touch a tenant's data read it from
+//! *current tenant* is stored in [`TenantContext`], and functions that use a tenant's data read it from
 //! there. If no tenant is set, they return an error. The context belongs to the thread, task, core or
 //! interrupt handler that set it; no other one sees it.
 //!
-//! The crate is `no_std` and does not use an allocator. The same types run on a server and on a
+//! The crate is `no_std` and does not use an allocator. The same types work on a server and on a
 //! microcontroller. Crates for HTTP, Redis, Postgres and SQLite build on it; see [Related
 //! crates](#related-crates).
 //!
@@ -152,8 +152,8 @@
 //!
 //! # Errors
 //!
-//! Each failure has a type of its own, and [`TenantError`] is the sum of them. No error repeats the text that
-//! caused it, because that text can come from an attacker.
+//! Each failure has a type of its own. [`TenantError`] combines the first six types of this table. No error
+//! repeats the text that caused it, because that text can come from an attacker.
 //!
 //! | error | cause |
 //! | --- | --- |
@@ -165,9 +165,9 @@
 //! | [`TenantValidationError`] | the tenant exists but is suspended or deleted |
 //! | [`ResolveTenantError`] | a request names no tenant, two tenants, or an invalid one |
 //! | [`TenantKeyError`] | a key does not fit, or has no prefix or another tenant's |
-//! | [`RateLimitedError`], [`TenantMapFullError`] | the tenant has used its share |
+//! | [`RateLimitedError`], [`TenantMapFullError`] | the tenant's rate, its share of a map, or the whole map is used up |
 //!
-//! # Where a context lives
+//! # Owner of a context
 //!
 //! | platform | owner of a context |
 //! | --- | --- |
@@ -183,7 +183,8 @@
 //!
 //! # Platform notes
 //!
-//! - **Hosts** need the feature `std` or `tokio`. Without them the context uses the cell for bare metal.
+//! - **Hosts** need the feature `std` or `tokio`. Without them the crate compiles only on Linux, where threads
+//!   share one cell; that is meant for tests.
 //! - **tokio**: a bare [`set`](TenantContext::set) belongs to the task on the current worker thread. After the
 //!   task moves to another worker the context reads as unset. Use
 //!   [`in_tenant`](TenantFutureExt::in_tenant) instead.
