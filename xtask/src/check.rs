@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the parts of the check, and their common report.
 
 mod arch;
+mod archives;
 mod devices;
 mod docs;
 mod features;

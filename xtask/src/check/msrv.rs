@@ -1,10 +1,17 @@
-//! The published packages on the oldest Rust version that they support.
+//! The published packages as their users compile them: from their archives, with the oldest Rust version that they
+//! support.
+//!
+//! One build answers two questions: whether the archives are complete, and whether the versions are right. Like a user's
+//! cargo it chooses dependencies that support the oldest version; `Cargo.lock` contains the newest ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::Package;
 
+use super::archives;
 use crate::cost::installing;
 use crate::process::{Step, is_installed, target};
 use crate::report::Report;
@@ -15,12 +22,14 @@ const NEWER: &str = "rust-version-of-features";
 
 pub(super) fn check(report: &mut Report) {
     let mut versions = BTreeMap::new();
-    report.step("the published packages have a rust-version", || {
+    if !report.step("unpack the archives, and choose dependencies", || {
         versions = by_version()?;
-        Ok(())
-    });
+        unpack()
+    }) {
+        return;
+    }
     for (version, packages) in &versions {
-        report.step(&format!("Rust {version}"), || compile(version, packages));
+        report.step(&format!("packages with Rust {version}"), || compile(version, packages));
     }
 }
 
@@ -28,10 +37,10 @@ pub(super) fn check(report: &mut Report) {
 ///
 /// Their dependencies are many, so this is not part of the check.
 pub(crate) fn newer_features() -> Result<()> {
+    unpack()?;
     for package in published()? {
         for (feature, version) in newer(&package)? {
-            let feature = format!("{}/{feature}", package.name);
-            cargo(&version, &["-p", &package.name, "--no-default-features", "--features", &feature])?;
+            check_with(&version, &["-p", &package.name, "--no-default-features", "--features", &feature])?;
         }
     }
     Ok(())
@@ -48,24 +57,75 @@ fn by_version() -> Result<BTreeMap<String, Vec<Package>>> {
     Ok(versions)
 }
 
-/// Compiles packages with all features, and without features if one of them has no dependencies in this workspace: its
-/// users include firmware, which enables none.
+fn folder() -> PathBuf {
+    target().join("archives")
+}
+
+/// Creates a workspace of the unpacked archives.
+fn unpack() -> Result<()> {
+    let packages = archives::create()?;
+    let folder = folder();
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut members = Vec::new();
+    let mut patches = String::new();
+    for package in &packages {
+        Step::new("tar").arg("-xf").arg(archives::path(package)).arg("-C").arg(&folder).run()?;
+        let name = archives::name(package);
+        patches += &format!("{} = {{ path = {name:?} }}\n", package.name);
+        members.push(name);
+    }
+    let manifest = format!(
+        "[workspace]\nmembers = {members:?}\nresolver = \"3\"\n[profile.dev]\ndebug = false\n[patch.crates-io]\n{patches}"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    let newest =
+        by_version()?.into_keys().max_by_key(|version| version.split('.').nth(1)?.parse::<u32>().ok());
+    let newest = newest.context("no package has a rust-version")?;
+    // The variable overrides the configuration of this repository, which asks for the newest dependencies.
+    cargo(&newest)?
+        .arg("generate-lockfile")
+        .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback")
+        .run()
+}
+
+/// Compiles packages with all features. The core is also compiled without features, as firmware uses it.
 fn compile(version: &str, packages: &[Package]) -> Result<()> {
-    let mut arguments = vec!["--no-default-features".to_owned()];
+    let mut arguments = vec!["--no-default-features"];
     let mut features = BTreeSet::new();
     for package in packages {
-        arguments.extend(["-p".to_owned(), package.name.to_string()]);
+        arguments.extend(["-p", package.name.as_str()]);
         let newer = newer(package)?;
         let names =
             package.features.keys().filter(|name| *name != DOCUMENT_FEATURES && !newer.contains_key(*name));
         features.extend(names.map(|name| format!("{}/{name}", package.name)));
     }
-    let list = features.into_iter().collect::<Vec<_>>().join(",");
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let features = features.into_iter().collect::<Vec<_>>().join(",");
     if packages.iter().any(|package| package.name == "tenancy") {
-        cargo(version, &["-p", "tenancy"])?;
+        check_with(version, &["-p", "tenancy"])?;
     }
-    cargo(version, &[&arguments[..], &["--features", &list]].concat())
+    check_with(version, &[&arguments[..], &["--features", &features]].concat())
+}
+
+/// Runs `cargo check` of a Rust version.
+fn check_with(version: &str, arguments: &[&str]) -> Result<()> {
+    // Nothing is linked, so SQLite need not be compiled from C.
+    cargo(version)?
+        .args(&["check", "--quiet"])
+        .args(arguments)
+        .env("LIBSQLITE3_SYS_USE_PKG_CONFIG", "1")
+        .run()
+}
+
+/// Returns a command of the cargo of a Rust version, in the folder of the unpacked archives.
+fn cargo(version: &str) -> Result<Step> {
+    toolchain(version)?;
+    let step = Step::new("rustup").like_cargo().current_dir(folder()).args(&["run", version, "cargo"]);
+    // Cargo sets these variables for the programs that it runs, and they would select its own toolchain.
+    let step = ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"].into_iter().fold(step, Step::env_remove);
+    Ok(step.env("CARGO_TARGET_DIR", target().join("oldest-rust")))
 }
 
 /// Returns the features that need a newer Rust version, with that version.
@@ -77,15 +137,6 @@ fn newer(package: &Package) -> Result<BTreeMap<String, String>> {
         bail!("[package.metadata.{NEWER}] names `{unknown}`, which is not a feature of {}", package.name);
     }
     Ok(newer)
-}
-
-/// Runs `cargo check` of a Rust version, and keeps its results apart.
-fn cargo(version: &str, arguments: &[&str]) -> Result<()> {
-    toolchain(version)?;
-    let step = Step::new("rustup").like_cargo().args(&["run", version, "cargo", "check", "--quiet"]);
-    // Cargo sets these variables for the programs that it runs, and they would select its own toolchain.
-    let step = ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"].into_iter().fold(step, Step::env_remove);
-    step.args(arguments).env("CARGO_TARGET_DIR", target().join("oldest-rust")).run()
 }
 
 /// Installs a toolchain if it is missing.
