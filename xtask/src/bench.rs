@@ -135,7 +135,7 @@ const PROGRAMS: &[Program] = &[
             ("agents/sqlite/list", "list 20 of them"),
             ("agents/sqlite/find", "find 20 of them by capability"),
             ("agents/sqlite/register", "register another one"),
-            ("agents/sqlite/tenants", "count for a random tenant, 100,000 files"),
+            ("agents/sqlite/tenants", "count for a random tenant, 10,000 files"),
             ("agents/postgres/get", "get, 1,000,000 agents in Postgres"),
             ("agents/postgres/list", "list 20 of them"),
             ("agents/postgres/find", "find 20 of them by capability"),

@@ -18,6 +18,8 @@ use tokio::runtime::Runtime;
 
 const FEW: u64 = 10_000;
 const MANY: u64 = 1_000_000;
+/// The creation of a file waits for the disk, so that there are fewer files than tenants in Postgres.
+const FILES: [u64; 3] = [10, 1_000, 10_000];
 const TENANTS: [u64; 3] = [10, 1_000, 100_000];
 const PAGE: usize = 20;
 /// A row that waits for a disk or a server has fewer rounds.
@@ -260,7 +262,7 @@ impl Bench {
         if !self.table.wants_any("agents/sqlite/tenants") {
             return;
         }
-        let folders = TENANTS.map(|tenants| {
+        let folders = FILES.map(|tenants| {
             let tenants = self.table.amount(tenants).max(10);
             let folder = tempfile::tempdir().expect("a temporary folder");
             let files = files(folder.path());
