@@ -48,9 +48,11 @@ fn run_to_end(program: &Program, elf: &Path) -> Result<()> {
     let end = Instant::now() + limit;
     let mut device = qemu::start(program, elf, &[])?;
     loop {
-        match device.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        match device.log.recv_timeout(Duration::from_millis(100)) {
             Ok(line) => println!("{line}"),
             Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if signals::interrupted() => bail!("interrupted"),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
             Err(RecvTimeoutError::Timeout) => bail!("{} was still running after {limit:?}", program.name),
         }
     }
@@ -63,7 +65,6 @@ fn run_to_end(program: &Program, elf: &Path) -> Result<()> {
 
 fn serve(program: &Program, elf: &Path, port: Option<u16>) -> Result<()> {
     let (mut device, port) = server::start(program, elf, port)?;
-    signals::leave_to_children()?;
     println!("==> http runs on a Cortex-M3; try in another terminal:");
     let url = format!("http://127.0.0.1:{port}/");
     for tenant in ACTIVE {

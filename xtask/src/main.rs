@@ -26,7 +26,7 @@ use cli::{Bench, Cli, Command};
 use firmware::cross::Cross;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match signals::watch().and_then(|()| run(Cli::parse())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -43,7 +43,6 @@ fn run(cli: Cli) -> Result<bool> {
         Command::Nightly => return nightly::run(),
         Command::Coverage => coverage::run()?,
         Command::Gateway { options } => {
-            signals::leave_to_children()?;
             process::cargo(&["run", "--release", "-p", "gateway", "--"]).args(&options).run_attended()?;
         }
         Command::Firmware { program, port } => firmware::run(&program, port)?,

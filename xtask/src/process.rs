@@ -4,12 +4,14 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use tenancy_testkit::process::ChildGroup;
+use tenancy_testkit::process::{ChildGroup, Signal};
+
+use crate::signals;
 
 /// Longer than the slowest build on a slow machine.
 const LIMIT: Duration = Duration::from_mins(40);
@@ -129,15 +131,27 @@ fn succeed(child: &mut ChildGroup, line: &str) -> Result<()> {
 
 /// Waits for the exit code. Returns `None` if the child was still running after the limit; it is killed then.
 ///
+/// On Ctrl-C it interrupts the child and ends this program.
+///
 /// # Errors
 ///
 /// If a signal ended the child.
 pub(crate) fn exit_code(child: &mut ChildGroup, limit: Duration) -> Result<Option<i32>> {
-    let Some(status) = child.wait_timeout(limit)? else {
-        child.kill();
-        return Ok(None);
-    };
-    status.code().map(Some).with_context(|| format!("ended by a signal ({status})"))
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        if let Some(status) = child.wait_timeout(Duration::from_millis(200))? {
+            return status.code().map(Some).with_context(|| format!("ended by a signal ({status})"));
+        }
+        if signals::interrupted() {
+            // A test runner ends its tests, which are in process groups of their own. It fails if the child has ended.
+            let _ = child.signal(Signal::Interrupt);
+            let _ = child.wait_timeout(Duration::from_secs(10));
+            child.kill();
+            process::exit(signals::STATUS);
+        }
+    }
+    child.kill();
+    Ok(None)
 }
 
 /// Returns whether a program of this name is on the search path.
