@@ -1,5 +1,6 @@
 //! The packages of the workspace, as `cargo metadata` describes them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -58,4 +59,24 @@ fn is_published(package: &Package) -> bool {
 /// Returns the folder of a package.
 pub(crate) fn folder(package: &Package) -> PathBuf {
     package.manifest_path.parent().map_or_else(PathBuf::new, |folder| folder.as_std_path().to_owned())
+}
+
+/// Returns the files with this extension below a folder, without build results and hidden folders.
+pub(crate) fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.canonicalize()?];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_ours = name == ".github" || !(name.starts_with('.') || name == "target" || name == "data");
+            if path.is_dir() && is_ours {
+                folders.push(path);
+            } else if path.extension().is_some_and(|own| own == extension) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }

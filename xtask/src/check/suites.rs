@@ -16,13 +16,14 @@ use std::path::Path;
 use std::{env, io};
 
 use anyhow::{Context, Result, ensure};
+use cargo_metadata::Target;
 use tenancy_testkit::RedisServer;
 
 use crate::process::{Step, cargo, root, target};
 use crate::report::Report;
 use crate::servers::{need_clients, need_postgres, need_redis};
 use crate::tools;
-use crate::workspace::published;
+use crate::workspace::{files_below, folder, members, published};
 
 /// Programs that plain `cargo test` must not need.
 const SERVERS: [&str; 11] = [
@@ -49,23 +50,29 @@ const RUN_BY_TESTS: [&str; 1] = ["two_tenants"];
 /// The sets of features that change the behaviour of the core. All features together are tested with the workspace.
 const CORE: [&str; 3] = ["", "std", "tokio,serde,tracing"];
 
-const ALL: [&str; 2] = ["--workspace", "--all-features"];
-
 pub(super) fn check(report: &mut Report) {
     let mut times = Vec::new();
+    let mut all = Vec::new();
+    if !report.step("packages with tests", || {
+        all = tested_packages()?;
+        Ok(())
+    }) {
+        return;
+    }
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
     report.step("servers and a browser", || {
         need_redis()?;
         need_postgres()?;
         need_clients()
     });
     report.step("tests that need only Rust", || {
-        let tests = with_rust_alone(nextest(&ALL)?, &target().join("tools/rust-alone"))?;
+        let tests = with_rust_alone(nextest(&all)?, &target().join("tools/rust-alone"))?;
         timed(tests, &mut times)
     });
     report.step("tests that need servers or a browser", || {
-        timed(nextest(&ALL)?.args(&["--run-ignored", "only"]), &mut times)
+        timed(nextest(&all)?.args(&["--run-ignored", "only"]), &mut times)
     });
-    report.step("test groups", groups_match);
+    report.step("test groups", || groups_match(&all));
     for features in CORE {
         let name = if features.is_empty() { "no feature" } else { features };
         report.step(&format!("core with {name}"), || {
@@ -77,13 +84,28 @@ pub(super) fn check(report: &mut Report) {
     report.step("tests compile with the features of plain `cargo test`", || {
         cargo(&["check", "--quiet", "--tests"]).run()
     });
-    report.step("tests in the documentation", || cargo(&["test", "--quiet", "--doc"]).args(&ALL).run());
+    report.step("tests in the documentation", || cargo(&["test", "--quiet", "--doc"]).args(&all).run());
     report.step("host tests of the firmware", || {
         let manifest = root().join("examples/firmware/Cargo.toml");
         cargo(&["test", "--quiet", "-p", "firmware-agent-json", "--manifest-path"]).arg(manifest).run()
     });
-    report.step("examples", examples);
+    report.step("examples", || examples(&all));
     print_slowest(times);
+}
+
+/// Returns the options that select all packages but those with benchmarks, whose peers take long to compile.
+///
+/// The lints compile the benchmarks. Code of theirs that has tests belongs in a package without benchmarks.
+fn tested_packages() -> Result<Vec<String>> {
+    let mut options = vec!["--workspace".to_owned(), "--all-features".to_owned()];
+    for package in members()?.iter().filter(|package| package.targets.iter().any(Target::is_bench)) {
+        for file in files_below(&folder(package), "rs")? {
+            let has_tests = fs::read_to_string(&file)?.contains("#[test]");
+            ensure!(!has_tests, "the tests in {} would not run", file.display());
+        }
+        options.extend(["--exclude".to_owned(), package.name.to_string()]);
+    }
+    Ok(options)
 }
 
 fn nextest(packages: &[&str]) -> Result<Step> {
@@ -112,9 +134,9 @@ fn with_rust_alone(command: Step, folder: &Path) -> Result<Step> {
 }
 
 /// Runs the examples of the published packages, with a Redis server for those that need one.
-fn examples() -> Result<()> {
+fn examples(packages: &[&str]) -> Result<()> {
     // With the features of the tests, whose packages are compiled already; `cargo run` would choose others.
-    cargo(&["build", "--quiet", "--examples"]).args(&ALL).run()?;
+    cargo(&["build", "--quiet", "--examples"]).args(packages).run()?;
     let redis = RedisServer::start()?;
     let mut count = 0;
     for package in published()? {
@@ -133,12 +155,13 @@ fn examples() -> Result<()> {
 }
 
 /// Checks that the filters of the test groups match tests: a renamed test would leave its group unnoticed.
-fn groups_match() -> Result<()> {
+fn groups_match(packages: &[&str]) -> Result<()> {
     let config = fs::read_to_string(root().join(".config/nextest.toml"))?;
     let overrides = config.lines().filter(|line| line.starts_with("test-group = ")).count();
     ensure!(overrides > 0, "no test group in .config/nextest.toml");
     let show = ["show-config", "test-groups", "--profile", "ci", "--cargo-quiet"];
-    let shown = tools::NEXTEST.command()?.args(&show).args(&["--run-ignored", "all"]).args(&ALL).output()?;
+    let shown =
+        tools::NEXTEST.command()?.args(&show).args(&["--run-ignored", "all"]).args(packages).output()?;
     let matching = matching_overrides(&shown);
     ensure!(matching == overrides, "{matching} of {overrides} filters match a test:\n{shown}");
     println!("    {overrides} filters");

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::process::root;
+use crate::workspace::files_below;
 
 /// A fenced code block.
 #[derive(Debug, PartialEq)]
@@ -25,7 +26,7 @@ impl Block {
 
 /// Returns the Markdown files that belong to the repository.
 pub(super) fn files() -> Result<Vec<PathBuf>> {
-    let files = files_with("md")?;
+    let files = files_below(&root(), "md")?;
     ensure!(!files.is_empty(), "no Markdown file found");
     Ok(files)
 }
@@ -85,7 +86,7 @@ pub(super) fn rust_is_compiled() -> Result<()> {
 /// Returns the files that are included as documentation.
 fn included() -> Result<BTreeSet<PathBuf>> {
     let mut included = BTreeSet::new();
-    for source in files_with("rs")? {
+    for source in files_below(&root(), "rs")? {
         let text = fs::read_to_string(&source)?;
         let folder = source.parent().context("a source file has a folder")?;
         // Tests also read files by `include_str!`, which does not compile the examples.
@@ -97,26 +98,6 @@ fn included() -> Result<BTreeSet<PathBuf>> {
         }
     }
     Ok(included)
-}
-
-/// Returns the files with this extension below the root, without build results and hidden folders.
-fn files_with(extension: &str) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![root().canonicalize()?];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_ours = name == ".github" || !(name.starts_with('.') || name == "target" || name == "data");
-            if path.is_dir() && is_ours {
-                folders.push(path);
-            } else if path.extension().is_some_and(|own| own == extension) {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]
