@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::string::{String, ToString};
 use std::sync::Arc;
 
-use serde::de::{self, IgnoredAny};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -55,7 +55,7 @@ impl Card {
     pub(crate) fn stored(json: &str) -> Result<Self, InvalidAgentKind> {
         check_length(json)?;
         match serde_json::from_str(json) {
-            Ok(IgnoredAny) if json.starts_with('{') => Ok(Self(json.into())),
+            Ok(de::IgnoredAny) if json.starts_with('{') => Ok(Self(json.into())),
             _ => Err(InvalidAgentKind::Json),
         }
     }
