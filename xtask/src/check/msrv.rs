@@ -5,6 +5,7 @@
 //! cargo it chooses dependencies that support the oldest version; `Cargo.lock` contains the newest ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -74,7 +75,7 @@ fn unpack() -> Result<()> {
     for package in &packages {
         Step::new("tar").arg("-xf").arg(archives::path(package)).arg("-C").arg(&folder).run()?;
         let name = archives::name(package);
-        patches += &format!("{} = {{ path = {name:?} }}\n", package.name);
+        writeln!(patches, "{} = {{ path = {name:?} }}", package.name)?;
         members.push(name);
     }
     let manifest = format!(
