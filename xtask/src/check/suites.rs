@@ -2,9 +2,8 @@
 //!
 //! One profile and one set of features for most of them, so that no package is compiled twice only to run its tests:
 //!
-//! - Every package is tested with all features. The packages with `unsafe` code or counted allocations (`tenancy`,
-//!   `tenancy-redis`, `tenancy-tower`) are optimized in the dev profile, see the root manifest. `cargo xtask nightly`
-//!   runs all tests in a release build.
+//! - Every package is tested with all features, in the dev profile. `cargo xtask nightly` runs all tests in a release
+//!   build. Optimizing the packages with `unsafe` code here too would cost more in compilation than it saves in tests.
 //! - The core is also tested with those sets of features that change its behaviour. For all packages the part
 //!   `features` compiles each feature alone.
 //! - Tests that need only Rust run first, in an environment in which no server is found: plain `cargo test` must pass
