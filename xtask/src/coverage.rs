@@ -1,8 +1,10 @@
-//! `cargo xtask coverage`: the line coverage of each published package by the tests of the workspace.
+//! `cargo xtask coverage`: the line coverage of each published package by the tests of the published packages.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use cargo_metadata::Package;
 use serde_json::Value;
 
 use crate::cost::installing;
@@ -34,10 +36,11 @@ pub(crate) fn run() -> Result<()> {
     ];
     // The plugin starts `cargo nextest`, which is not on the search path if it was installed by this program.
     let path = tools::NEXTEST.search_path()?;
-    tools::LLVM_COV.command()?.args(&tests).env("PATH", path).run()?;
-    let report = tools::LLVM_COV.command()?.args(&["report", "--json", "--summary-only"]).output()?;
+    tools::LLVM_COV.command()?.args(&tests).args(&packages).env("PATH", path).run()?;
+    let report =
+        tools::LLVM_COV.command()?.args(&["report", "--json", "--summary-only"]).args(&packages).output()?;
     let report: Value = serde_json::from_str(&report).context("cannot read the coverage report")?;
-    print(&by_package(&report)?)
+    print(&by_package(&report, &published)?)
 }
 
 /// Covered and existing lines.
@@ -54,15 +57,15 @@ impl Lines {
     }
 }
 
-fn by_package(report: &Value) -> Result<BTreeMap<String, Lines>> {
+fn by_package(report: &Value, packages: &[Package]) -> Result<BTreeMap<String, Lines>> {
     let files = report["data"][0]["files"].as_array().context("the report has no files")?;
     let mut lines = BTreeMap::new();
-    for package in published()? {
-        let sources = folder(&package).join("src");
+    for package in packages {
+        let sources = folder(package).join("src");
         let own: &mut Lines = lines.entry(package.name.to_string()).or_default();
         for file in files {
             let name = file["filename"].as_str().context("a file of the report has no name")?;
-            if std::path::Path::new(name).starts_with(&sources) {
+            if Path::new(name).starts_with(&sources) {
                 let figure =
                     |name: &str| file["summary"]["lines"][name].as_u64().context("a file has no lines");
                 own.covered += figure("covered")?;

@@ -2,10 +2,11 @@
 //!
 //! One profile and one set of features for most of them, so that no package is compiled twice only to run its tests:
 //!
-//! - Every package is tested with all features, in the dev profile. `cargo xtask nightly` runs all tests in a release
-//!   build. Optimizing the packages with `unsafe` code here too would cost more in compilation than it saves in tests.
+//! - Every package is tested with all features.
 //! - The core is also tested with those sets of features that change its behaviour. For all packages the part
 //!   `features` compiles each feature alone.
+//! - The core, which contains `unsafe` code, is tested once with optimizations, which take 20 s of CPU time to compile.
+//!   For `tenancy-redis` and `tenancy-tower` that took 200 s, so `cargo xtask nightly` runs all tests in a release build.
 //! - Tests that need only Rust run first, in an environment in which no server is found: plain `cargo test` must pass
 //!   on a machine that has only Rust. Then the ignored tests run, which need servers or a browser.
 
@@ -46,8 +47,13 @@ const SERVER_FOLDERS: [&str; 3] =
 /// Examples that need a prepared database. The tests of their packages run them.
 const RUN_BY_TESTS: [&str; 1] = ["two_tenants"];
 
-/// The sets of features that change the behaviour of the core. All features together are tested with the workspace.
-const CORE: [&str; 3] = ["", "std", "tokio,serde,tracing"];
+/// The sets of features that change the behaviour of the core, and options of their builds.
+const CORE: [(&str, &[&str]); 3] = [
+    ("", &[]),
+    ("std", &[]),
+    // On hosts, these are all features; the run of the workspace tests them without optimizations.
+    ("tokio,serde,tracing", &["--config", "profile.dev.package.tenancy.opt-level=2"]),
+];
 
 pub(super) fn check(report: &mut Report) {
     let mut times = Vec::new();
@@ -73,11 +79,12 @@ pub(super) fn check(report: &mut Report) {
         timed(tests.env("TENANCY_EXAMPLES", target().join("debug/examples")), &mut times)
     });
     report.step("test groups", || groups_match(&all));
-    for features in CORE {
+    for (features, options) in CORE {
+        let optimized = if options.is_empty() { "" } else { ", optimized" };
         let name = if features.is_empty() { "no feature" } else { features };
-        report.step(&format!("core with {name}"), || {
-            nextest(&["-p", "tenancy", "--features", features])?.run()?;
-            cargo(&["test", "--quiet", "--doc", "-p", "tenancy", "--features", features]).run()
+        report.step(&format!("core with {name}{optimized}"), || {
+            nextest(&["-p", "tenancy", "--features", features])?.args(options).run()?;
+            cargo(&["test", "--quiet", "--doc", "-p", "tenancy", "--features", features]).args(options).run()
         });
     }
     // Plain `cargo test` enables fewer features than the runs above. A test that lacks a condition for its feature does
