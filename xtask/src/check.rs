@@ -8,7 +8,7 @@ mod features;
 mod lint;
 pub(crate) mod msrv;
 mod package;
-mod suites;
+pub(crate) mod suites;
 
 use crate::cli::Part;
 use crate::report::Report;

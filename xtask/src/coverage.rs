@@ -24,16 +24,9 @@ pub(crate) fn run() -> Result<()> {
     need_postgres()?;
     need_clients()?;
     need_llvm()?;
-    let tests = [
-        "nextest",
-        "--profile",
-        "ci",
-        "--workspace",
-        "--all-features",
-        "--run-ignored",
-        "all",
-        "--no-report",
-    ];
+    let published = published()?;
+    let packages: Vec<_> = published.iter().flat_map(|package| ["-p", package.name.as_str()]).collect();
+    let tests = ["nextest", "--profile", "ci", "--all-features", "--run-ignored", "all", "--no-report"];
     // The plugin starts `cargo nextest`, which is not on the search path if it was installed by this program.
     let path = tools::NEXTEST.search_path()?;
     tools::LLVM_COV.command()?.args(&tests).args(&packages).env("PATH", path).run()?;

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use crate::check::msrv;
+use crate::check::suites::tested_packages;
 use crate::coverage;
 use crate::process::cargo;
 use crate::report::Report;
@@ -20,7 +21,7 @@ pub(crate) fn run() -> Result<bool> {
     let mut report = Report::new();
     report.part("commands");
     report.step(&format!("random Redis commands, SEED={seed}"), || {
-        let tests = ["test", "-p", "tenancy-redis", "--release", "--all-features", "table"];
+        let tests = ["test", "-p", "tenancy-redis", "--release", "--all-features", "--test", "it", "table::"];
         cargo(&tests)
             .args(&["--", "--ignored", "--nocapture", "--test-threads", "1"])
             .env("SEED", &seed)
@@ -32,12 +33,11 @@ pub(crate) fn run() -> Result<bool> {
     report.step("features that need a newer Rust version", msrv::newer_features);
     report.part("release");
     report.step("all tests in a release build", || {
-        let tests =
-            ["run", "--profile", "ci", "--workspace", "--all-features", "--release", "--run-ignored", "all"];
-        tools::NEXTEST.command()?.args(&tests).run()
+        let tests = ["run", "--profile", "ci", "--release", "--run-ignored", "all"];
+        tools::NEXTEST.command()?.args(&tests).args(&tested_packages()?).run()
     });
     report.step("documentation tests in a release build", || {
-        cargo(&["test", "--quiet", "--doc", "--workspace", "--all-features", "--release"]).run()
+        cargo(&["test", "--quiet", "--doc", "--release"]).args(&tested_packages()?).run()
     });
     report.part("coverage");
     report.step("line coverage", coverage::run);

@@ -106,7 +106,7 @@ pub(super) fn check(report: &mut Report) {
 /// Returns the options that select all packages but those with benchmarks, whose peers take long to compile.
 ///
 /// The lints compile the benchmarks. Code of theirs that has tests belongs in a package without benchmarks.
-fn tested_packages() -> Result<Vec<String>> {
+pub(crate) fn tested_packages() -> Result<Vec<String>> {
     let mut options = vec!["--workspace".to_owned(), "--all-features".to_owned()];
     for package in members()?.iter().filter(|package| package.targets.iter().any(Target::is_bench)) {
         for file in files_below(&folder(package), "rs")? {
