@@ -59,6 +59,8 @@ impl Command {
     fn try_start(&self, arguments: &[&str]) -> io::Result<ChildGroup> {
         let mut command = process::Command::new(env!("CARGO_BIN_EXE_tenancy-pg"));
         command.args(arguments).env_clear().envs(self.environment.iter().cloned());
+        // Tells the program where to write the coverage, if it is measured.
+        command.envs(std::env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"));
         ChildGroup::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 }
