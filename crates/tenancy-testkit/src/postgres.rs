@@ -86,9 +86,9 @@ impl PgServer {
     ///
     /// Tests that run in different processes, as with nextest, share it too. It is for tests that cannot disturb each
     /// other: each of them [creates a database](Self::create_database) of its own, and none changes roles or settings of
-    /// the whole server. Whoever starts the server runs `prepare` on it before anybody else gets it: that is the place to
-    /// create roles, and a template database for `create_database`. The server ends some seconds after the last test
-    /// that uses it. A program that was built again does not get the server of the old program.
+    /// the whole server. The test that starts the server runs `prepare` on it before other tests receive it: create
+    /// roles there, and a template database for `create_database`. The server ends some seconds after the last test that
+    /// uses it. A program that was built again does not get the server of the old program.
     ///
     /// Without the program `flock` (of util-linux) the test gets a server of its own.
     ///
@@ -150,8 +150,10 @@ impl PgServer {
             .map_err(Error::client("run SQL on the test server"))
     }
 
-    /// Creates a database with a new name as a copy of another one, which nobody may be connected to, and returns the
-    /// name. `template0` gives an empty database.
+    /// Creates a database with a new name as a copy of another one, and returns the name.
+    ///
+    /// Nobody may be connected to the template. `template0` gives an empty database. The database stays until the server
+    /// ends.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// A pgbouncer in transaction mode in front of a [`PgServer`], on a unix socket.
 ///
-/// Its programs are found on `PATH` or in the folder that `TENANCY_TESTKIT_PGBOUNCER_BIN` names.
+/// The program is found on `PATH`, in `/usr/sbin`, or in the folder that `TENANCY_TESTKIT_PGBOUNCER_BIN` names.
 ///
 /// ```no_run
 /// use tenancy_testkit::{PgBouncer, PgServer};
