@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<bool> {
     report.step("features that need a newer Rust version", msrv::newer_features);
     report.part("release");
     report.step("all tests in a release build", || {
-        let tests = ["run", "--profile", "ci", "--release", "--run-ignored", "all"];
+        let tests = ["run", "--profile", "nightly", "--release", "--run-ignored", "all"];
         tools::NEXTEST.command()?.args(&tests).args(&tested_packages()?).run()
     });
     report.step("documentation tests in a release build", || {
