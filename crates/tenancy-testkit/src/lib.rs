@@ -21,6 +21,8 @@ pub mod process;
 mod programs;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod start;
 #[cfg(feature = "tenants")]
 mod tenants;
 

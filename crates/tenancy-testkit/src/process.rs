@@ -201,12 +201,12 @@ impl ChildGroup {
         self.kill();
     }
 
-    /// Lets the process group outlive this value, and returns the id of the group.
+    /// Lets the process group outlive this value.
     #[cfg(feature = "postgres")]
-    pub(crate) fn detach(mut self) -> u32 {
+    pub(crate) fn detach(mut self) {
         self.end_watcher();
+        // A group with a status is not killed on drop.
         self.status = Some(ExitStatus::default());
-        self.id()
     }
 
     fn end_watcher(&mut self) {

@@ -12,8 +12,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::Error;
-use crate::process::{ChildGroup, Signal, wait_for};
+use crate::process::{ChildGroup, Signal};
 use crate::programs::find;
+use crate::start::{is_ready, temporary_folder};
 
 /// How long a server may take to start, on a busy machine too.
 const START: Duration = Duration::from_secs(30);
@@ -68,7 +69,7 @@ impl RedisOptions {
     /// If the program is not installed, or does not answer within 30 s.
     pub fn start(self) -> Result<RedisServer, Error> {
         let program = program()?;
-        let folder = folder("tenancy-redis-")?;
+        let folder = temporary_folder("tenancy-redis-")?;
         let child = spawn(&program, folder.path(), &self.socket_arguments())?;
         let mut server = RedisServer { child, options: self, program, folder };
         server.wait()?;
@@ -159,7 +160,7 @@ impl RedisServer {
     }
 
     fn wait(&mut self) -> Result<(), Error> {
-        wait_for_answer(&mut self.child, self.folder.path())?
+        is_answering(&mut self.child, self.folder.path())?
             .then_some(())
             .ok_or_else(|| Error::ended("redis-server", &self.folder.path().join("log")))
     }
@@ -172,10 +173,6 @@ fn program() -> Result<PathBuf, Error> {
         .ok_or_else(|| Error::not_installed("redis-server", "Debian: apt-get install redis-server", VARIABLE))
 }
 
-fn folder(prefix: &str) -> Result<TempDir, Error> {
-    tempfile::Builder::new().prefix(prefix).tempdir().map_err(Error::io("create a temporary folder"))
-}
-
 /// Starts a server in a folder, with the socket `socket` and the log `log` in it.
 fn spawn(program: &Path, folder: &Path, arguments: &[String]) -> Result<ChildGroup, Error> {
     let log = File::create(folder.join("log")).map_err(Error::io("create the log of redis-server"))?;
@@ -186,15 +183,9 @@ fn spawn(program: &Path, folder: &Path, arguments: &[String]) -> Result<ChildGro
 }
 
 /// Waits until the server answers on its own socket; returns `false` if it ended instead.
-fn wait_for_answer(child: &mut ChildGroup, folder: &Path) -> Result<bool, Error> {
+fn is_answering(child: &mut ChildGroup, folder: &Path) -> Result<bool, Error> {
     let socket = folder.join("socket");
-    wait_for(START, || {
-        if answers(&socket).is_ok() {
-            return Some(true);
-        }
-        matches!(child.try_wait(), Ok(Some(_))).then_some(false)
-    })
-    .ok_or_else(|| Error::timed_out("connect to redis-server", START))
+    is_ready(child, "redis-server", START, || answers(&socket).is_ok())
 }
 
 /// Any reply will do: without the password it is an error, which is an answer too.

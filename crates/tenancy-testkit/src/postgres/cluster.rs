@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use super::programs::{User, fingerprint, postgres};
 use crate::Error;
-use crate::process::{ChildGroup, Signal, wait_for};
+use crate::process::{ChildGroup, Signal};
+use crate::start::{is_ready, temporary_folder};
 
 /// The port is only part of the socket's name.
 pub(crate) const PORT: u16 = 5432;
@@ -33,8 +34,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(settings: Vec<(String, String)>) -> Result<Self, Error> {
-        let folder = tempfile::Builder::new().prefix("tenancy-postgres-").tempdir();
-        let folder = folder.map_err(Error::io("create a temporary folder"))?;
+        let folder = temporary_folder("tenancy-postgres-")?;
         let server = start_in(folder.path(), &settings, true)?;
         Ok(Self { server, settings, folder })
     }
@@ -50,7 +50,7 @@ impl Cluster {
             // The file of a killed server would be taken for the new one's.
             let _ = fs::remove_file(self.folder().join("data/postmaster.pid"));
             self.server = spawn(self.folder(), &self.settings, true)?;
-            if is_ready(&mut self.server, self.folder.path())? {
+            if accepts_connections(&mut self.server, self.folder.path())? {
                 return Ok(());
             }
             // A server does not start before every process of the old one has noticed its end.
@@ -72,7 +72,7 @@ pub(super) fn start_in(
     user.own(folder).map_err(Error::io("change the owner of a folder"))?;
     copy(&template(user)?, &folder.join("data"), user).map_err(Error::io("copy the template of initdb"))?;
     let mut server = spawn(folder, settings, ends_with_owner)?;
-    if is_ready(&mut server, folder)? {
+    if accepts_connections(&mut server, folder)? {
         return Ok(server);
     }
     Err(Error::ended("postgres", &folder.join("log")))
@@ -97,20 +97,22 @@ fn spawn(folder: &Path, settings: &[(String, String)], ends_with_owner: bool) ->
 }
 
 /// Waits until the server accepts connections; returns `false` if it ended instead.
-fn is_ready(server: &mut ChildGroup, folder: &Path) -> Result<bool, Error> {
-    wait_for(START, || {
-        if says_ready(folder) {
-            return Some(true);
-        }
-        matches!(server.try_wait(), Ok(Some(_))).then_some(false)
-    })
-    .ok_or_else(|| Error::timed_out("start postgres", START))
+fn accepts_connections(server: &mut ChildGroup, folder: &Path) -> Result<bool, Error> {
+    is_ready(server, "postgres", START, || says_ready(folder))
 }
 
 /// The eighth line of `postmaster.pid` is the server's state, which `pg_ctl` waits for too.
 pub(super) fn says_ready(folder: &Path) -> bool {
     let state = fs::read_to_string(folder.join("data/postmaster.pid"));
     state.is_ok_and(|state| state.lines().nth(7).is_some_and(|line| line.trim_end() == "ready"))
+}
+
+/// Waits for a lock on a file, which is held until the file is closed. Creates the file if there is none.
+pub(super) fn locked(path: &Path, operation: FlockOperation) -> Result<File, Error> {
+    let file = File::options().create(true).append(true).open(path);
+    let file = file.map_err(Error::io("create a lock file"))?;
+    flock(&file, operation).map_err(|error| Error::io("lock a file")(error.into()))?;
+    Ok(file)
 }
 
 /// Returns the folder that `initdb` made for this version of Postgres, and makes it if there is none.
@@ -120,8 +122,7 @@ fn template(user: User) -> Result<PathBuf, Error> {
     let name = format!("tenancy-postgres-template-{}-{version}", user.key());
     let template = std::env::temp_dir().join(name);
     // Other test processes wait for the one that runs `initdb`.
-    let lock = File::create(template.with_extension("lock")).map_err(Error::io("create a lock file"))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| Error::io("lock a file")(error.into()))?;
+    let _lock = locked(&template.with_extension("lock"), FlockOperation::LockExclusive)?;
     if template.exists() {
         return Ok(template);
     }
@@ -164,6 +165,11 @@ fn copy(from: &Path, to: &Path, user: User) -> io::Result<()> {
         fs::copy(from, to)?;
     }
     user.own(to)
+}
+
+/// Returns the path of the socket in a server's folder, by the rule of libpq.
+pub(super) fn socket(folder: &Path) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{PORT}"))
 }
 
 /// Returns a URL whose host is the folder of a unix socket.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::PgServer;
-use super::cluster::{PORT, socket_url};
+use super::cluster::{PORT, socket, socket_url};
 use super::programs::{User, pgbouncer};
 use crate::Error;
-use crate::process::{ChildGroup, Signal, wait_for};
+use crate::process::{ChildGroup, Signal};
+use crate::start::{is_ready, temporary_folder};
 
 /// How long pgbouncer may take to start, on a busy machine too.
 const START: Duration = Duration::from_secs(30);
@@ -47,8 +48,7 @@ impl PgBouncer {
     pub fn start(server: &PgServer, users: &[&str], settings: &[(&str, &str)]) -> Result<Self, Error> {
         let program = pgbouncer()?;
         let user = User::of_servers()?;
-        let folder = tempfile::Builder::new().prefix("tenancy-pgbouncer-").tempdir();
-        let folder = folder.map_err(Error::io("create a temporary folder"))?;
+        let folder = temporary_folder("tenancy-pgbouncer-")?;
         let path = folder.path();
         let config = config(path, server.folder(), settings);
         let users = users.iter().fold(String::new(), |lines, user| lines + "\"" + user + "\" \"\"\n");
@@ -62,16 +62,11 @@ impl PgBouncer {
         // A second signal is an immediate shutdown; here the first one kills.
         let mut pooler = ChildGroup::spawn_with(&mut command, Signal::Kill, Some(path))
             .map_err(Error::io("start pgbouncer"))?;
-        let socket = path.join(format!(".s.PGSQL.{PORT}"));
-        let is_ready = wait_for(START, || match UnixStream::connect(&socket) {
-            Ok(_) => Some(true),
-            Err(_) => matches!(pooler.try_wait(), Ok(Some(_))).then_some(false),
-        });
-        match is_ready {
-            Some(true) => Ok(Self { _pooler: pooler, folder }),
-            Some(false) => Err(Error::ended("pgbouncer", &path.join("log"))),
-            None => Err(Error::timed_out("start pgbouncer", START)),
+        let socket = socket(path);
+        if is_ready(&mut pooler, "pgbouncer", START, || UnixStream::connect(&socket).is_ok())? {
+            return Ok(Self { _pooler: pooler, folder });
         }
+        Err(Error::ended("pgbouncer", &path.join("log")))
     }
 
     /// Returns the folder of the pooler's unix socket, which clients take for a host.

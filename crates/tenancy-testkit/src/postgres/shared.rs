@@ -5,17 +5,18 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, io};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
 
-use super::cluster::{says_ready, start_in};
+use super::cluster::{locked, says_ready, socket, start_in};
 use super::programs::{User, fingerprint};
 use crate::Error;
-use crate::programs::find;
+use crate::programs::on_path;
 
 /// Ends the server some seconds after its last user.
 ///
@@ -48,26 +49,22 @@ pub(crate) struct Shared {
 impl Shared {
     /// Returns whether the keeper can wait for a lock.
     pub(crate) fn is_supported() -> bool {
-        find("flock", "TENANCY_TESTKIT_FLOCK_BIN", &[]).is_some()
+        // The keeper's shell looks for it there too.
+        on_path("flock").is_some()
     }
 
     /// Joins the users of a server. If there is no server, starts one and runs `prepare` with its folder.
     pub(crate) fn join(name: &str, prepare: impl FnOnce(&Path) -> Result<(), Error>) -> Result<Self, Error> {
         let folder = env::temp_dir().join(folder_name(name).map_err(Error::io("read the test program"))?);
         let path = folder.with_extension("lock");
-        let locked = |operation| {
-            let lock = File::options().create(true).append(true).open(&path)?;
-            flock(&lock, operation)?;
-            Ok::<_, io::Error>(lock)
-        };
         let mut prepare = Some(prepare);
         loop {
-            let lock = locked(FlockOperation::LockShared).map_err(Error::io("lock a shared server"))?;
+            let lock = locked(&path, FlockOperation::LockShared)?;
             if is_prepared(&folder) {
                 return Ok(Self { folder, _lock: lock });
             }
             drop(lock);
-            let lock = locked(FlockOperation::LockExclusive).map_err(Error::io("lock a shared server"))?;
+            let lock = locked(&path, FlockOperation::LockExclusive)?;
             if is_prepared(&folder) {
                 continue;
             }
@@ -118,7 +115,7 @@ fn is_prepared(folder: &Path) -> bool {
 }
 
 fn is_running(folder: &Path) -> bool {
-    std::os::unix::net::UnixStream::connect(folder.join(".s.PGSQL.5432")).is_ok()
+    UnixStream::connect(socket(folder)).is_ok()
 }
 
 /// The name is the program's own, so that a new build, which may prepare the server differently, gets a new server.

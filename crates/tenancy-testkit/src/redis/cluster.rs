@@ -5,9 +5,10 @@ use std::time::Duration;
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
-use super::{folder, program, spawn, wait_for_answer};
+use super::{is_answering, program, spawn};
 use crate::Error;
 use crate::process::{ChildGroup, unused_ports, wait_until};
+use crate::start::temporary_folder;
 
 /// How long the nodes may take to agree on their slots.
 const AGREEMENT: Duration = Duration::from_secs(60);
@@ -48,7 +49,7 @@ impl RedisCluster {
     ///
     /// If `redis-server` is not installed, or the cluster is not ready within a minute.
     pub fn start() -> Result<Self, Error> {
-        let mut cluster = Self { nodes: Vec::new(), folder: folder("tenancy-redis-cluster-")? };
+        let mut cluster = Self { nodes: Vec::new(), folder: temporary_folder("tenancy-redis-cluster-")? };
         for (first, last) in SLOTS {
             let node = cluster.add()?;
             node.ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()])?;
@@ -129,7 +130,7 @@ impl ClusterNode {
         let arguments: Vec<_> = arguments.into_iter().map(str::to_owned).collect();
         let mut child = spawn(&program()?, folder, &arguments)?;
         // Another server could answer on the port; the socket is the node's own.
-        let is_running = wait_for_answer(&mut child, folder)?;
+        let is_running = is_answering(&mut child, folder)?;
         Ok(is_running.then_some(Self { child, port, bus }))
     }
 
