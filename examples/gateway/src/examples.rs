@@ -212,7 +212,7 @@ fn lines(address: SocketAddr, examples: &[CurlExample<'_>]) -> String {
 
 /// Returns the URL at which this machine reaches a service that listens on an address.
 pub(crate) fn base(mut address: SocketAddr) -> String {
-    // The unspecified address accepts connections, but is no address to connect to.
+    // A server listens on the unspecified address, but a client cannot connect to it.
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -108,7 +108,7 @@ async fn a_context_ends_with_its_transaction() {
 }
 
 /// Transactions of one message of the simple protocol begin at the same time, so a context of the first is valid in the
-/// second. That is no leak: the tenant is the same, and `enter` would succeed again.
+/// second. This is not a leak: the tenant is the same, and `enter` would succeed again.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn a_context_can_be_restored_only_within_one_message() {
