@@ -1,34 +1,32 @@
-//! How a transaction tells the database whose it is.
+//! How a transaction tells the database its tenant.
 //!
-//! A signature goes as a parameter and never in a statement's text: `pg_stat_activity` shows texts to all who share
-//! the user, and a signature that was read there would be good until it expires.
+//! A signature is sent as a parameter and never in a statement's text: `pg_stat_activity` shows texts to all sessions
+//! of the same user, and a signature could be used until it expires.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::json;
 use tenancy::TenantId;
-use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error};
+use postgres_types::{Oid, Type};
 use uuid::Uuid;
 
-use crate::params::Param;
-use crate::scrub::{CLAIMS, PLAIN, SIGNED, Statements};
+use crate::marks::{CLAIMS, Marks, PLAIN, SIGNED};
 use crate::sign::SigningKey;
 
-/// What the database's policies trust in.
+/// What the database's policies trust.
 #[derive(Clone)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "there is one a database")]
+#[expect(clippy::large_enum_variant, reason = "a database has one binding")]
 pub enum ContextBinding {
-    /// A signature, which SQL can't make: the policies that [`enable_table`](crate::enable_table) emits.
+    /// A signature, which SQL cannot make: the policies that [`enable_table`](crate::enable_table) emits.
     Signed(SigningKey),
-    /// The setting `app.tenant_id`, for a database where no function can be installed. **It is no boundary against
-    /// raw SQL**, which may set it to another tenant's id: it holds against what is forgotten, not against an attack.
-    /// Its policies are those of [`EnableTable::plain_sql`](crate::EnableTable::plain_sql).
+    /// The setting `app.tenant_id`, for a database in which no function can be installed. **It is not a boundary
+    /// against raw SQL**, which can set another tenant's id: it protects against mistakes, not against an attack. Its
+    /// policies are those of [`EnableTable::plain_sql`](crate::EnableTable::plain_sql).
     Plain,
-    /// The claims that Supabase's `auth.jwt()` reads, for policies that are there already. **It is no boundary
-    /// against raw SQL**, which may set them. Better: a signature, and the claims [with it](crate::Config::supabase).
+    /// The claims that Supabase's `auth.jwt()` reads, for existing policies. **It is not a boundary against raw SQL**,
+    /// which can set other claims. A signature with the [claims beside it](crate::Config::supabase) is one.
     SupabaseClaims,
 }
 
@@ -38,7 +36,7 @@ impl From<SigningKey> for ContextBinding {
     }
 }
 
-/// The key's id alone.
+/// Shows only the key's id.
 impl fmt::Debug for ContextBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,8 +49,8 @@ impl fmt::Debug for ContextBinding {
 
 /// The role and the claims that a transaction has on Supabase, beside its tenant.
 ///
-/// The claims are `role`, `sub` where there is [one](crate::TenantDb::with_subject), `tenant_id`, and
-/// `app_metadata.tenant_id`. The role is set for the transaction alone.
+/// The claims are `role`, `tenant_id`, `app_metadata.tenant_id`, and `sub` if the database handle has a
+/// [subject](crate::TenantDb::with_subject). The role is set for the transaction only.
 ///
 /// ```
 /// use tenancy_postgres::{Config, SigningKey, Supabase};
@@ -70,7 +68,7 @@ pub struct Supabase {
 }
 
 impl Supabase {
-    /// The role that policies name: `authenticated`. The database's user is a member of it.
+    /// Uses the role that policies name, usually `authenticated`. The connection's user must be a member of it.
     pub fn role(role: impl Into<String>) -> Self {
         Self { role: role.into() }
     }
@@ -86,21 +84,30 @@ impl Supabase {
     }
 }
 
-type Typed<'a> = Vec<(Param<'a>, Type)>;
+/// A value of the statement that enters: its type, and its bytes in the binary format.
+pub(crate) struct Bound {
+    pub(crate) oid: Oid,
+    pub(crate) bytes: Vec<u8>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) context: ContextBinding,
     pub(crate) supabase: Option<Supabase>,
-    /// How long a signature is good for.
+    /// How long a signature is valid.
     pub(crate) lifetime: Duration,
 }
 
+/// Sets Supabase's claims and role for the transaction.
+const CLAIMS_AND_ROLE: &str = "SELECT pg_catalog.set_config('request.jwt.claims', $1, true), \
+     pg_catalog.set_config('role', $2, true)";
+
 impl Binding {
-    /// What makes a transaction that was begun a tenant's: one `SELECT`, whose columns are computed in their order, the
-    /// last one the mark.
-    pub(crate) fn enter_sql(&self) -> String {
+    /// The statement that enters a tenant, if that is not done by binding a token. Its columns are computed in their
+    /// order, and the last one is the mark.
+    pub(crate) fn explicit_sql(&self, has_tokens: bool) -> String {
         let (enter, params) = match self.context {
+            ContextBinding::Signed(_) if has_tokens => ("tenancy.enter($1)", 1),
             ContextBinding::Signed(_) => ("tenancy.enter($1, $2, $3, $4)", 4),
             ContextBinding::Plain => ("pg_catalog.set_config('app.tenant_id', $1, true)", 1),
             ContextBinding::SupabaseClaims => ("NULL", 0),
@@ -112,43 +119,53 @@ impl Binding {
                  pg_catalog.set_config('role', ${role}, true), "
             )
         });
-        format!("SELECT {enter}, {claims}{}", self.statements().mark)
+        format!("SELECT {enter}, {claims}{}", self.marks().mark)
     }
 
-    /// Sends it, and gives the mark.
-    pub(crate) async fn enter(
-        &self,
-        client: &Client,
-        sql: &str,
-        tenant: TenantId,
-        subject: Option<Uuid>,
-    ) -> Result<Option<String>, Error> {
-        let claims =
-            self.supabase.as_ref().map(|supabase| (supabase.claims(tenant, subject), &supabase.role));
-        let claims: Typed<'_> = match &claims {
-            Some((claims, role)) => vec![(claims, Type::TEXT), (*role, Type::TEXT)],
-            None => Vec::new(),
-        };
-        match &self.context {
+    /// The values of [`explicit_sql`](Self::explicit_sql).
+    pub(crate) fn explicit(&self, has_tokens: bool, tenant: TenantId, subject: Option<Uuid>) -> Vec<Bound> {
+        let mut values = match &self.context {
+            ContextBinding::Signed(key) if has_tokens => {
+                vec![Bound::bytea(&key.token(tenant, SigningKey::expiry_micros(self.lifetime)))]
+            }
             ContextBinding::Signed(key) => {
                 let expires = SigningKey::expiry(self.lifetime);
-                let signature = key.sign(tenant, expires);
-                let (tenant, id, signature) = (Uuid::from(tenant), key.id(), &signature[..]);
-                let params: Typed<'_> = vec![
-                    (&tenant, Type::UUID),
-                    (&id, Type::INT4),
-                    (&expires, Type::INT8),
-                    (&signature, Type::BYTEA),
-                ];
-                ask(client, sql, params, claims).await
+                vec![
+                    Bound { oid: Type::UUID.oid(), bytes: tenant.as_bytes().to_vec() },
+                    Bound { oid: Type::INT4.oid(), bytes: key.id().to_be_bytes().to_vec() },
+                    Bound { oid: Type::INT8.oid(), bytes: expires.to_be_bytes().to_vec() },
+                    Bound::bytea(&key.sign(tenant, expires)),
+                ]
             }
-            ContextBinding::Plain => ask(client, sql, vec![(&tenant.to_string(), Type::TEXT)], claims).await,
-            ContextBinding::SupabaseClaims => ask(client, sql, Vec::new(), claims).await,
+            ContextBinding::Plain => vec![Bound::text(&tenant.to_text())],
+            ContextBinding::SupabaseClaims => Vec::new(),
+        };
+        if let Some(supabase) = &self.supabase {
+            values.push(Bound::text(&supabase.claims(tenant, subject)));
+            values.push(Bound::text(&supabase.role));
+        }
+        values
+    }
+
+    /// The token that enters a tenant. It is empty, and refused, for a context that is not signed.
+    pub(crate) fn token(&self, tenant: TenantId) -> Vec<u8> {
+        match &self.context {
+            ContextBinding::Signed(key) => {
+                key.token(tenant, SigningKey::expiry_micros(self.lifetime)).to_vec()
+            }
+            ContextBinding::Plain | ContextBinding::SupabaseClaims => Vec::new(),
         }
     }
 
-    /// What is sent to ask whose the transaction is, and to end it.
-    pub(crate) fn statements(&self) -> &'static Statements {
+    /// The statement that sets Supabase's claims beside a token, and its values.
+    pub(crate) fn claims(&self, tenant: TenantId, subject: Option<Uuid>) -> Option<(&'static str, [Bound; 2])> {
+        let supabase = self.supabase.as_ref()?;
+        let values = [Bound::text(&supabase.claims(tenant, subject)), Bound::text(&supabase.role)];
+        Some((CLAIMS_AND_ROLE, values))
+    }
+
+    /// How the context is checked by statements.
+    pub(crate) fn marks(&self) -> &'static Marks {
         match self.context {
             ContextBinding::Signed(_) => &SIGNED,
             ContextBinding::Plain => &PLAIN,
@@ -157,30 +174,12 @@ impl Binding {
     }
 }
 
-async fn ask<'a>(
-    client: &Client,
-    sql: &str,
-    mut params: Typed<'a>,
-    claims: Typed<'a>,
-) -> Result<Option<String>, Error> {
-    params.extend(claims);
-    let rows = client.query_typed(sql, &params).await?;
-    Ok(rows.first().and_then(|row| row.try_get(row.len() - 1).ok()))
-}
+impl Bound {
+    fn text(text: &str) -> Self {
+        Self { oid: Type::TEXT.oid(), bytes: text.as_bytes().to_vec() }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_json_whatever_the_role_is_called() {
-        let claims = Supabase::role(r#"a","tenant_id":"x"#).claims(TenantId::PLATFORM, Some(Uuid::max()));
-        let claims: serde_json::Value = serde_json::from_str(&claims).expect("JSON");
-        assert_eq!(claims["role"], r#"a","tenant_id":"x"#);
-        assert_eq!(claims["sub"], "ffffffff-ffff-ffff-ffff-ffffffffffff");
-        assert_eq!(claims["tenant_id"], TenantId::PLATFORM.to_string());
-        assert_eq!(claims["app_metadata"]["tenant_id"], claims["tenant_id"]);
-        let claims = Supabase::role("a").claims(TenantId::PLATFORM, None);
-        assert!(!claims.contains("sub"), "{claims}");
+    fn bytea(bytes: &[u8]) -> Self {
+        Self { oid: Type::BYTEA.oid(), bytes: bytes.to_vec() }
     }
 }

@@ -1,4 +1,4 @@
-//! What a database is connected with.
+//! Configuration of a [`TenantDb`](crate::TenantDb).
 
 use std::fmt;
 use std::time::Duration;
@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::binding::{Binding, ContextBinding, Supabase};
 use crate::error::Error;
 use crate::sign::SigningKey;
+use crate::wire::ConnectOptions;
 
-/// Where the database is, who enters it, and how many connections it may have.
+/// Which database to connect to, the key that enters tenants, and the limits of the connection pool.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,99 +17,143 @@ use crate::sign::SigningKey;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
 /// let config = Config::from_url("postgres://notes_service@localhost/notes", key)?
-///     .pool_size(16)
-///     .wait(Duration::from_secs(2));
+///     .max_connections(16)
+///     .acquire_timeout(Duration::from_secs(2));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Config {
-    pub(crate) postgres: tokio_postgres::Config,
+    pub(crate) options: ConnectOptions,
     pub(crate) binding: Binding,
-    pub(crate) pool_size: usize,
-    pub(crate) wait: Duration,
-    pub(crate) is_pooled: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) acquire_timeout: Duration,
+    pub(crate) answer_timeout: Option<Duration>,
+    pub(crate) uses_statements: bool,
+    is_pooled: bool,
 }
 
 impl Config {
-    /// A database, and the key with which tenants are entered, or another [`ContextBinding`]: 8 connections, 5 s to
-    /// wait for one, and a signature that is good for 30 s.
-    pub fn new(postgres: tokio_postgres::Config, binding: impl Into<ContextBinding>) -> Self {
+    /// Creates a configuration from connection options and the key that enters tenants, or another
+    /// [`ContextBinding`].
+    ///
+    /// By default, the pool has at most 8 connections, a transaction waits 5 s for one, and a signature is valid for
+    /// 30 s.
+    pub fn new(options: impl Into<ConnectOptions>, binding: impl Into<ContextBinding>) -> Self {
         let context = binding.into();
         let supabase = match context {
             ContextBinding::SupabaseClaims => Some(Supabase::role("authenticated")),
             ContextBinding::Signed(_) | ContextBinding::Plain => None,
         };
         let binding = Binding { context, supabase, lifetime: SigningKey::LIFETIME };
-        Self { postgres, binding, pool_size: 8, wait: Duration::from_secs(5), is_pooled: false }
+        Self {
+            options: options.into(),
+            binding,
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(5),
+            answer_timeout: None,
+            uses_statements: false,
+            is_pooled: false,
+        }
     }
 
-    /// The same of a URL or a string of keys and values, as libpq takes them.
+    /// Creates a configuration from a URL, or a string of keywords and values as libpq accepts it.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] where it can't be read. The error does not repeat it, for there may be a password in it.
+    /// [`Error::Options`] if it cannot be parsed. The error names the parameter and does not repeat its value, which may
+    /// be a password.
     pub fn from_url(url: &str, binding: impl Into<ContextBinding>) -> Result<Self, Error> {
-        let postgres = url.parse().map_err(|_| Error::Config("the url can't be read"))?;
-        Ok(Self::new(postgres, binding))
+        Ok(Self::new(ConnectOptions::parse(url)?, binding))
     }
 
-    /// How many connections there may be at once. One that closes does so after its successor has begun, so the
-    /// server should allow some more.
+    /// Sets the maximum number of connections, 8 by default.
+    ///
+    /// A connection that is closed ends after its successor has begun, so the server should allow some more.
     #[must_use]
-    pub fn pool_size(self, pool_size: usize) -> Self {
-        Self { pool_size, ..self }
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self { max_connections, ..self }
     }
 
-    /// How long a transaction waits for a connection, and how long one may take to be made: [`Error::PoolTimeout`].
+    /// Sets how long a transaction waits for a connection, and how long one may take to be established, 5 s by default.
+    ///
+    /// After that time the error is [`Error::PoolTimeout`].
     #[must_use]
-    pub fn wait(self, wait: Duration) -> Self {
-        Self { wait, ..self }
+    pub fn acquire_timeout(self, acquire_timeout: Duration) -> Self {
+        Self { acquire_timeout, ..self }
     }
 
-    /// How long a signature is good for, in whole seconds: it is made when the transaction's first statement is sent,
-    /// and the clocks of both machines may differ by this much. A transaction may last longer.
+    /// Sets how long to wait for the next part of an answer, without a limit by default.
+    ///
+    /// It ends a connection whose server or network went silent. A statement that computes for longer than this before
+    /// it returns its first row is ended too; `statement_timeout` is the server's own limit.
+    #[must_use]
+    pub fn answer_timeout(self, answer_timeout: Duration) -> Self {
+        Self { answer_timeout: Some(answer_timeout), ..self }
+    }
+
+    /// Sets how long a signature is valid, from 1 s to 1 h in whole seconds, 30 s by default.
+    ///
+    /// It is made when the transaction's first statement is sent; the clocks of both machines may differ by this much.
+    /// A transaction may last longer.
     #[must_use]
     pub fn context_lifetime(mut self, lifetime: Duration) -> Self {
         self.binding.lifetime = lifetime;
         self
     }
 
-    /// Gives each transaction Supabase's role and claims too, so that policies by `auth.jwt()` work beside the
-    /// signed context. [`ContextBinding::SupabaseClaims`] has the role `authenticated` unless another is given.
+    /// Also sets Supabase's role and claims in each transaction, so that policies with `auth.jwt()` work beside the
+    /// signed context.
+    ///
+    /// [`ContextBinding::SupabaseClaims`] uses the role `authenticated` unless another one is given here.
     #[must_use]
     pub fn supabase(mut self, supabase: Supabase) -> Self {
         self.binding.supabase = Some(supabase);
         self
     }
 
-    /// Says that a transaction pooler stands before the server (pgbouncer, Supavisor): each transaction then scrubs the
-    /// session that it is given, before and not only after it. [`TenantDb::connect`](crate::TenantDb::connect) finds
-    /// that out by itself, by a start-up option that poolers drop or refuse; this is for one that passes it on.
+    /// States that a transaction pooler (pgbouncer, Supavisor) stands before the server, so that each transaction also
+    /// scrubs its session at its begin.
+    ///
+    /// [`TenantDb::connect`](crate::TenantDb::connect) detects a pooler by a start-up option that poolers drop or
+    /// reject. This is for a pooler that passes the option on. `?pgbouncer=true` in the URL does the same.
     #[must_use]
     pub fn transaction_pooler(self) -> Self {
         Self { is_pooled: true, ..self }
     }
 
+    /// Enters and scrubs by statements, instead of by parameters whose types run the functions.
+    ///
+    /// That costs more: the server parses and plans these statements each time. It is for a server, or something
+    /// between, on which [`TenantDb::connect`](crate::TenantDb::connect) finds that bound parameters are not checked.
+    #[must_use]
+    pub fn explicit_statements(self) -> Self {
+        Self { uses_statements: true, ..self }
+    }
+
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.is_pooled || self.options.is_transaction_pooler()
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.pool_size == 0 {
-            return Err(Error::Config("a pool of no connections"));
+        if self.max_connections == 0 {
+            return Err(Error::Config("max_connections is 0"));
         }
         let lifetime = self.binding.lifetime;
         if lifetime < Duration::from_secs(1) || lifetime > Duration::from_secs(3_600) {
-            return Err(Error::Config("a context's lifetime is a second to an hour"));
+            return Err(Error::Config("context_lifetime is not between 1 s and 1 h"));
         }
         Ok(())
     }
 }
 
-/// The limits, and the binding with its key's id: the rest may be a secret.
+/// Shows the limits, and the binding with its key's id. The rest may be a secret.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("binding", &self.binding)
-            .field("pool_size", &self.pool_size)
-            .field("wait", &self.wait)
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
             .finish_non_exhaustive()
     }
 }
@@ -122,15 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_wrong_is_not_repeated() {
+    fn error_does_not_repeat_an_invalid_url() {
         let error = Config::from_url("postgres://u:hunter2@h/d?hunter3=1", key()).unwrap_err();
-        assert!(matches!(error, Error::Config(_)));
-        assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        let config = Config::from_url("postgres://u:hunter2@h/d", key()).expect("a url");
+        let config = Config::from_url("postgres://u:hunter2@h/d", key()).expect("a URL");
         let shown = format!("{config:?} {config:#?}");
         assert!(shown.contains("id: 7"), "{shown}");
         for secret in ["hunter2", "a secret", "97, 32, 115", "0x61"] {
@@ -139,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_can_not_work_are_refused() {
-        let config = || Config::new(tokio_postgres::Config::new(), key());
+    fn rejects_limits_that_cannot_work() {
+        let config = || Config::from_url("postgres://u@h/d", key()).expect("a URL");
         assert!(config().check().is_ok());
-        assert!(config().pool_size(0).check().is_err());
+        assert!(config().max_connections(0).check().is_err());
         assert!(config().context_lifetime(Duration::from_millis(999)).check().is_err());
         assert!(config().context_lifetime(Duration::from_secs(3601)).check().is_err());
     }

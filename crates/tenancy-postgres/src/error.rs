@@ -1,96 +1,120 @@
-//! Why a statement gave nothing.
+//! Why a statement returned nothing.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use tenancy::{TenantContextNotSetError, TenantError, TenantMismatchError};
-use tokio_postgres::error::SqlState;
 
 use crate::audit::{Finding, Leaks};
 use crate::table::TableError;
+use crate::wire::{ColumnError, ConnectionError, ServerError};
 
-/// Why a statement gave nothing, or a transaction was not committed.
+/// Why a statement returned nothing, or a transaction was not committed.
 ///
-/// Neither `Display` nor `Debug` shows what the server tells in an error's detail, for it may name another tenant's
-/// key. The error of [`Postgres`](Self::Postgres) has it.
+/// Neither `Display` nor `Debug` shows values: a server's error keeps only its SQLSTATE, its message and the names of
+/// the objects that it is about.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no tenant in the context.
+    /// No tenant is set in the context.
     Tenant(TenantError),
-    /// A row belongs to another tenant. Nothing of the result is given, and the transaction is not committed.
+    /// A row belongs to another tenant. The whole result was discarded, and the transaction is not committed.
     Mismatch(TenantMismatchError),
-    /// A row lacks the tenant column of a table that it comes from, so nobody can tell whose it is.
+    /// A row, or a result without rows, lacks the tenant column of a table that it has columns of, so that nothing
+    /// tells which tenant it belongs to.
     MissingTenantColumn,
-    /// The SQL ended the transaction or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then
-    /// may be committed; its connection is closed.
+    /// The SQL ended the transaction, or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then may
+    /// be committed. The connection was closed.
     TxEscaped,
-    /// An earlier error closed the transaction's connection, or one of its statements was dropped on the way.
+    /// An earlier error closed the transaction's connection, or one of its statements was dropped before it was done.
     TxClosed,
-    /// The answer to a commit was lost: it may be committed, or not.
-    CommitUnknown(tokio_postgres::Error),
-    /// No connection was free, or could be made, in time.
+    /// The connection broke after the commit was sent: it may have happened or not.
+    CommitUnknown(ConnectionError),
+    /// No connection became free, or could be established, in time.
     PoolTimeout,
-    /// The configuration can't work.
+    /// The configuration cannot work.
     Config(&'static str),
-    /// The database would leak: what the audit found that is critical.
+    /// The database would leak: the critical findings of the audit.
     Leaks(Vec<Finding>),
     /// A statement on a table was not sent, or its rows are not what was asked for.
     Table(TableError),
-    /// The server refused, or could not be reached.
-    Postgres(tokio_postgres::Error),
+    /// A parameter cannot be sent as the type that the statement needs. Nothing was sent.
+    #[non_exhaustive]
+    Parameter {
+        /// The number of the parameter, from 1; 0 if it is the statement's text, which must not contain a null byte.
+        index: usize,
+    },
+    /// A column is missing, or its value cannot be converted.
+    Column(ColumnError),
+    /// The server rejected a statement.
+    Postgres(ServerError),
+    /// The server cannot be reached, or the connection broke.
+    Connection(ConnectionError),
 }
 
-/// Where an error stopped what would have left its tenant.
+/// The layer that stopped a statement which would have left its tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Layer {
-    /// No statement without a tenant.
+    /// No statement runs without a tenant.
     Context,
     /// The statement was not sent.
     Query,
-    /// The database refused: row-level security, or a missing privilege.
+    /// The database rejected it: row-level security, or a missing privilege.
     Database,
-    /// The result was not what the tenant may see, and was dropped.
+    /// The result contained what the tenant must not see, and was discarded.
     Result,
 }
 
 impl Error {
-    /// Whether the database may well do it later: it was away, or had too much to do. After
-    /// [`CommitUnknown`](Self::CommitUnknown) it may be done already.
+    /// Returns whether the same statement may succeed later: the server was not available or overloaded, or the
+    /// transaction conflicted with another one. After [`CommitUnknown`](Self::CommitUnknown) it may be done already.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::PoolTimeout | Self::CommitUnknown(_) | Self::TxClosed => true,
-            Self::Postgres(error) => error.code().is_none_or(is_of_the_server),
+            Self::Connection(error) => error.is_transient(),
+            Self::Postgres(error) => is_of_the_server(error),
             _ => false,
         }
     }
 
-    /// The layer that stopped it. None: it was no tenant's boundary that failed.
+    /// Returns whether the transaction conflicted with another one, so that running it again can succeed:
+    /// serialization failures (`40001`) and deadlocks (`40P01`).
+    pub fn is_conflict(&self) -> bool {
+        self.server().is_some_and(|error| ["40001", "40P01"].contains(&error.code()))
+    }
+
+    /// The layer that stopped the statement; `None` if the error is not about a tenant's boundary.
     pub fn layer(&self) -> Option<Layer> {
         match self {
             Self::Tenant(_) => Some(Layer::Context),
             Self::Table(error) if error.is_refusal() => Some(Layer::Query),
             Self::TxEscaped | Self::Leaks(_) => Some(Layer::Database),
-            Self::Postgres(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                Some(Layer::Database)
-            }
+            Self::Postgres(error) if error.code() == "42501" => Some(Layer::Database),
             Self::Mismatch(_) | Self::MissingTenantColumn => Some(Layer::Result),
             _ => None,
         }
     }
 
-    fn postgres(&self) -> Option<&tokio_postgres::Error> {
+    /// The server's error, if the server reported one.
+    pub fn server(&self) -> Option<&ServerError> {
         match self {
-            Self::CommitUnknown(error) | Self::Postgres(error) => Some(error),
+            Self::Postgres(error) => Some(error),
+            Self::Connection(error) | Self::CommitUnknown(error) => error.server(),
             _ => None,
         }
+    }
+
+    /// The SQLSTATE of the server's error, if the server reported one.
+    pub fn code(&self) -> Option<&str> {
+        self.server().map(ServerError::code)
     }
 }
 
 /// Connections, resources, serialization, an operator's shutdown, a standby, the system.
-fn is_of_the_server(code: &SqlState) -> bool {
-    let code = code.code();
-    code == "25006" || ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+fn is_of_the_server(error: &ServerError) -> bool {
+    let is_standby = error.code() == "25006" && !error.is_in_read_only();
+    is_standby || ["08", "40", "53", "57", "58"].iter().any(|class| error.code().starts_with(class))
 }
 
 impl fmt::Display for Error {
@@ -99,46 +123,20 @@ impl fmt::Display for Error {
             Self::Tenant(error) => error.fmt(f),
             Self::Mismatch(error) => error.fmt(f),
             Self::MissingTenantColumn => {
-                f.write_str("a row lacks the tenant column of a table it comes from")
+                f.write_str("the result lacks the tenant column of a table it has columns of")
             }
             Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
             Self::TxClosed => f.write_str("the transaction was closed by an earlier error"),
-            Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
-            Self::PoolTimeout => f.write_str("no connection was free in time"),
-            Self::Config(problem) => write!(f, "the configuration can't work: {problem}"),
+            Self::CommitUnknown(error) => write!(f, "connection lost during commit, outcome unknown: {error}"),
+            Self::PoolTimeout => f.write_str("no connection available in time"),
+            Self::Config(problem) => write!(f, "invalid configuration: {problem}"),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::Table(error) => error.fmt(f),
-            Self::Postgres(error) => Brief(error).fmt(f),
-        }
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tenant(error) => f.debug_tuple("Tenant").field(error).finish(),
-            Self::Mismatch(error) => f.debug_tuple("Mismatch").field(error).finish(),
-            Self::MissingTenantColumn => f.write_str("MissingTenantColumn"),
-            Self::TxEscaped => f.write_str("TxEscaped"),
-            Self::TxClosed => f.write_str("TxClosed"),
-            Self::CommitUnknown(error) => write!(f, "CommitUnknown({})", Brief(error)),
-            Self::PoolTimeout => f.write_str("PoolTimeout"),
-            Self::Config(problem) => f.debug_tuple("Config").field(problem).finish(),
-            Self::Leaks(findings) => f.debug_tuple("Leaks").field(findings).finish(),
-            Self::Table(error) => f.debug_tuple("Table").field(error).finish(),
-            Self::Postgres(error) => write!(f, "Postgres({})", Brief(error)),
-        }
-    }
-}
-
-/// An error of the server without its detail.
-struct Brief<'a>(&'a tokio_postgres::Error);
-
-impl fmt::Display for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_db_error() {
-            Some(error) => write!(f, "{} ({})", error.message(), error.code().code()),
-            None => self.0.fmt(f),
+            Self::Parameter { index: 0 } => f.write_str("the statement contains a null byte"),
+            Self::Parameter { index } => write!(f, "cannot send parameter {index} as the type that the statement needs"),
+            Self::Column(error) => error.fmt(f),
+            Self::Postgres(error) => error.fmt(f),
+            Self::Connection(error) => error.fmt(f),
         }
     }
 }
@@ -149,8 +147,9 @@ impl StdError for Error {
             Self::Tenant(error) => error.source(),
             Self::Mismatch(error) => error.source(),
             Self::Table(error) => error.source(),
-            // What is left of a server's error is its detail.
-            _ => self.postgres().filter(|error| error.as_db_error().is_none())?.source(),
+            Self::Column(error) => error.source(),
+            Self::Connection(error) | Self::CommitUnknown(error) => error.source(),
+            _ => None,
         }
     }
 }
@@ -182,8 +181,30 @@ impl From<TableError> for Error {
     }
 }
 
+impl From<ColumnError> for Error {
+    fn from(error: ColumnError) -> Self {
+        Self::Column(error)
+    }
+}
+
+impl From<ServerError> for Error {
+    fn from(error: ServerError) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl From<ConnectionError> for Error {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+/// An error of a client of `tokio-postgres`, which operators use.
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Postgres(error)
+        match error.as_db_error() {
+            Some(error) => Self::Postgres(error.into()),
+            None => Self::Connection(error.into()),
+        }
     }
 }

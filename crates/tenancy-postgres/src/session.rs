@@ -1,30 +1,47 @@
-//! What is sent in a transaction, and what its answers mean.
+//! A transaction of one tenant: what is sent, and what the replies mean.
 //!
-//! Statements are pipelined: the future of each sends its message when it is first polled, and `try_join` polls them
-//! in the order in which they stand. So a statement brings `BEGIN` and the context with it, and behind it goes a look
-//! whether the context still stands: SQL that ends its transaction is found by its own answer, before another
-//! statement is sent. No statement is prepared, but to learn its parameters' types for the first time.
+//! Everything that one statement needs is one pipeline with one `Sync`: `BEGIN` and the context with the first
+//! statement, the scrub and `COMMIT` with the last. The server skips what follows an error, so nothing runs outside
+//! the tenant, and nothing is committed that was not scrubbed.
 
-use std::pin::pin;
+mod entry;
+mod params;
+mod pool;
+mod scrub;
+mod shared;
+mod statements;
+mod stream;
+mod text;
+mod types;
+mod verify;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::TryStreamExt;
-use futures_util::future::{try_join, try_join3, try_join4};
+use postgres_types::Oid;
 use tenancy::TenantId;
-use tokio_postgres::error::{DbError, Severity, SqlState};
-use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row, SimpleQueryMessage};
 use uuid::Uuid;
 
-use crate::db::Shared;
+use self::params::{EncodeError, Encoded};
+use self::scrub::{CLEAN, CONSTRAINTS, In, VERIFIED, write_scrub};
+use self::shared::Entry;
+use self::statements::Text;
+use self::stream::Batch;
+use self::verify::verify_row;
 use crate::error::Error;
-use crate::params::{Param, ParamTypes, typed};
-use crate::pool::Lease;
-use crate::scrub::{BEGIN_CLEAN, BEGIN_CLEAN_READ_ONLY};
+use crate::binding::Bound;
+use crate::wire::{Column, Connection, ConnectionError, Part, Replies, Row, ServerError, Status, Value};
 
-/// The inner error is the server's, and the conversation goes on.
-type Answered<T> = Result<T, tokio_postgres::Error>;
+pub(crate) use self::entry::find as find_entry;
+pub(crate) use self::params::Param;
+pub(crate) use self::pool::{Lease, Pool};
+pub(crate) use self::scrub::CLEAN as CLEAN_SESSION;
+pub(crate) use self::shared::Shared;
+pub use self::stream::RowStream;
+
+/// The name of the empty statement whose parameter enters a tenant.
+const ENTER: &str = "tenancy_enter";
 
 /// A connection in a transaction of one tenant.
 pub(crate) struct Session<'a> {
@@ -33,16 +50,24 @@ pub(crate) struct Session<'a> {
     tenant: TenantId,
     subject: Option<Uuid>,
     access: Access,
+    /// How the transaction begins, if not with the database's defaults.
+    begin: Cow<'static, str>,
     is_entered: bool,
-    /// What the database says of the context and of its transaction, since it is entered.
-    mark: Option<String>,
-    /// How many statements were sent that were not made here.
-    raw: usize,
+    /// The mark of the context, if it is checked by marks.
+    mark: Option<Box<str>>,
+    /// Whether a statement ran that can leave something in the session.
+    leaves_state: bool,
+    /// Whether raw SQL ran.
+    is_raw: bool,
     has_escaped: bool,
     /// Until then nothing is committed, whatever breaks.
     is_commit_sent: AtomicBool,
-    /// SQL left in the session what can't be taken out of it.
+    /// Whether the scrub asked to close the session.
     is_altered: bool,
+    is_failed: bool,
+    has_conflict: bool,
+    /// The number of portals that were opened.
+    portals: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,29 +76,75 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
-/// What is to be sent.
+/// Where the text of a statement comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Raw SQL of the user, which may contain anything.
+    Raw,
+    /// Text of this crate that can leave something in the session: it writes, so that defaults and triggers run.
+    Writes,
+    /// Text of this crate that only reads.
+    Reads,
+}
+
+/// A statement to be sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'a str,
     pub(crate) params: &'a [Param<'a>],
-    /// It was not made here: it may do anything.
-    pub(crate) is_raw: bool,
-    /// Its parameters are texts, and the server knows what it makes of them: it is not asked for their types.
-    pub(crate) is_text: bool,
-    /// Each row must be the tenant's.
-    pub(crate) is_verified: bool,
-}
-
-impl Statement<'_> {
-    fn types(&self, known: &ParamTypes) -> Option<Arc<[Type]>> {
-        if self.is_text { Some(Arc::new([])) } else { known.get(self.sql, self.params) }
-    }
+    pub(crate) kind: Kind,
+    /// Whether each row is verified to belong to the tenant.
+    pub(crate) verifies: bool,
 }
 
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
     pub(crate) affected: u64,
+}
+
+/// What follows the statement in its pipeline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    Continue,
+    Commit,
+}
+
+/// A statement as it was sent.
+struct Sent {
+    columns: Option<Arc<[Column]>>,
+    /// The text, if the statement is used by its name.
+    text: Option<Arc<Text>>,
+}
+
+/// Why nothing came back.
+enum Fault {
+    /// Nothing was sent.
+    Unsent(Error),
+    /// The connection broke.
+    Broken(ConnectionError),
+    /// The server's error, and the part that failed.
+    Failed(Part, ServerError),
+    /// The SQL ended the transaction, or left its tenant.
+    Escaped,
+}
+
+impl From<ConnectionError> for Fault {
+    fn from(error: ConnectionError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Unsent(error)
+    }
 }
 
 impl<'a> Session<'a> {
@@ -84,47 +155,50 @@ impl<'a> Session<'a> {
             tenant,
             subject: None,
             access,
+            begin: match access {
+                Access::ReadWrite => "BEGIN",
+                Access::ReadOnly => "BEGIN READ ONLY",
+            }
+            .into(),
             is_entered: false,
             mark: None,
-            raw: 0,
+            leaves_state: false,
+            is_raw: false,
             has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
             is_altered: false,
+            is_failed: false,
+            has_conflict: false,
+            portals: 0,
         }
     }
 
-    /// Who it is that acts for the tenant.
+    /// The user of the tenant, for Supabase's claims.
     pub(crate) fn with_subject(self, subject: Option<Uuid>) -> Self {
         Self { subject, ..self }
     }
 
-    /// One statement of a transaction that goes on.
-    pub(crate) async fn run(&mut self, statement: Statement<'_>) -> Result<Answer, Error> {
-        let answers = match self.send(statement, None).await? {
-            Ok(answers) => answers,
-            Err(broken) => return Err(broken.into()),
-        };
-        match answers.read() {
-            Ok(answer) => self.verify(statement, answer).await,
-            Err(trouble) => Err(self.trouble(trouble, statement.sql)),
-        }
+    /// Begins the transaction with other characteristics than the database's defaults.
+    pub(crate) fn with_begin(self, begin: String) -> Self {
+        Self { begin: begin.into(), ..self }
     }
 
-    /// One statement that is a transaction: all of it in one round trip.
+    /// Runs a statement in a transaction that goes on.
+    pub(crate) async fn run(&mut self, statement: Statement<'_>) -> Result<Answer, Error> {
+        let replies = self.send(statement, Then::Continue).await?;
+        self.answer(statement, replies).await
+    }
+
+    /// Runs a statement as a transaction of its own, in one round trip.
     pub(crate) async fn run_and_commit(mut self, statement: Statement<'_>) -> Result<Answer, Error> {
-        let answers = match self.send(statement, Some(End::of(statement.is_raw))).await? {
-            Ok(answers) => answers,
-            Err(broken) => return Err(self.broken(broken)),
-        };
-        match answers.read() {
-            Ok(answer) => {
-                let answer = self.verify(statement, answer).await?;
+        match self.send(statement, Then::Commit).await {
+            Ok(replies) => {
+                let answer = self.answer(statement, replies).await?;
                 self.give_back();
                 Ok(answer)
             }
-            Err(trouble) => {
-                let error = self.trouble(trouble, statement.sql);
-                // It closes the connection where it fails.
+            Err(error) => {
+                // If this fails too, the connection is closed, and the first error is the one to report.
                 let _ = self.rollback().await;
                 Err(error)
             }
@@ -137,342 +211,539 @@ impl<'a> Session<'a> {
             self.lease.give_back();
             return Ok(());
         }
-        self.lease.is_busy = true;
-        let answers = self.exchange_commit().await.map_err(|error| self.broken(error))?;
-        self.lease.is_busy = false;
-        match answers.read() {
+        // Without the scrub, a commit of a failed transaction would be a rollback that reports no error.
+        self.leaves_state |= self.is_failed;
+        let ended = self.exchange_end().await;
+        match self.settle(ended) {
             Ok(_) => {
                 self.give_back();
                 Ok(())
             }
-            Err(trouble) => {
-                let error = self.trouble(trouble, "");
+            Err(error) => {
                 let _ = self.rollback().await;
                 Err(error)
             }
         }
     }
 
-    /// Where it can't be told to, the connection is closed, which is the same.
+    /// If the server cannot be told to roll back, the connection is closed, which comes to the same.
     pub(crate) async fn rollback(mut self) -> Result<(), Error> {
         if self.check().is_err() {
             return Ok(());
         }
         if self.is_entered {
-            let statements = self.shared.binding.statements();
-            let sql = if self.raw > 0 { statements.rollback_and_scrub } else { "ROLLBACK" };
-            self.lease.is_busy = true;
-            self.client()?.batch_execute(sql).await?;
-            self.lease.is_busy = false;
+            let rolled_back = self.exchange_rollback().await;
+            self.settle(rolled_back)?;
         }
-        self.lease.give_back();
+        self.give_back();
         Ok(())
     }
 
-    /// Whether it can go on.
+    /// Whether the transaction can go on.
     fn check(&mut self) -> Result<(), Error> {
         if self.has_escaped {
             return Err(Error::TxEscaped);
         }
         if self.lease.is_busy {
-            // A statement was dropped on the way: whether it left the transaction is not known.
+            // A statement was dropped before it was done: the state of the transaction is unknown.
             self.lease.close();
         }
-        self.client().map(drop)
+        self.lease.session().map(drop)
     }
 
-    fn client(&self) -> Result<&Client, Error> {
-        self.lease.client().ok_or(Error::TxClosed)
-    }
-
-    /// The outer error: nothing was sent. The inner: the conversation broke off, and the connection is closed.
-    async fn send(&mut self, statement: Statement<'_>, end: Option<End>) -> Result<Answered<Answers>, Error> {
+    async fn send(&mut self, statement: Statement<'_>, then: Then) -> Result<Replies, Error> {
         self.check()?;
-        self.raw += usize::from(statement.is_raw);
+        let is_first = !self.is_raw;
+        self.is_raw |= statement.kind == Kind::Raw;
+        self.leaves_state |= statement.kind != Kind::Reads;
+        let was_entered = self.is_entered;
+        let mut sent = self.exchange(statement, then, is_first).await;
+        if let Err(Fault::Failed(Part::Enter | Part::Statement, error)) = &sent
+            && is_first
+            && !was_entered
+            && is_stale(error)
+        {
+            let prepared_again = self.forget_prepared().await;
+            sent = match prepared_again {
+                Ok(()) => self.exchange(statement, then, false).await,
+                Err(fault) => Err(fault),
+            };
+        }
+        self.settle(sent)
+    }
+
+    /// Sends a statement with everything that precedes and follows it.
+    async fn exchange(
+        &mut self,
+        statement: Statement<'_>,
+        then: Then,
+        may_prepare: bool,
+    ) -> Result<Replies, Fault> {
+        if statement.sql.contains('\0') {
+            return Err(Error::Parameter { index: 0 }.into());
+        }
+        let encoded = self.encode(statement).await?;
         self.lease.is_busy = true;
-        let answers = self.exchange(statement, end).await;
-        match answers {
-            Ok(_) => self.lease.is_busy = false,
-            Err(_) => self.lease.close(),
+        let sent = self.write(statement, &encoded, then, may_prepare)?;
+        let connection = self.lease.connection()?;
+        let replies = connection.exchange(sent.columns, |oid| self.shared.types.get(oid)).await?;
+        self.lease.is_busy = false;
+        self.read(replies, sent.text, then)
+    }
+
+    /// Encodes the parameters. If a value does not name its type, the server is asked for it, in a round trip.
+    async fn encode(&mut self, statement: Statement<'_>) -> Result<Encoded, Fault> {
+        let refused = |EncodeError(index)| Fault::Unsent(Error::Parameter { index });
+        let encoded = Encoded::new(statement.params, None).map_err(refused)?;
+        if !encoded.asks {
+            return Ok(encoded);
         }
-        Ok(answers)
-    }
-
-    async fn exchange(&mut self, statement: Statement<'_>, end: Option<End>) -> Answered<Answers> {
-        let types = match statement.types(&self.shared.types) {
-            Some(types) => types,
-            None => match self.prepare(statement).await? {
-                Ok(types) => types,
-                Err(refused) => return Ok(refused),
-            },
-        };
-        let params = typed(statement.params, &types);
-        let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let (entered, answer, held, ended) = try_join4(
-            answer(self.enter(client)),
-            answer(fetch(client, statement, &params)),
-            answer(self.look(client, end.is_none())),
-            answer(self.end(client, end)),
-        )
-        .await?;
-        let entered = self.entered(entered);
-        let (is_held, ended) = (self.is_held(held), self.ended(ended));
-        Ok(Answers { entered, answer, is_held, ended })
-    }
-
-    /// The types of a statement's parameters, or why the server refuses it.
-    async fn prepare(&mut self, statement: Statement<'_>) -> Answered<Result<Arc<[Type]>, Answers>> {
-        let sql = statement.sql;
-        let Some(client) = self.lease.client() else { return Ok(Err(Answers::default())) };
-        let (entered, prepared, held) = try_join3(
-            answer(self.enter(client)),
-            answer(client.prepare(sql)),
-            answer(self.look(client, true)),
-        )
-        .await?;
-        let entered = self.entered(entered);
-        Ok(match prepared {
-            // Where others ran before it, its names may mean what they mean to this tenant alone.
-            Ok(prepared) if self.raw == usize::from(statement.is_raw) => {
-                Ok(self.shared.types.insert(sql, prepared.params()))
+        let declared = encoded.types;
+        if let Some(known) = self.shared.learned.get(statement.sql, &declared) {
+            match Encoded::new(statement.params, Some(&known)) {
+                Ok(encoded) => return Ok(encoded),
+                // The types may have changed.
+                Err(_) => self.shared.learned.remove(statement.sql, &declared),
             }
-            Ok(prepared) => Ok(Arc::from(prepared.params())),
-            Err(error) => {
-                let is_held = self.is_held(held);
-                Err(Answers { entered, answer: Err(error), is_held, ..Answers::default() })
+        }
+        self.lease.is_busy = true;
+        self.write_begin(true)?;
+        let connection = self.lease.connection()?;
+        connection.parse(Part::Statement, "", statement.sql, declared.iter().copied())?;
+        connection.describe_statement(Part::Statement, "")?;
+        let replies = connection.exchange(None, |_| None).await?;
+        let parameters = replies.parameters.clone();
+        self.read(replies, None, Then::Continue)?;
+        let known = self.shared.types.resolve(self.lease.connection()?, &parameters).await.map_err(broken)?;
+        self.lease.is_busy = false;
+        let is_first = self.is_raw == (statement.kind == Kind::Raw);
+        if is_first {
+            // After other raw SQL, names may mean what they mean to this tenant alone.
+            self.shared.learned.insert(statement.sql, &declared, Arc::clone(&known));
+        }
+        Encoded::new(statement.params, Some(&known)).map_err(refused)
+    }
+
+    /// Writes the pipeline of a statement.
+    fn write(
+        &mut self,
+        statement: Statement<'_>,
+        encoded: &Encoded,
+        then: Then,
+        may_prepare: bool,
+    ) -> Result<Sent, Fault> {
+        self.write_begin(may_prepare)?;
+        let shared = self.shared;
+        let may_prepare = may_prepare && shared.is_direct;
+        let text = if may_prepare { shared.texts.again(statement.sql, &encoded.types) } else { None };
+        let session = self.lease.session()?;
+        let connection = &mut session.connection;
+        let (mut columns, mut name) = (None, "");
+        let mut is_described = false;
+        if let Some(text) = &text {
+            name = &text.name;
+            match session.prepared.get(text) {
+                Some(known) => {
+                    is_described = known.is_some();
+                    columns = known;
+                }
+                None => {
+                    if let Some(removed) = session.prepared.add(Arc::clone(text)) {
+                        connection.close_statement(Part::Statement, &removed.name)?;
+                    }
+                    connection.parse(Part::Statement, name, statement.sql, encoded.types.iter().copied())?;
+                }
             }
-        })
+        } else {
+            connection.parse(Part::Statement, "", statement.sql, encoded.types.iter().copied())?;
+        }
+        connection.bind(Part::Statement, name, encoded.values())?;
+        if !is_described {
+            connection.describe_portal(Part::Statement, "")?;
+        }
+        connection.execute(Part::Statement)?;
+        match then {
+            Then::Continue => self.write_check()?,
+            Then::Commit => self.write_end()?,
+        }
+        Ok(Sent { columns, text })
     }
 
-    async fn exchange_commit(&mut self) -> Answered<Answers> {
-        let Some(client) = self.lease.client() else { return Ok(Answers::default()) };
-        let end = End::of(self.raw > 0);
-        let looks = end == End::Commit;
-        let (held, ended) =
-            try_join(answer(self.look(client, looks)), answer(self.end(client, Some(end)))).await?;
-        Ok(Answers { is_held: self.is_held(held), ended: self.ended(ended), ..Answers::default() })
-    }
-
-    /// Sends nothing where the tenant is entered; else it gives the mark.
-    async fn enter(&self, client: &Client) -> Answered<Option<String>> {
+    /// Writes the transaction's begin and the tenant's context, unless they were sent before.
+    fn write_begin(&mut self, may_prepare: bool) -> Result<(), Fault> {
         if self.is_entered {
-            return Ok(None);
+            return Ok(());
         }
-        let begin = match (self.access, self.shared.is_direct) {
-            (Access::ReadWrite, true) => "BEGIN",
-            (Access::ReadOnly, true) => "BEGIN READ ONLY",
-            (Access::ReadWrite, false) => BEGIN_CLEAN,
-            (Access::ReadOnly, false) => BEGIN_CLEAN_READ_ONLY,
-        };
-        let Shared { binding, enter, .. } = self.shared;
-        let enter = binding.enter(client, enter, self.tenant, self.subject);
-        try_join(client.batch_execute(begin), enter).await.map(|((), mark)| mark)
-    }
-
-    fn entered(&mut self, entered: Answered<Option<String>>) -> Answered<()> {
-        self.is_entered = true;
-        self.mark = entered?.or(self.mark.take());
+        let shared = self.shared;
+        let session = self.lease.session()?;
+        let connection = &mut session.connection;
+        if !shared.is_direct {
+            // SQL that commits gives its session to the pooler before it is scrubbed: the next transaction scrubs it
+            // first. Its own begin takes the defaults that stand after that.
+            connection.run(Part::Begin, "BEGIN")?;
+            for sql in CLEAN {
+                connection.run(Part::Begin, sql)?;
+            }
+            connection.run(Part::Begin, "COMMIT")?;
+        }
+        connection.run(Part::Begin, &self.begin)?;
+        let (binding, subject) = (&shared.binding, self.subject);
+        match &shared.entry {
+            Entry::Bound(domains) => {
+                let token = binding.token(self.tenant);
+                let value = std::iter::once(Value { format: 1, bytes: Some(&token) });
+                if shared.is_direct && may_prepare {
+                    if !session.prepared.has_enter {
+                        session.prepared.has_enter = true;
+                        connection.parse(Part::Enter, ENTER, "", [domains.entering])?;
+                    }
+                    connection.bind(Part::Enter, ENTER, value)?;
+                } else {
+                    connection.parse(Part::Enter, "", "", [domains.entering])?;
+                    connection.bind(Part::Enter, "", value)?;
+                }
+                if let Some((sql, values)) = binding.claims(self.tenant, subject) {
+                    run_with(connection, sql, &values)?;
+                }
+            }
+            Entry::Explicit { sql, has_tokens } => {
+                let values = binding.explicit(*has_tokens, self.tenant, subject);
+                run_with(connection, sql, &values)?;
+            }
+        }
         Ok(())
     }
 
-    async fn look(&self, client: &Client, looks: bool) -> Answered<Looked> {
-        if !looks {
-            return Ok(Looked::Not);
+    /// Writes the check that the context is still the one that was entered.
+    fn write_check(&mut self) -> Result<(), Fault> {
+        if !self.leaves_state {
+            return Ok(());
         }
-        let rows = client.query_typed(self.shared.binding.statements().look, &[]).await?;
-        Ok(Looked::Saw { mark: rows.first().and_then(|row| row.try_get(0).ok()), is_altered: false })
+        let sql = match self.shared.entry {
+            Entry::Bound(_) => VERIFIED,
+            Entry::Explicit { .. } => self.shared.binding.marks().check,
+        };
+        self.lease.connection()?.run(Part::Check, sql)?;
+        Ok(())
     }
 
-    /// A scrub looks before it commits.
-    async fn end(&self, client: &Client, end: Option<End>) -> Answered<Looked> {
-        let Some(end) = end else { return Ok(Looked::Not) };
+    /// Writes the scrub, if it is needed, and the commit.
+    fn write_end(&mut self) -> Result<(), Fault> {
         self.is_commit_sent.store(self.access == Access::ReadWrite, Ordering::Relaxed);
-        if end == End::Commit {
-            return client.batch_execute("COMMIT").await.map(|()| Looked::Not);
+        let shared = self.shared;
+        let connection = self.lease.connection()?;
+        if self.leaves_state {
+            match &shared.entry {
+                Entry::Bound(domains) => write_scrub(connection, domains.leaving, In::Tenant)?,
+                Entry::Explicit { .. } => {
+                    connection.run(Part::Scrub, CONSTRAINTS)?;
+                    connection.run(Part::Check, shared.binding.marks().scrub)?;
+                    for sql in CLEAN {
+                        connection.run(Part::Scrub, sql)?;
+                    }
+                }
+            }
         }
-        let messages = client.simple_query(self.shared.binding.statements().scrub_and_commit).await?;
-        let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        let is_altered = row.is_some_and(|row| row.len() > 1 && row.get(1) != Some("f"));
-        Ok(Looked::Saw { mark: row.and_then(|row| row.get(0)).map(Into::into), is_altered })
+        connection.run(Part::End, "COMMIT")?;
+        Ok(())
     }
 
-    fn ended(&mut self, ended: Answered<Looked>) -> Answered<bool> {
-        self.is_altered |= matches!(ended, Ok(Looked::Saw { is_altered: true, .. }));
-        self.is_held(ended)
+    async fn exchange_end(&mut self) -> Result<Replies, Fault> {
+        self.lease.is_busy = true;
+        self.write_end()?;
+        let replies = self.lease.connection()?.exchange(None, |_| None).await?;
+        self.lease.is_busy = false;
+        self.read(replies, None, Then::Commit)
     }
 
-    /// To the pool, unless the session is another than it was.
+    async fn exchange_rollback(&mut self) -> Result<Replies, Fault> {
+        self.lease.is_busy = true;
+        let (shared, leaves_state) = (self.shared, self.leaves_state);
+        let connection = self.lease.connection()?;
+        connection.run(Part::End, "ROLLBACK")?;
+        if leaves_state {
+            match &shared.entry {
+                Entry::Bound(domains) if shared.is_direct => write_scrub(connection, domains.leaving, In::NoTenant)?,
+                _ => {
+                    for sql in CLEAN {
+                        connection.run(Part::Scrub, sql)?;
+                    }
+                }
+            }
+        }
+        let replies = connection.exchange(None, |_| None).await?;
+        self.is_altered |= connection.take_altered();
+        self.lease.is_busy = false;
+        match replies.failure {
+            Some((part, error)) => Err(Fault::Failed(part, error)),
+            None if replies.status != Status::Idle => Err(Fault::Escaped),
+            None => Ok(replies),
+        }
+    }
+
+    /// Rolls back, and removes all prepared statements: SQL removed some of them.
+    async fn forget_prepared(&mut self) -> Result<(), Fault> {
+        self.lease.is_busy = true;
+        let session = self.lease.session()?;
+        session.prepared.clear();
+        session.connection.run(Part::End, "ROLLBACK")?;
+        session.connection.run(Part::Scrub, "DEALLOCATE ALL")?;
+        let replies = session.connection.exchange(None, |_| None).await?;
+        self.lease.is_busy = false;
+        self.is_entered = false;
+        self.is_failed = false;
+        match replies.failure {
+            Some((part, error)) => Err(Fault::Failed(part, error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes over what the replies tell, and finds what went wrong.
+    fn read(&mut self, replies: Replies, text: Option<Arc<Text>>, then: Then) -> Result<Replies, Fault> {
+        self.is_entered = true;
+        self.is_altered |= self.lease.connection()?.take_altered();
+        if let Some(text) = text {
+            let prepared = &mut self.lease.session()?.prepared;
+            match &replies.failure {
+                None => prepared.describe(&text, Some(replies.columns.clone().unwrap_or_default())),
+                // Whether the server knows the name depends on what failed.
+                Some((Part::Begin | Part::Enter, _)) => prepared.remove(&text),
+                Some(_) => prepared.describe(&text, None),
+            }
+        }
+        if matches!(replies.failure, Some((Part::Begin | Part::Enter, _))) {
+            self.lease.session()?.prepared.has_enter = false;
+        }
+        self.is_failed = replies.status == Status::Failed;
+        if let Some(entered) = &replies.enter {
+            self.mark = text_of(entered.last());
+        }
+        match replies.failure {
+            None => {}
+            Some((Part::Check | Part::Scrub, error)) if is_without_context(&error) => return Err(Fault::Escaped),
+            Some((part @ (Part::Statement | Part::Check), error)) if then == Then::Continue => {
+                // Outside of a transaction, each statement would be one of its own.
+                return Err(if self.is_failed { Fault::Failed(part, error) } else { Fault::Escaped });
+            }
+            Some((part, error)) => return Err(Fault::Failed(part, error)),
+        }
+        if let Some(check) = &replies.check {
+            let is_held = match self.shared.entry {
+                Entry::Bound(_) => check.get(0) == Some(self.tenant.as_bytes()),
+                Entry::Explicit { .. } => self.mark.is_some() && text_of(check.get(0)) == self.mark,
+            };
+            if !is_held {
+                return Err(Fault::Escaped);
+            }
+            self.is_altered |= check.get(1).is_some_and(|altered| altered != [0]);
+        }
+        match then {
+            Then::Continue if replies.status == Status::InTransaction => Ok(replies),
+            Then::Commit if replies.is_committed && replies.status == Status::Idle => Ok(replies),
+            _ => Err(Fault::Escaped),
+        }
+    }
+
+    /// Decides what becomes of the connection.
+    fn settle<T>(&mut self, outcome: Result<T, Fault>) -> Result<T, Error> {
+        let fault = match outcome {
+            Ok(value) => return Ok(value),
+            Err(fault) => fault,
+        };
+        match fault {
+            Fault::Unsent(error) => {
+                if let Ok(connection) = self.lease.connection() {
+                    connection.discard();
+                }
+                self.lease.is_busy = false;
+                Err(error)
+            }
+            Fault::Broken(error) => {
+                self.lease.close();
+                Err(if self.is_commit_sent.load(Ordering::Relaxed) {
+                    Error::CommitUnknown(error)
+                } else {
+                    Error::Connection(error)
+                })
+            }
+            Fault::Failed(part, error) => {
+                if part == Part::Begin || (part == Part::End && !self.is_failed) {
+                    self.is_entered &= part == Part::End;
+                    self.lease.close();
+                }
+                let error = Error::Postgres(error.in_read_only(self.access == Access::ReadOnly));
+                self.has_conflict |= error.is_conflict();
+                Err(error)
+            }
+            Fault::Escaped => {
+                self.has_escaped = true;
+                self.lease.close();
+                Err(Error::TxEscaped)
+            }
+        }
+    }
+
+    async fn answer(&mut self, statement: Statement<'_>, replies: Replies) -> Result<Answer, Error> {
+        let affected = replies.completion.affected();
+        let Some(columns) = replies.columns else { return Ok(Answer { rows: Vec::new(), affected }) };
+        self.lease.is_busy = true;
+        let shared = self.shared;
+        let connection = self.lease.connection()?;
+        let columns = shared.types.complete(connection, columns).await?;
+        let rows: Vec<_> = replies.rows.into_iter().map(|row| Row::new(Arc::clone(&columns), row)).collect();
+        if statement.verifies {
+            let verified = shared.columns.verify(connection, statement.sql, &columns, &rows, self.tenant).await;
+            match &verified {
+                Ok(()) => {}
+                Err(Error::MissingTenantColumn) => self.lease.is_busy = false,
+                Err(_) => self.lease.close(),
+            }
+            verified?;
+        }
+        self.lease.is_busy = false;
+        Ok(Answer { rows, affected })
+    }
+
+    /// A name for a portal that no other portal of this transaction has.
+    pub(crate) fn portal_name(&mut self) -> String {
+        self.portals += 1;
+        format!("tenancy_portal_{}", self.portals)
+    }
+
+    /// Runs a statement until it returned so many rows.
+    pub(crate) async fn open_portal(
+        &mut self,
+        statement: Statement<'_>,
+        portal: &str,
+        rows: i32,
+    ) -> Result<Batch, Error> {
+        self.check()?;
+        self.is_raw |= statement.kind == Kind::Raw;
+        self.leaves_state |= statement.kind != Kind::Reads;
+        let opened = self.exchange_open(statement, portal, rows).await;
+        let replies = self.settle(opened)?;
+        self.lease.is_busy = true;
+        let columns = replies.columns.clone().unwrap_or_default();
+        let columns = self.shared.types.complete(self.lease.connection()?, columns).await?;
+        self.lease.is_busy = false;
+        Ok(batch(columns, replies))
+    }
+
+    async fn exchange_open(
+        &mut self,
+        statement: Statement<'_>,
+        portal: &str,
+        rows: i32,
+    ) -> Result<Replies, Fault> {
+        if statement.sql.contains('\0') {
+            return Err(Error::Parameter { index: 0 }.into());
+        }
+        let encoded = self.encode(statement).await?;
+        self.lease.is_busy = true;
+        self.write_begin(true)?;
+        let connection = self.lease.connection()?;
+        connection.parse(Part::Statement, "", statement.sql, encoded.types.iter().copied())?;
+        connection.bind_portal(Part::Statement, portal, "", encoded.values())?;
+        connection.describe_portal(Part::Statement, portal)?;
+        connection.execute_portal(Part::Statement, portal, rows)?;
+        self.write_check()?;
+        let replies = self.lease.connection()?.exchange(None, |oid| self.shared.types.get(oid)).await?;
+        self.lease.is_busy = false;
+        self.read(replies, None, Then::Continue)
+    }
+
+    /// Returns more rows of a portal.
+    pub(crate) async fn fetch(
+        &mut self,
+        portal: &str,
+        columns: Arc<[Column]>,
+        rows: i32,
+    ) -> Result<Batch, Error> {
+        self.check()?;
+        let fetched = self.exchange_fetch(portal, Arc::clone(&columns), rows).await;
+        Ok(batch(columns, self.settle(fetched)?))
+    }
+
+    async fn exchange_fetch(
+        &mut self,
+        portal: &str,
+        columns: Arc<[Column]>,
+        rows: i32,
+    ) -> Result<Replies, Fault> {
+        self.lease.is_busy = true;
+        self.lease.connection()?.execute_portal(Part::Statement, portal, rows)?;
+        self.write_check()?;
+        let replies = self.lease.connection()?.exchange(Some(columns), |_| None).await?;
+        self.lease.is_busy = false;
+        self.read(replies, None, Then::Continue)
+    }
+
+    /// Returns the tenant columns of a result.
+    pub(crate) async fn places(&mut self, sql: &str, columns: &[Column]) -> Result<Vec<(Oid, usize)>, Error> {
+        self.lease.is_busy = true;
+        let places = self.shared.columns.find(self.lease.connection()?, sql, columns).await;
+        match &places {
+            Ok(_) | Err(Error::MissingTenantColumn) => self.lease.is_busy = false,
+            Err(_) => self.lease.close(),
+        }
+        places
+    }
+
+    /// Verifies that rows belong to the tenant. If one belongs to another tenant, the connection is closed.
+    pub(crate) fn verify(&mut self, rows: &[Row], places: &[(Oid, usize)]) -> Result<(), Error> {
+        let verified = rows.iter().try_for_each(|row| verify_row(row, places, self.tenant));
+        if matches!(verified, Err(Error::Mismatch(_))) {
+            self.lease.close();
+        }
+        verified
+    }
+
+    /// Whether a statement failed because the transaction conflicted with another one.
+    pub(crate) fn has_conflict(&self) -> bool {
+        self.has_conflict
+    }
+
+    /// To the pool, unless the session is not as it was.
     fn give_back(mut self) {
-        if self.is_altered {
+        if self.is_altered || (self.is_raw && self.shared.closes_raw_sessions) {
             self.lease.close();
         }
         self.lease.give_back();
     }
+}
 
-    /// Whether the transaction is still the one that was entered, and its tenant's.
-    fn is_held(&self, looked: Answered<Looked>) -> Answered<bool> {
-        Ok(match looked? {
-            Looked::Not => true,
-            Looked::Saw { mark, .. } => mark.is_some() && mark == self.mark,
-        })
+fn batch(columns: Arc<[Column]>, replies: Replies) -> Batch {
+    let rows = replies.rows.into_iter().map(|row| Row::new(Arc::clone(&columns), row)).collect();
+    Batch { columns, rows, completion: replies.completion }
+}
+
+/// Runs a statement that enters, with text or binary values and their types.
+fn run_with(connection: &mut Connection, sql: &str, values: &[Bound]) -> std::io::Result<()> {
+    connection.parse(Part::Enter, "", sql, values.iter().map(|value| value.oid))?;
+    let bound = values.iter().map(|value| Value { format: 1, bytes: Some(&value.bytes) });
+    connection.bind(Part::Enter, "", bound)?;
+    connection.execute(Part::Enter)
+}
+
+fn text_of(bytes: Option<&[u8]>) -> Option<Box<str>> {
+    std::str::from_utf8(bytes?).ok().map(Into::into)
+}
+
+/// A prepared statement is gone, its name is taken, or its columns have changed.
+fn is_stale(error: &ServerError) -> bool {
+    ["26000", "42P05", "0A000"].contains(&error.code())
+}
+
+/// The functions of the schema `tenancy` report that there is no context.
+fn is_without_context(error: &ServerError) -> bool {
+    error.code() == "42501" && error.message().starts_with("tenancy: ")
+}
+
+/// After an error of a look-up, the state of the session is unknown.
+fn broken(error: Error) -> Fault {
+    match error {
+        Error::Connection(error) => Fault::Broken(error),
+        Error::Postgres(error) => Fault::Failed(Part::Statement, error),
+        error => Fault::Unsent(error),
     }
-
-    fn broken(&self, error: tokio_postgres::Error) -> Error {
-        if self.is_commit_sent.load(Ordering::Relaxed) {
-            Error::CommitUnknown(error)
-        } else {
-            Error::Postgres(error)
-        }
-    }
-
-    async fn verify(&mut self, statement: Statement<'_>, answer: Answer) -> Result<Answer, Error> {
-        if !statement.is_verified {
-            return Ok(answer);
-        }
-        self.lease.is_busy = true;
-        let verified = self.shared.columns.verify(self.client()?, &answer.rows, self.tenant).await;
-        match &verified {
-            Ok(()) | Err(Error::MissingTenantColumn) => self.lease.is_busy = false,
-            Err(_) => self.lease.close(),
-        }
-        verified.map(|()| answer)
-    }
-
-    fn trouble(&mut self, trouble: Trouble, sql: &str) -> Error {
-        match trouble {
-            Trouble::Aborted(error) => {
-                self.shared.types.forget(sql);
-                if is_confused(&error) {
-                    self.lease.close();
-                }
-                error.into()
-            }
-            Trouble::NotBegun(error) => {
-                self.lease.close();
-                error.into()
-            }
-            Trouble::NotEnded(error) if severity(&error) == Some(Severity::Error) => error.into(),
-            Trouble::NotEnded(error) => {
-                self.lease.close();
-                self.broken(error)
-            }
-            Trouble::Escaped => {
-                self.has_escaped = true;
-                self.lease.close();
-                Error::TxEscaped
-            }
-        }
-    }
-}
-
-/// What came back for a statement and for what was sent with it; for what was not sent, that all is well.
-struct Answers {
-    entered: Answered<()>,
-    answer: Answered<Answer>,
-    is_held: Answered<bool>,
-    ended: Answered<bool>,
-}
-
-impl Default for Answers {
-    fn default() -> Self {
-        Self { entered: Ok(()), answer: Ok(Answer::default()), is_held: Ok(true), ended: Ok(true) }
-    }
-}
-
-/// What a look at the mark gave.
-enum Looked {
-    Not,
-    /// A look that scrubs also says whether the session is to be closed.
-    Saw {
-        mark: Option<String>,
-        is_altered: bool,
-    },
-}
-
-/// What becomes of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum End {
-    Commit,
-    ScrubAndCommit,
-}
-
-impl End {
-    fn of(is_raw: bool) -> Self {
-        if is_raw { Self::ScrubAndCommit } else { Self::Commit }
-    }
-}
-
-/// What became of a transaction whose statement gave nothing.
-enum Trouble {
-    /// It can be rolled back, and nothing else.
-    Aborted(tokio_postgres::Error),
-    /// There is none: what follows would be one each.
-    NotBegun(tokio_postgres::Error),
-    /// The server did not commit it. Where the server itself ended, nobody knows.
-    NotEnded(tokio_postgres::Error),
-    /// The SQL ended it, or left its tenant.
-    Escaped,
-}
-
-impl Answers {
-    fn read(self) -> Result<Answer, Trouble> {
-        let is_entered = self.entered.is_ok();
-        match (self.entered.and(self.answer), self.is_held, self.ended) {
-            (Ok(answer), Ok(true), Ok(true)) => Ok(answer),
-            (Err(error), Ok(true), Ok(true)) => Err(Trouble::Aborted(error)),
-            (refused, Err(error), _) | (refused, Ok(true), Err(error)) if is_failed(&error) => {
-                Err(Trouble::Aborted(refused.err().unwrap_or(error)))
-            }
-            (Err(error), ..) if !is_entered => Err(Trouble::NotBegun(error)),
-            (Err(error), Ok(true), Err(other)) if !is_without_context(&other) => {
-                Err(Trouble::NotBegun(error))
-            }
-            (Ok(_), Ok(true), Err(error)) if !is_without_context(&error) => Err(Trouble::NotEnded(error)),
-            _ => Err(Trouble::Escaped),
-        }
-    }
-}
-
-/// An earlier error ended the transaction.
-fn is_failed(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
-}
-
-/// What `tokio-postgres` prepared is gone, or its name is taken: SQL did it, or a pooler gave another session.
-fn is_confused(error: &tokio_postgres::Error) -> bool {
-    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT]
-        .iter()
-        .any(|code| error.code() == Some(code))
-}
-
-/// `tenancy.leave()` says that there is none.
-fn is_without_context(error: &tokio_postgres::Error) -> bool {
-    let is_ours = |error: &DbError| error.message().starts_with("tenancy: ");
-    error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && error.as_db_error().is_some_and(is_ours)
-}
-
-fn severity(error: &tokio_postgres::Error) -> Option<Severity> {
-    error.as_db_error().and_then(DbError::parsed_severity)
-}
-
-/// What the server refuses is an answer. What breaks the conversation ends the whole exchange at once: after `COPY`,
-/// for one, the others would wait for ever.
-async fn answer<T>(future: impl Future<Output = Answered<T>>) -> Answered<Answered<T>> {
-    match future.await {
-        Err(error) if error.as_db_error().is_none() => Err(error),
-        answered => Ok(answered),
-    }
-}
-
-async fn fetch(client: &Client, statement: Statement<'_>, params: &[(Param<'_>, Type)]) -> Answered<Answer> {
-    let params = params.iter().map(|(param, r#type)| (*param, r#type.clone()));
-    let mut stream = pin!(client.query_typed_raw(statement.sql, params).await?);
-    let mut rows = Vec::new();
-    while let Some(row) = stream.try_next().await? {
-        rows.push(row);
-    }
-    Ok(Answer { rows, affected: stream.rows_affected().unwrap_or_default() })
 }

@@ -2,30 +2,36 @@
 
 use std::fmt;
 
+use postgres_types::ToSql;
 use tenancy::TenantId;
 use tokio::sync::Mutex;
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::error::Error;
-use crate::params::Param;
-use crate::session::{Answer, Session, Statement};
+use crate::session::{Answer, Kind, Param, RowStream, Session, Statement};
+use crate::wire::Row;
 
 /// A transaction of one tenant.
 ///
-/// Its SQL may be anything that Postgres takes as one statement. The tenant is entered with the first one, in the same
-/// round trip, and each is followed by a look whether the tenant still stands: SQL that ends the transaction is
-/// [`Error::TxEscaped`], and nothing runs after it. There is no way to the connection itself:
+/// A statement may be anything that Postgres accepts as one statement. The tenant is entered with the first statement,
+/// in the same round trip. After each statement the context is checked: SQL that ended the transaction or left its
+/// tenant is [`Error::TxEscaped`], and nothing runs after it. The connection itself is not accessible:
 ///
 /// ```compile_fail,E0599
 /// async fn raw(tx: tenancy_postgres::TenantTx<'_>) { tx.batch_execute("COMMIT; SELECT 1").await; }
 /// ```
 ///
-/// Without [`commit`](Self::commit) nothing is kept: a transaction that is dropped has its connection closed, and what
-/// the server is doing for it is cancelled. Statements of one transaction wait for each other; one that is dropped
-/// before it is done closes the transaction.
+/// Without [`commit`](Self::commit) nothing is kept: if the transaction is dropped, its connection is closed, and a
+/// running statement is cancelled. Statements of one transaction wait for each other. A statement that is dropped before
+/// it is done closes the transaction.
 ///
-/// `COPY` is refused, and closes it too.
+/// `COPY` from or to the client is not supported, and closes the transaction.
+///
+/// # Parameters
+///
+/// A parameter is sent as the type that the Rust value names: `i64` as `bigint`, `Uuid` as `uuid`. Text is sent without
+/// a type, and the server converts it to what the statement needs, for example an enum, `jsonb` or a date. For values
+/// that can mean several types, and for types that the database defines, the server is asked for the type, which takes a
+/// round trip the first time.
 pub struct TenantTx<'a> {
     tenant: TenantId,
     pub(crate) session: Mutex<Session<'a>>,
@@ -36,14 +42,14 @@ impl<'a> TenantTx<'a> {
         Self { tenant, session: Mutex::new(session) }
     }
 
-    /// Whose it is.
+    /// The tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The rows of one statement, each of which is the tenant's.
+    /// Returns the rows of one statement, after verifying that each of them belongs to the tenant.
     ///
-    /// Each must have the `tenant_id` of each table that it has columns of, where that table has one:
+    /// The result must have the `tenant_id` of each table that it has columns of, if that table has one:
     /// `SELECT tenant_id, title FROM notes`, `INSERT … RETURNING tenant_id, id`. For counts and sums there is
     /// [`query_unverified`](Self::query_unverified).
     ///
@@ -57,25 +63,26 @@ impl<'a> TenantTx<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Mismatch`] where a row is another tenant's: the result is dropped, the transaction is over, and its
-    ///   connection is closed.
-    /// - [`Error::MissingTenantColumn`] where a row does not tell whose it is.
-    /// - [`Error::TxEscaped`] where the statement ended the transaction, or left its tenant.
-    /// - [`Error::TxClosed`] after an error that closed it.
-    /// - [`Error::Postgres`] where the server refused. But for a rollback to a savepoint, the transaction can then only
-    ///   be rolled back.
+    /// - [`Error::Mismatch`] if a row belongs to another tenant: the result is discarded, the transaction is over, and
+    ///   its connection is closed.
+    /// - [`Error::MissingTenantColumn`] if the result does not tell which tenant its rows belong to.
+    /// - [`Error::TxEscaped`] if the statement ended the transaction, or left its tenant.
+    /// - [`Error::TxClosed`] after an error that closed the transaction.
+    /// - [`Error::Parameter`] if a value cannot be sent as the type that the statement needs.
+    /// - [`Error::Postgres`] if the server rejected the statement. The transaction can then only be rolled back, as a
+    ///   whole or to a savepoint.
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         Ok(self.raw(sql, params, true).await?.rows)
     }
 
-    /// The rows of one statement, of which nobody looks whose they are.
+    /// Returns the rows of one statement without verifying which tenant they belong to.
     ///
-    /// For what is no row of a table: `SELECT count(*) FROM notes`. The database's own check still stands, and what a
-    /// view or a function shows past it, this shows too.
+    /// For results that are not rows of a table: `SELECT count(*) FROM notes`. The database's own check still holds.
+    /// What a view or a function shows in spite of it is returned.
     ///
     /// # Errors
     ///
-    /// As [`query`](Self::query), but for the first two.
+    /// As [`query`](Self::query), except for the first two.
     pub async fn query_unverified(
         &self,
         sql: &str,
@@ -84,7 +91,33 @@ impl<'a> TenantTx<'a> {
         Ok(self.raw(sql, params, false).await?.rows)
     }
 
-    /// Runs one statement, and says how many rows it touched.
+    /// Returns the rows of one statement as a stream, in batches, so that a large result does not fill the memory.
+    ///
+    /// Each row is verified as by [`query`](Self::query) before it is returned. Other statements of the transaction may
+    /// run between two rows.
+    ///
+    /// ```no_run
+    /// # async fn example(tx: &tenancy_postgres::TenantTx<'_>) -> Result<(), tenancy_postgres::Error> {
+    /// let mut rows = tx.query_stream("SELECT tenant_id, title FROM notes", &[]).await?;
+    /// while let Some(row) = rows.next().await? {
+    ///     println!("{}", row.get::<_, &str>("title"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub async fn query_stream<'b>(
+        &'b self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<RowStream<'b, 'a>, Error> {
+        RowStream::open(&self.session, sql, params).await
+    }
+
+    /// Runs one statement, and returns the number of rows that it affected.
     ///
     /// # Errors
     ///
@@ -93,28 +126,28 @@ impl<'a> TenantTx<'a> {
         Ok(self.raw(sql, params, false).await?.affected)
     }
 
-    /// Keeps what was done. Before it does, what the SQL left in the session is taken out of it.
+    /// Commits the transaction. Before that, what the SQL left in the session is reset.
     ///
     /// # Errors
     ///
-    /// - [`Error::CommitUnknown`] where the answer was lost.
-    /// - [`Error::Postgres`] where the server refused: a deferred constraint, or a statement that failed before.
-    /// - [`Error::TxEscaped`], [`Error::TxClosed`] where it was over already.
+    /// - [`Error::CommitUnknown`] if the connection broke before the answer arrived.
+    /// - [`Error::Postgres`] if the server did not commit: a deferred constraint, or a statement that failed before.
+    /// - [`Error::TxEscaped`], [`Error::TxClosed`] if the transaction was over before.
     pub async fn commit(self) -> Result<(), Error> {
         self.session.into_inner().commit().await
     }
 
-    /// Takes back what was done. Where it is over already, there is nothing to take back.
+    /// Rolls the transaction back. If it is over already, this does nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Postgres`] where the connection broke: the server rolls back by itself then.
+    /// [`Error::Connection`] if the connection broke: the server then rolls back by itself.
     pub async fn rollback(self) -> Result<(), Error> {
         self.session.into_inner().rollback().await
     }
 
-    async fn raw(&self, sql: &str, params: &[Param<'_>], is_verified: bool) -> Result<Answer, Error> {
-        let statement = Statement { sql, params, is_raw: true, is_text: false, is_verified };
+    async fn raw(&self, sql: &str, params: &[Param<'_>], verifies: bool) -> Result<Answer, Error> {
+        let statement = Statement { sql, params, kind: Kind::Raw, verifies };
         self.session.lock().await.run(statement).await
     }
 }

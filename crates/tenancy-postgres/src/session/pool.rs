@@ -1,0 +1,188 @@
+//! The connection pool. A connection is returned to it only after its session was verified clean.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{
+    self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType, Timeouts,
+};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+
+use super::statements::Prepared;
+use crate::config::Config;
+use crate::error::Error;
+use crate::wire::{CancelKey, Connected, Connection, ConnectionError, Socket, startup};
+
+/// How long a request to cancel a statement may take.
+const CANCEL: Duration = Duration::from_secs(5);
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
+type Cancelling = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pub(crate) struct Pool {
+    sessions: managed::Pool<Manager>,
+}
+
+/// A connection, and the statements that its session has prepared.
+pub(crate) struct PooledSession {
+    pub(crate) connection: Connection,
+    pub(crate) prepared: Prepared,
+}
+
+struct Manager {
+    connect: Box<dyn Fn() -> Connecting + Send + Sync>,
+    cancel: Box<dyn Fn(CancelKey) -> Cancelling + Send + Sync>,
+    answer_timeout: Option<Duration>,
+}
+
+impl managed::Manager for Manager {
+    type Type = PooledSession;
+    type Error = ConnectionError;
+
+    async fn create(&self) -> Result<PooledSession, ConnectionError> {
+        let connection = Connection::new((self.connect)().await?, self.answer_timeout);
+        Ok(PooledSession { connection, prepared: Prepared::default() })
+    }
+
+    /// Costs no round trip.
+    async fn recycle(&self, session: &mut PooledSession, _: &Metrics) -> RecycleResult<ConnectionError> {
+        if session.connection.is_usable() { Ok(()) } else { Err(RecycleError::message("the connection ended")) }
+    }
+}
+
+/// A start-up option, which poolers drop or reject. Its value differs each time: SQL may have left an earlier one in
+/// the session that a pooler hands out.
+const MARK: &str = "-c tenancy.direct=";
+const IS_MARKED: &str = "SELECT pg_catalog.current_setting('tenancy.direct', true)";
+/// Poolers reject an option that they do not know with this SQLSTATE, `protocol_violation`.
+const REJECTED: &str = "08P01";
+
+impl Pool {
+    /// Connects, and returns whether the connection is to the server itself and not to a transaction pooler.
+    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<(Self, bool), Error>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
+        T::Stream: Sync + Send,
+        T::TlsConnect: Sync + Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        if !config.is_pooled() {
+            let nonce = format!("{:016x}", fastrand::u64(..));
+            let pool = Self::new(config, format!("{MARK}{nonce}"), tls.clone())?;
+            if pool.is_marked(&nonce).await? {
+                return Ok((pool, true));
+            }
+        }
+        Ok((Self::new(config, String::new(), tls)?, false))
+    }
+
+    async fn is_marked(&self, nonce: &str) -> Result<bool, Error> {
+        let mut lease = match self.get().await {
+            Err(Error::Connection(ConnectionError::Server(error))) if error.code() == REJECTED => return Ok(false),
+            lease => lease?,
+        };
+        let rows = lease.connection()?.query(IS_MARKED, &[]).await??;
+        let marked: Option<&str> = rows.first().and_then(|row| row.try_get(0).ok());
+        let is_direct = marked == Some(&*nonce);
+        lease.give_back();
+        Ok(is_direct)
+    }
+
+    fn new<T>(config: &Config, option: String, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
+        T::Stream: Sync + Send,
+        T::TlsConnect: Sync + Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        let (options, cancel_tls) = (config.options.clone(), tls.clone());
+        let connect = Box::new(move || -> Connecting {
+            let (options, option, tls) = (options.clone(), option.clone(), tls.clone());
+            Box::pin(async move { startup::connect(&options, tls, &option).await })
+        });
+        let cancel = Box::new(move |key: CancelKey| -> Cancelling {
+            let tls = cancel_tls.clone();
+            Box::pin(async move {
+                // The connection is closed in any case; without the request the server notices later.
+                let _ = tokio::time::timeout(CANCEL, key.cancel(tls)).await;
+            })
+        });
+        let manager = Manager { connect, cancel, answer_timeout: config.answer_timeout };
+        let wait = Some(config.acquire_timeout);
+        let sessions = managed::Pool::builder(manager)
+            .max_size(config.max_connections)
+            // The session that was used last has warm caches.
+            .queue_mode(QueueMode::Lifo)
+            .timeouts(Timeouts { wait, create: wait, recycle: None })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|_| Error::Config("cannot build the pool"))?;
+        Ok(Self { sessions })
+    }
+
+    pub(crate) async fn get(&self) -> Result<Lease<'_>, Error> {
+        match self.sessions.get().await {
+            Ok(session) => Ok(Lease { pool: self, session: Some(session), is_busy: false }),
+            Err(PoolError::Backend(error)) => Err(Error::Connection(error)),
+            Err(PoolError::Timeout(TimeoutType::Wait | TimeoutType::Create | TimeoutType::Recycle)) => {
+                Err(Error::PoolTimeout)
+            }
+            Err(_) => Err(Error::Config("the pool is closed")),
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.sessions.status();
+        f.debug_struct("Pool")
+            .field("size", &status.size)
+            .field("available", &status.available)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection in use. When this is dropped, the connection is closed, unless it was given back.
+pub(crate) struct Lease<'a> {
+    pool: &'a Pool,
+    /// `None` after it was closed or given back.
+    session: Option<Object<Manager>>,
+    /// Set while an answer is awaited, and left set by a future that is dropped meanwhile.
+    pub(crate) is_busy: bool,
+}
+
+impl Lease<'_> {
+    pub(crate) fn session(&mut self) -> Result<&mut PooledSession, Error> {
+        self.session.as_deref_mut().ok_or(Error::TxClosed)
+    }
+
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, Error> {
+        self.session().map(|session| &mut session.connection)
+    }
+
+    /// Returns the connection to the pool: nothing of this transaction is left in its session.
+    pub(crate) fn give_back(mut self) {
+        self.session = None;
+    }
+
+    /// Closes the connection: the server rolls back what is not committed. A statement that is running is cancelled.
+    pub(crate) fn close(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let session = Object::take(session);
+        if !self.is_busy {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let cancel = &self.pool.sessions.manager().cancel;
+            runtime.spawn(cancel(session.connection.cancel_key().clone()));
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
