@@ -15,7 +15,7 @@ use crate::audit::{Finding, audit, audit_role};
 use crate::error::Error;
 use crate::id::PgTenantId;
 use crate::migrations::{EnableTable, Progress, add_key, applied, migrate_to, revert};
-use crate::params::Param;
+use crate::session::Param;
 use crate::sign::SigningKey;
 use crate::tenants::{self, DirectoryError, record};
 
@@ -401,8 +401,8 @@ impl AdminDb {
 /// Nobody knows what became of it where the answer is lost.
 async fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     transaction.commit().await.map_err(|error| match error.as_db_error() {
-        Some(_) => Error::Postgres(error),
-        None => Error::CommitUnknown(error),
+        Some(error) => Error::Postgres(error.into()),
+        None => Error::CommitUnknown(error.into()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod kind;
+mod session;
 
 use std::fmt;
 
@@ -11,9 +12,9 @@ use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 pub(crate) use self::checks::CHECKS;
 use self::checks::Check;
 pub use self::kind::FindingKind;
-use crate::binding::{Binding, ContextBinding};
+pub(crate) use self::session::audit_session;
 use crate::migrations::migrations;
-use crate::params::Param;
+use crate::session::Param;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -94,16 +95,6 @@ pub async fn audit_role(client: &mut Client, role: &str) -> Result<Vec<Finding>,
 pub(crate) fn critical(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.retain(|finding| finding.severity == Severity::Critical);
     findings
-}
-
-/// Of the client's user, where policies trust in this binding.
-pub(crate) async fn audit_as(client: &mut Client, binding: &Binding) -> Result<Vec<Finding>, Error> {
-    let form = match binding.context {
-        ContextBinding::Signed(_) => &SIGNED,
-        ContextBinding::Plain => &PLAIN,
-        ContextBinding::SupabaseClaims => &CLAIMS,
-    };
-    run(client, None, form).await
 }
 
 /// How policies and defaults read, as the server writes them out.

@@ -132,7 +132,7 @@ impl Config {
     }
 
     pub(crate) fn is_pooled(&self) -> bool {
-        self.is_pooled || self.options.is_transaction_pooler()
+        self.is_pooled || self.options.is_pooled()
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

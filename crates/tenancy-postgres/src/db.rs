@@ -2,28 +2,25 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use postgres_types::ToSql;
 use tenancy::{TenantContext, TenantId};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row, Socket};
 use uuid::Uuid;
 
-use crate::audit::{Finding, audit_as, critical};
-use crate::binding::Binding;
+use crate::audit::{Finding, audit_session, critical};
 use crate::config::Config;
 use crate::error::Error;
 use crate::migrations::{Migration, migrations};
-use crate::params::ParamTypes;
-use crate::pool::Pool;
-use crate::session::{Access, Answer, Session, Statement};
-use crate::tx::TenantTx;
-use crate::verify::TenantColumns;
+use crate::session::{Access, Answer, Kind, Pool, Session, Shared, Statement, find_entry};
+use crate::tx::{TenantTx, TxOptions};
+use crate::wire::{Row, Socket, Tls};
 
 /// A database, entered as one tenant at a time.
 ///
-/// It has no method that runs without a tenant. The tenant is that of the context, or is given. Clones share their
-/// connections.
+/// It has no method that runs a statement without a tenant. The tenant is the current one, or is given. Clones share
+/// their connections.
 ///
 /// ```no_run
 /// use tenancy::TenantFutureExt;
@@ -54,31 +51,23 @@ pub struct TenantDb {
     subject: Option<Uuid>,
 }
 
-/// What all sessions of a database have in common.
-pub(crate) struct Shared {
-    pub(crate) binding: Binding,
-    /// [`Binding::enter_sql`]: the same for each transaction.
-    pub(crate) enter: String,
-    /// A connection is a session of the server's: no pooler stands between.
-    pub(crate) is_direct: bool,
-    pub(crate) types: ParamTypes,
-    pub(crate) columns: TenantColumns,
-}
-
 impl TenantDb {
-    /// Connects without TLS, and refuses a database that would leak: it runs the [audit](crate::audit).
+    /// Connects, and refuses to use a database that would leak: it runs the [audit](crate::audit).
+    ///
+    /// The connection uses TLS as the parameter `sslmode` of the connection string demands, with the feature `rustls`.
     ///
     /// # Errors
     ///
-    /// - [`Error::Config`] where the configuration can't work.
-    /// - [`Error::Leaks`] where the audit has a critical finding: a user that passes by row-level security, a table
-    ///   that nobody enabled, and so on. It names each, and how to mend it.
-    /// - [`Error::Postgres`] or [`Error::PoolTimeout`] where the server can't be reached.
+    /// - [`Error::Config`] if the configuration cannot work.
+    /// - [`Error::Leaks`] if the audit has a critical finding, for example a user that bypasses row-level security or a
+    ///   table that was not enabled. It names each finding, and its remedy.
+    /// - [`Error::Postgres`], [`Error::Connection`] or [`Error::PoolTimeout`] if the server cannot be used.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        Self::connect_tls(config, NoTls).await
+        let tls = Tls::of_options(&config.options)?;
+        Self::open(config, tls).await
     }
 
-    /// Connects with a TLS connector of `tokio-postgres`.
+    /// Connects with a TLS connector for `tokio-postgres`, instead of the one of the feature `rustls`.
     ///
     /// # Errors
     ///
@@ -86,53 +75,58 @@ impl TenantDb {
     pub async fn connect_tls<T>(config: Config, tls: T) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
-        T::Stream: Sync + Send,
-        T::TlsConnect: Sync + Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+        T::Stream: Sync + Send + 'static,
+        T::TlsConnect: Sync + Send + 'static,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send + 'static,
     {
+        Self::open(config, Tls::of_tokio_postgres(tls)).await
+    }
+
+    async fn open(config: Config, tls: Tls) -> Result<Self, Error> {
         config.check()?;
         let (pool, is_direct) = Pool::open(&config, tls).await?;
         let mut lease = pool.get().await?;
-        let leaks = critical(audit_as(lease.client_mut()?, &config.binding).await?);
+        let leaks = critical(audit_session(lease.connection()?, &config.binding).await?);
         if !leaks.is_empty() {
             return Err(Error::Leaks(leaks));
         }
+        let entry = find_entry(lease.connection()?, &config.binding, config.uses_statements).await?;
         lease.give_back();
-        let (types, columns) = (ParamTypes::default(), TenantColumns::default());
-        let enter = config.binding.enter_sql();
-        let shared = Shared { binding: config.binding, enter, is_direct, types, columns };
+        let shared = Shared::new(config.binding.clone(), entry, is_direct, false);
         Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
     }
 
-    /// The versions of the schema `tenancy`, for who runs migrations by a tool of their own.
+    /// The versions of the schema `tenancy`, for other migration tools.
     pub fn migrations() -> &'static [Migration] {
         migrations()
     }
 
-    /// Lists what would leak now: [`connect`](Self::connect) has looked once, and tables come and go.
+    /// Lists what would leak now. [`connect`](Self::connect) has looked once, and tables are added later.
     ///
     /// # Errors
     ///
-    /// [`Error::PoolTimeout`] where no connection is free in time, [`Error::Postgres`] where the server refuses.
+    /// [`Error::PoolTimeout`] if no connection becomes free in time, and the errors of the server.
     pub async fn audit(&self) -> Result<Vec<Finding>, Error> {
         let mut lease = self.pool.get().await?;
-        let findings = audit_as(lease.client_mut()?, &self.shared.binding).await?;
+        let findings = audit_session(lease.connection()?, &self.shared.binding).await?;
         lease.give_back();
         Ok(findings)
     }
 
-    /// The same database, for one user of a tenant: `sub` among the claims of [`Supabase`](crate::Supabase).
-    /// Without that it changes nothing.
+    /// Returns the same database for one user of a tenant: the claim `sub` of [`Supabase`](crate::Supabase).
+    ///
+    /// Without Supabase's claims this changes nothing.
     #[must_use]
     pub fn with_subject(&self, subject: Uuid) -> Self {
         Self { subject: Some(subject), ..self.clone() }
     }
 
-    /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.
+    /// Runs a transaction of the current tenant. It is committed if the closure returns `Ok`, and rolled back if it
+    /// returns `Err`.
     ///
     /// # Errors
     ///
-    /// What it gives, and those of [`begin`](Self::begin) and of [`TenantTx::commit`].
+    /// The closure's error, and those of [`begin`](Self::begin) and of [`TenantTx::commit`].
     pub async fn tx<T, E: From<Error>>(
         &self,
         body: impl AsyncFnOnce(&TenantTx<'_>) -> Result<T, E>,
@@ -166,53 +160,100 @@ impl TenantDb {
                 Ok(value)
             }
             Err(error) => {
-                // Where it fails the connection is closed, and the body's error is the one that counts.
+                // If this fails the connection is closed, and the closure's error is the one to report.
                 let _ = tx.rollback().await;
                 Err(error)
             }
         }
     }
 
-    /// A transaction of the context's tenant. It has a connection, and nothing is sent until its first statement.
+    /// Runs a transaction of the current tenant with an isolation level, and again if it conflicts with another one.
+    ///
+    /// A conflict is a serialization failure (SQLSTATE `40001`) or a deadlock (`40P01`), of a statement or of the
+    /// commit. The closure then runs again in a new transaction, after a pause that grows from about 1 ms to 100 ms, at
+    /// most [`TxOptions::retries`] times. It must not have effects outside of the transaction.
+    ///
+    /// ```no_run
+    /// # async fn example(db: &tenancy_postgres::TenantDb) -> Result<(), tenancy_postgres::Error> {
+    /// use tenancy_postgres::{Isolation, TxOptions};
+    ///
+    /// let options = TxOptions::new().isolation(Isolation::Serializable).retries(5);
+    /// db.tx_with(options, async |tx| tx.execute("UPDATE counters SET n = n + 1", &[]).await).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// - [`Error::Tenant`] where the context has none.
-    /// - [`Error::PoolTimeout`] where no connection is free in time.
-    /// - [`Error::Postgres`] where a connection can't be made.
+    /// As [`tx`](Self::tx). After the last attempt, the conflict's error.
+    pub async fn tx_with<T, E: From<Error>>(
+        &self,
+        options: TxOptions,
+        body: impl AsyncFn(&TenantTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let tenant = current()?;
+        let mut attempt = 0;
+        loop {
+            let session = self.session(tenant, options.access()).await?.with_begin(options.sql());
+            let tx = TenantTx::new(tenant, session);
+            let (is_conflict, outcome) = match body(&tx).await {
+                Ok(value) => match tx.commit().await {
+                    Ok(()) => return Ok(value),
+                    Err(error) => (error.is_conflict(), Err(error.into())),
+                },
+                Err(error) => {
+                    let is_conflict = tx.session.lock().await.has_conflict();
+                    let _ = tx.rollback().await;
+                    (is_conflict, Err(error))
+                }
+            };
+            if !is_conflict || attempt == options.retries {
+                return outcome;
+            }
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// Begins a transaction of the current tenant. It takes a connection; nothing is sent until its first statement.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Tenant`] if no tenant is set.
+    /// - [`Error::PoolTimeout`] if no connection becomes free in time.
+    /// - [`Error::Connection`] if a connection cannot be established.
     pub async fn begin(&self) -> Result<TenantTx<'_>, Error> {
         self.begin_in(current()?).await
     }
 
-    /// A transaction of a tenant.
+    /// Begins a transaction of a tenant.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin), but for the first.
+    /// As [`begin`](Self::begin), except for the first.
     pub async fn begin_in(&self, tenant: TenantId) -> Result<TenantTx<'_>, Error> {
         Ok(TenantTx::new(tenant, self.session(tenant, Access::ReadWrite).await?))
     }
 
-    /// The rows of one statement that only reads, as the context's tenant: a transaction in one round trip.
-    ///
-    /// The first time that a statement has parameters, it takes another: the server is asked for their types.
+    /// Returns the rows of one statement that only reads, as the current tenant: a transaction in one round trip.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin) and [`TenantTx::query`]. One that writes is refused by the server, for its rows would be
-    /// committed by the time that they are looked at: [`tx`](Self::tx) is for those.
+    /// As [`begin`](Self::begin) and [`TenantTx::query`]. The server rejects a statement that writes, with SQLSTATE
+    /// `25006`, because its rows would be committed before they are verified: use [`tx`](Self::tx) for those.
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        let statement = Statement { sql, params, is_raw: true, is_text: false, is_verified: true };
+        let statement = Statement { sql, params, kind: Kind::Raw, verifies: true };
         Ok(self.one(Access::ReadOnly, statement).await?.rows)
     }
 
-    /// Runs one statement as the context's tenant, and says how many rows it touched: a transaction in one round trip.
+    /// Runs one statement as the current tenant, and returns the number of rows that it affected: a transaction in one
+    /// round trip.
     ///
     /// # Errors
     ///
     /// As [`begin`](Self::begin), [`TenantTx::execute`] and [`TenantTx::commit`].
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        let statement = Statement { sql, params, is_raw: true, is_text: false, is_verified: false };
+        let statement = Statement { sql, params, kind: Kind::Raw, verifies: false };
         Ok(self.one(Access::ReadWrite, statement).await?.affected)
     }
 
@@ -224,6 +265,13 @@ impl TenantDb {
         let session = Session::new(&self.shared, self.pool.get().await?, tenant, access);
         Ok(session.with_subject(self.subject))
     }
+}
+
+/// The pause before a transaction is tried again: from half of the longest to all of it, so that those that conflicted
+/// do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(1 << attempt.min(7)).min(Duration::from_millis(100));
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 fn current() -> Result<TenantId, Error> {

@@ -12,16 +12,16 @@ use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
 use tenancy_tower::{CachedError, Directory};
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{NoTls, Row, Socket};
+use tokio_postgres::{NoTls, Socket};
 
 pub use self::config::DirectoryConfig;
 use self::kept::Kept;
 use self::listener::Listener;
 use crate::db::TenantDb;
 use crate::id::PgTenantId;
-use crate::params::Param;
-use crate::session::{Access, Answer, Statement};
-use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, found, record};
+use crate::session::{Access, Answer, Kind, Param, Statement};
+use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, build, found};
+use crate::wire::Row;
 
 /// The tenants' table of migration 3, for [`TenantLayer`](tenancy_tower::TenantLayer) and other parts of a service.
 ///
@@ -230,10 +230,14 @@ impl Table {
 
     async fn run(&self, access: Access, sql: &str, params: &[Param<'_>]) -> Result<Answer, DirectoryError> {
         // The rows have no `tenant_id`: all of them are the platform's. Triggers may leave something in the session.
-        let is_raw = access == Access::ReadWrite;
-        let statement = Statement { sql, params, is_raw, is_text: false, is_verified: false };
+        let kind = if access == Access::ReadWrite { Kind::Writes } else { Kind::Reads };
+        let statement = Statement { sql, params, kind, verifies: false };
         Ok(self.0.session(TenantId::PLATFORM, access).await?.run_and_commit(statement).await?)
     }
+}
+
+fn record(row: &Row) -> Result<TenantRecord, DirectoryError> {
+    build(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
 }
 
 impl Directory for Table {

@@ -7,7 +7,7 @@ use tenancy::{TenantContextNotSetError, TenantError, TenantMismatchError};
 
 use crate::audit::{Finding, Leaks};
 use crate::table::TableError;
-use crate::wire::{ColumnError, ConnectionError, ServerError};
+use crate::wire::{ColumnError, ConnectionError, ParseOptionsError, ServerError};
 
 /// Why a statement returned nothing, or a transaction was not committed.
 ///
@@ -34,6 +34,8 @@ pub enum Error {
     PoolTimeout,
     /// The configuration cannot work.
     Config(&'static str),
+    /// The connection string cannot be parsed.
+    Options(ParseOptionsError),
     /// The database would leak: the critical findings of the audit.
     Leaks(Vec<Finding>),
     /// A statement on a table was not sent, or its rows are not what was asked for.
@@ -130,6 +132,7 @@ impl fmt::Display for Error {
             Self::CommitUnknown(error) => write!(f, "connection lost during commit, outcome unknown: {error}"),
             Self::PoolTimeout => f.write_str("no connection available in time"),
             Self::Config(problem) => write!(f, "invalid configuration: {problem}"),
+            Self::Options(error) => error.fmt(f),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::Table(error) => error.fmt(f),
             Self::Parameter { index: 0 } => f.write_str("the statement contains a null byte"),
@@ -178,6 +181,12 @@ impl From<TenantMismatchError> for Error {
 impl From<TableError> for Error {
     fn from(error: TableError) -> Self {
         Self::Table(error)
+    }
+}
+
+impl From<ParseOptionsError> for Error {
+    fn from(error: ParseOptionsError) -> Self {
+        Self::Options(error)
     }
 }
 

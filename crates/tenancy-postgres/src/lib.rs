@@ -12,10 +12,8 @@ mod db;
 mod directory;
 mod error;
 mod id;
+mod marks;
 mod migrations;
-mod params;
-mod pool;
-mod scrub;
 mod session;
 mod sign;
 #[cfg(feature = "sqlx")]
@@ -23,7 +21,7 @@ mod sqlx;
 pub mod table;
 mod tenants;
 mod tx;
-mod verify;
+mod wire;
 
 pub use admin::{AdminAccess, AdminDb, InvalidReasonError, KeyInfo};
 pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
@@ -37,9 +35,14 @@ pub use id::PgTenantId;
 pub use migrations::{
     EnableTable, Migration, Progress, add_key, enable_table, migrate, migrations, retire_key, revert,
 };
+pub use session::RowStream;
 pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]
 pub use sqlx::{SqlxConnection, SqlxError, SqlxTenantDb, SqlxTenantTx};
 pub use table::{Table, TableError};
 pub use tenants::{DirectoryError, create_tenant, set_tenant_status, tenant, tenant_by_slug, tenants};
-pub use tx::TenantTx;
+pub use tx::{Isolation, TenantTx, TxOptions};
+pub use wire::{
+    ChannelBinding, Column, ColumnError, ConnectOptions, ConnectionError, ParseOptionsError, Row, RowIndex,
+    ServerError, Socket, SslMode, TargetSessionAttrs,
+};

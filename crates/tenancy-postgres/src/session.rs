@@ -23,7 +23,7 @@ use postgres_types::Oid;
 use tenancy::TenantId;
 use uuid::Uuid;
 
-use self::params::{EncodeError, Encoded};
+use self::params::EncodeError;
 use self::scrub::{CLEAN, CONSTRAINTS, In, VERIFIED, write_scrub};
 use self::shared::Entry;
 use self::statements::Text;
@@ -34,7 +34,7 @@ use crate::binding::Bound;
 use crate::wire::{Column, Connection, ConnectionError, Part, Replies, Row, ServerError, Status, Value};
 
 pub(crate) use self::entry::find as find_entry;
-pub(crate) use self::params::Param;
+pub(crate) use self::params::{Encoded, Param};
 pub(crate) use self::pool::{Lease, Pool};
 pub(crate) use self::scrub::CLEAN as CLEAN_SESSION;
 pub(crate) use self::shared::Shared;

@@ -127,8 +127,16 @@ pub(crate) fn found(updated: u64, tenant: TenantId) -> Result<(), DirectoryError
 }
 
 pub(crate) fn record(row: &Row) -> Result<TenantRecord, DirectoryError> {
-    let PgTenantId(id) = row.try_get(0)?;
-    let slug = TenantSlug::parse(row.try_get(1)?).map_err(|_| DirectoryError::Row)?;
-    let status = TenantStatus::from_name(row.try_get(2)?).ok_or(DirectoryError::Row)?;
+    build(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
+}
+
+/// Builds a record from the columns of a row.
+pub(crate) fn build(
+    PgTenantId(id): PgTenantId,
+    slug: &str,
+    status: &str,
+) -> Result<TenantRecord, DirectoryError> {
+    let slug = TenantSlug::parse(slug).map_err(|_| DirectoryError::Row)?;
+    let status = TenantStatus::from_name(status).ok_or(DirectoryError::Row)?;
     Ok(TenantRecord::new(id, slug, status))
 }

@@ -7,7 +7,7 @@ use tenancy::TenantId;
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::session::{Answer, Kind, Param, RowStream, Session, Statement};
+use crate::session::{Access, Answer, Kind, Param, RowStream, Session, Statement};
 use crate::wire::Row;
 
 /// A transaction of one tenant.
@@ -155,5 +155,74 @@ impl<'a> TenantTx<'a> {
 impl fmt::Debug for TenantTx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantTx").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// The isolation level of a transaction.
+///
+/// See [the documentation of Postgres](https://www.postgresql.org/docs/current/transaction-iso.html).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// Each statement sees what was committed before it began.
+    ReadCommitted,
+    /// All statements see what was committed before the first of them began.
+    RepeatableRead,
+    /// As if transactions ran one after the other.
+    Serializable,
+}
+
+/// Options of a transaction: [`TenantDb::tx_with`](crate::TenantDb::tx_with).
+///
+/// Without options, a transaction has the defaults of the role and the database.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct TxOptions {
+    /// The isolation level; by default the one of the role.
+    pub isolation: Option<Isolation>,
+    /// Whether the transaction may only read.
+    pub read_only: bool,
+    /// How often a transaction that conflicts with another one is tried again, 0 by default.
+    pub retries: u32,
+}
+
+impl TxOptions {
+    /// The defaults of the role, and no retries.
+    pub const fn new() -> Self {
+        Self { isolation: None, read_only: false, retries: 0 }
+    }
+
+    /// Sets the isolation level.
+    #[must_use]
+    pub const fn isolation(self, isolation: Isolation) -> Self {
+        Self { isolation: Some(isolation), ..self }
+    }
+
+    /// Sets whether the transaction may only read.
+    #[must_use]
+    pub const fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// Sets how often a transaction that conflicts with another one is tried again.
+    #[must_use]
+    pub const fn retries(self, retries: u32) -> Self {
+        Self { retries, ..self }
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        if self.read_only { Access::ReadOnly } else { Access::ReadWrite }
+    }
+
+    /// The statement that begins the transaction.
+    pub(crate) fn sql(&self) -> String {
+        let isolation = match self.isolation {
+            None => "",
+            Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
+            Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
+            Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
+        };
+        let access = if self.read_only { " READ ONLY" } else { "" };
+        format!("BEGIN{isolation}{access}")
     }
 }

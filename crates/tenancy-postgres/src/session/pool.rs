@@ -1,25 +1,20 @@
 //! The connection pool. A connection is returned to it only after its session was verified clean.
 
 use std::fmt;
-use std::pin::Pin;
 use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{
     self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use super::statements::Prepared;
 use crate::config::Config;
 use crate::error::Error;
-use crate::wire::{CancelKey, Connected, Connection, ConnectionError, Socket, startup};
+use crate::wire::{ConnectOptions, Connection, ConnectionError, Tls, connect};
 
 /// How long a request to cancel a statement may take.
 const CANCEL: Duration = Duration::from_secs(5);
-
-type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
-type Cancelling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(crate) struct Pool {
     sessions: managed::Pool<Manager>,
@@ -32,8 +27,10 @@ pub(crate) struct PooledSession {
 }
 
 struct Manager {
-    connect: Box<dyn Fn() -> Connecting + Send + Sync>,
-    cancel: Box<dyn Fn(CancelKey) -> Cancelling + Send + Sync>,
+    options: ConnectOptions,
+    /// The options of a session that marks it as the server's own.
+    mark: String,
+    tls: Tls,
     answer_timeout: Option<Duration>,
 }
 
@@ -42,7 +39,8 @@ impl managed::Manager for Manager {
     type Error = ConnectionError;
 
     async fn create(&self) -> Result<PooledSession, ConnectionError> {
-        let connection = Connection::new((self.connect)().await?, self.answer_timeout);
+        let connected = connect(&self.options, &self.tls, &self.mark).await?;
+        let connection = Connection::new(connected, self.answer_timeout);
         Ok(PooledSession { connection, prepared: Prepared::default() })
     }
 
@@ -61,13 +59,7 @@ const REJECTED: &str = "08P01";
 
 impl Pool {
     /// Connects, and returns whether the connection is to the server itself and not to a transaction pooler.
-    pub(crate) async fn open<T>(config: &Config, tls: T) -> Result<(Self, bool), Error>
-    where
-        T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
-        T::Stream: Sync + Send,
-        T::TlsConnect: Sync + Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-    {
+    pub(crate) async fn open(config: &Config, tls: Tls) -> Result<(Self, bool), Error> {
         if !config.is_pooled() {
             let nonce = format!("{:016x}", fastrand::u64(..));
             let pool = Self::new(config, format!("{MARK}{nonce}"), tls.clone())?;
@@ -90,26 +82,9 @@ impl Pool {
         Ok(is_direct)
     }
 
-    fn new<T>(config: &Config, option: String, tls: T) -> Result<Self, Error>
-    where
-        T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
-        T::Stream: Sync + Send,
-        T::TlsConnect: Sync + Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-    {
-        let (options, cancel_tls) = (config.options.clone(), tls.clone());
-        let connect = Box::new(move || -> Connecting {
-            let (options, option, tls) = (options.clone(), option.clone(), tls.clone());
-            Box::pin(async move { startup::connect(&options, tls, &option).await })
-        });
-        let cancel = Box::new(move |key: CancelKey| -> Cancelling {
-            let tls = cancel_tls.clone();
-            Box::pin(async move {
-                // The connection is closed in any case; without the request the server notices later.
-                let _ = tokio::time::timeout(CANCEL, key.cancel(tls)).await;
-            })
-        });
-        let manager = Manager { connect, cancel, answer_timeout: config.answer_timeout };
+    fn new(config: &Config, mark: String, tls: Tls) -> Result<Self, Error> {
+        let answer_timeout = config.answer_timeout;
+        let manager = Manager { options: config.options.clone(), mark, tls, answer_timeout };
         let wait = Some(config.acquire_timeout);
         let sessions = managed::Pool::builder(manager)
             .max_size(config.max_connections)
@@ -175,8 +150,11 @@ impl Lease<'_> {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let cancel = &self.pool.sessions.manager().cancel;
-            runtime.spawn(cancel(session.connection.cancel_key().clone()));
+            let (key, tls) = (session.connection.cancel_key().clone(), self.pool.sessions.manager().tls.clone());
+            runtime.spawn(async move {
+                // The connection is closed in any case; without the request the server notices later.
+                let _ = tokio::time::timeout(CANCEL, key.cancel(&tls)).await;
+            });
         }
     }
 }

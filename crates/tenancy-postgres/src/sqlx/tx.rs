@@ -8,7 +8,7 @@ use tenancy::TenantId;
 use uuid::Uuid;
 
 use super::error::SqlxError;
-use crate::scrub::CLEAN;
+use crate::session::CLEAN_SESSION;
 
 /// How many statements that sqlx prepared are there, and less than none where they may have been prepared over a
 /// temporary table: one row, the only one of a message that is looked at.
@@ -51,8 +51,8 @@ impl<'a> SqlxTenantTx<'a> {
     /// - [`SqlxError::Sqlx`] where the server refused: a deferred constraint, or a statement that failed before.
     /// - [`SqlxError::TxEscaped`] where the SQL ended it before, or left its tenant.
     pub async fn commit(self) -> Result<(), SqlxError> {
-        let assert = assert_held(self.tenant);
-        let sql = format!("SET CONSTRAINTS ALL IMMEDIATE; {assert}; {PREPARED}; {CLEAN}; COMMIT AND CHAIN");
+        let (assert, clean) = (assert_held(self.tenant), CLEAN_SESSION.join("; "));
+        let sql = format!("SET CONSTRAINTS ALL IMMEDIATE; {assert}; {PREPARED}; {clean}; COMMIT AND CHAIN");
         // What comes after it ends an empty transaction, and decides of the connection alone.
         self.end(sql).await.map_err(SqlxError::of_commit)
     }
@@ -64,7 +64,8 @@ impl<'a> SqlxTenantTx<'a> {
     /// - [`SqlxError::TxEscaped`] where the SQL ended it before: that is not taken back.
     /// - [`SqlxError::Sqlx`] where the connection broke: the server rolls back by itself then.
     pub async fn rollback(self) -> Result<(), SqlxError> {
-        self.end(format!("ROLLBACK AND CHAIN; {PREPARED}; {CLEAN}")).await.map_err(SqlxError::of_rollback)
+        let clean = CLEAN_SESSION.join("; ");
+        self.end(format!("ROLLBACK AND CHAIN; {PREPARED}; {clean}")).await.map_err(SqlxError::of_rollback)
     }
 
     /// The SQL leaves an empty transaction, so that no pooler gives the session to another before it is clean, and so

@@ -3,15 +3,15 @@
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tenancy::{TenantContext, TenantId};
-use tokio_postgres::Row;
 
 use super::Table;
 use super::error::TableError;
 use super::sql::TableSql;
 use crate::db::TenantDb;
 use crate::error::Error;
-use crate::session::{Access, Answer, Statement};
+use crate::session::{Access, Answer, Kind, Param, Statement};
 use crate::tx::TenantTx;
+use crate::wire::Row;
 
 /// What a table's statement runs on.
 pub(crate) trait Execute: Sync {
@@ -79,9 +79,9 @@ impl Execute for TenantTx<'_> {
 }
 
 impl<'a> Statement<'a> {
-    /// What writes also runs defaults and triggers, which may leave something in the session: what a sequence gave.
-    fn of_table(sql: &'a TableSql, params: &'a [crate::params::Param<'a>]) -> Self {
-        Self { sql: sql.text(), params, is_raw: sql.writes, is_text: true, is_verified: sql.gives_rows }
+    fn of_table(sql: &'a TableSql, params: &'a [Param<'a>]) -> Self {
+        let kind = if sql.writes { Kind::Writes } else { Kind::Reads };
+        Self { sql: sql.text(), params, kind, verifies: sql.gives_rows }
     }
 }
 

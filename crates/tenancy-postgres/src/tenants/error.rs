@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use tenancy::TenantNotFoundError;
-use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::Error;
+use crate::wire::{ColumnError, ServerError};
 
 /// Why the tenants' table can't say, or did not change.
 ///
@@ -66,29 +66,33 @@ impl From<TenantNotFoundError> for DirectoryError {
 impl From<Error> for DirectoryError {
     fn from(error: Error) -> Self {
         match &error {
-            Error::Postgres(server) => {
-                server.as_db_error().and_then(refused).unwrap_or(Self::Database(error))
-            }
+            Error::Postgres(server) => refused(server).unwrap_or(Self::Database(error)),
             _ => Self::Database(error),
         }
     }
 }
 
+impl From<ColumnError> for DirectoryError {
+    fn from(error: ColumnError) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<tokio_postgres::Error> for DirectoryError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Error::Postgres(error).into()
+        Error::from(error).into()
     }
 }
 
 /// What the table itself refuses.
-fn refused(error: &DbError) -> Option<DirectoryError> {
+fn refused(error: &ServerError) -> Option<DirectoryError> {
     if (error.schema(), error.table()) != (Some("tenancy"), Some("tenants")) {
         return None;
     }
     match (error.code(), error.constraint()?) {
-        (&SqlState::UNIQUE_VIOLATION, "tenants_pkey") => Some(DirectoryError::IdTaken),
-        (&SqlState::UNIQUE_VIOLATION, "tenants_slug_key") => Some(DirectoryError::SlugTaken),
-        (&SqlState::CHECK_VIOLATION, "tenants_deleted_stays") => Some(DirectoryError::Deleted),
+        ("23505", "tenants_pkey") => Some(DirectoryError::IdTaken),
+        ("23505", "tenants_slug_key") => Some(DirectoryError::SlugTaken),
+        ("23514", "tenants_deleted_stays") => Some(DirectoryError::Deleted),
         _ => None,
     }
 }

@@ -291,7 +291,17 @@ impl Connection {
         texts: &[&str],
     ) -> Result<Result<Vec<Row>, ServerError>, ConnectionError> {
         let values = texts.iter().map(|text| Value { format: 0, bytes: Some(text.as_bytes()) });
-        self.parse(Part::Statement, "", sql, [])?;
+        self.query_with(sql, [], values).await
+    }
+
+    /// Runs one statement with encoded parameters in a pipeline of its own.
+    pub(crate) async fn query_with<'a>(
+        &mut self,
+        sql: &str,
+        types: impl IntoIterator<Item = Oid>,
+        values: impl Iterator<Item = Value<'a>> + Clone,
+    ) -> Result<Result<Vec<Row>, ServerError>, ConnectionError> {
+        self.parse(Part::Statement, "", sql, types)?;
         self.bind(Part::Statement, "", values)?;
         self.describe_portal(Part::Statement, "")?;
         self.execute(Part::Statement)?;
