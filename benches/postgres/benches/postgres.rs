@@ -96,7 +96,7 @@ impl Bench {
         let config = |database| config(folder, "service", database);
         // sqlx's pool spawns a task.
         let _entered = self.runtime.enter();
-        let tenants = Config::new(config("postgres"), key()).pool_size(sessions as usize);
+        let tenants = Config::new(config("postgres"), key()).max_connections(sessions as usize);
         Clients {
             tenants: self.wait(TenantDb::connect(tenants)),
             plain: Plain::new(config("peers"), sessions as usize),

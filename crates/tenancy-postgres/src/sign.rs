@@ -104,6 +104,27 @@ impl SigningKey {
         mac.finalize().into_bytes().into()
     }
 
+    /// The token that enters a tenant; `expires` is in microseconds since 2000-01-01, as Postgres counts them.
+    pub(crate) fn token(&self, tenant: TenantId, expires: i64) -> [u8; 60] {
+        let pad = |label: &[u8]| self.mac.clone().chain_update(label).finalize().into_bytes();
+        let mut token = [0; 60];
+        token[..16].copy_from_slice(tenant.as_bytes());
+        token[16..20].copy_from_slice(&self.id.to_be_bytes());
+        token[20..28].copy_from_slice(&expires.to_be_bytes());
+        let mac = Sha256::new()
+            .chain_update(pad(b"tenancy.entering.v2.a"))
+            .chain_update(pad(b"tenancy.entering.v2.b"))
+            .chain_update(&token[..28])
+            .finalize();
+        token[28..].copy_from_slice(&mac);
+        token
+    }
+
+    pub(crate) fn expiry_micros(lifetime: Duration) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from((now + lifetime).as_micros()).unwrap_or(i64::MAX) - 946_684_800_000_000
+    }
+
     /// When a signature of now that is good for so long is good no more: a Unix time in seconds.
     pub(crate) fn expiry(lifetime: Duration) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -101,7 +101,7 @@ impl Database {
     async fn open(Settings { postgres, listener, key }: Settings) -> Result<Self> {
         check_migrated(&postgres).await?;
         let id = key.id();
-        let config = Config::new(postgres, key).pool_size(CONNECTIONS).wait(WAIT);
+        let config = Config::new(postgres, key).max_connections(CONNECTIONS).acquire_timeout(WAIT);
         let db = TenantDb::connect(config).await?;
         let store = store(&db, id).await?;
         let directory = DirectoryConfig::new(listener).max_age(MAX_AGE);

@@ -1,12 +1,14 @@
 //! The audit of a session's own user, on the connection that transactions of tenants use.
 
+use std::io;
+
 use postgres_types::{Oid, Type};
 
 use super::{CHECKS, CLAIMS, Finding, PATH, PLAIN, SIGNED, bodies};
 use crate::binding::{Binding, ContextBinding};
 use crate::error::Error;
 use crate::session::{Encoded, Param};
-use crate::wire::{Connection, Part};
+use crate::wire::{Connection, ConnectionError, Part};
 
 const ROLE: &str = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
 
@@ -20,10 +22,7 @@ pub(crate) async fn audit_session(
         ContextBinding::Plain => &PLAIN,
         ContextBinding::SupabaseClaims => &CLAIMS,
     };
-    connection.run(Part::Begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-    for sql in PATH.split("; ") {
-        connection.run(Part::Begin, sql)?;
-    }
+    begin(connection).map_err(ConnectionError::from)?;
     let rows = connection.query(ROLE, &[]).await??;
     let role: Oid = rows.first().ok_or(Error::Config("the role is unknown"))?.try_get(0)?;
     let bodies = bodies();
@@ -37,9 +36,15 @@ pub(crate) async fn audit_session(
             findings.push(check.finding(row.try_get(0)?, row.try_get(1)?));
         }
     }
-    connection.run(Part::End, "ROLLBACK")?;
+    connection.run(Part::End, "ROLLBACK").map_err(ConnectionError::from)?;
     connection.exchange(None, |_| None).await?;
     findings.sort();
     Ok(findings)
+}
+
+/// All questions see one snapshot.
+fn begin(connection: &mut Connection) -> io::Result<()> {
+    connection.run(Part::Begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+    PATH.split("; ").try_for_each(|sql| connection.run(Part::Begin, sql))
 }
 

@@ -145,6 +145,7 @@ pub(crate) enum Status {
 }
 
 /// An encoded parameter: its format, and where its value is; none for null.
+#[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
     pub(crate) format: i16,
     pub(crate) bytes: Option<&'a [u8]>,

@@ -147,7 +147,7 @@ async fn a_failed_action_changes_nothing_and_is_not_logged() {
     assert!(matches!(error, DirectoryError::NotFound(_)), "{error:?}");
     let other = SigningKey::new(2, &[7; 32]).expect("a key");
     let error = admin.rotate_key(99, &other, Duration::ZERO).await.expect_err("no such key");
-    assert!(matches!(&error, Error::Postgres(error) if code(error) == "ERROR P0002"), "{error:?}");
+    assert!(matches!(&error, Error::Postgres(error) if error.code() == "P0002"), "{error:?}");
     let error = admin.rotate_key(2, &other, Duration::ZERO).await.expect_err("itself");
     assert!(matches!(error, Error::Config(_)), "{error:?}");
     admin.share_table("orders").await.expect_err("a table with tenant_id");
@@ -163,7 +163,7 @@ async fn a_role_that_cannot_write_the_log_can_only_audit() {
     let schema = Orders::start().await;
     for user in ["service", "reader"] {
         let mut admin = admin(&schema.database, user).await;
-        let refused = |error: &Error| matches!(error, Error::Postgres(error) if code(error) == "ERROR 42501");
+        let refused = |error: &Error| matches!(error, Error::Postgres(error) if error.code() == "42501");
         let error = admin.query("SELECT * FROM tenancy.tenants", &[]).await.expect_err("refused");
         assert!(refused(&error), "{user}: {error:?}");
         let error = admin.keys().await.expect_err("refused");

@@ -17,7 +17,7 @@ const ADD: &str = "INSERT INTO notes (title) VALUES ($1)";
 
 fn code(error: &Error) -> String {
     match error {
-        Error::Postgres(error) => error.code().map_or_else(String::new, |code| code.code().to_owned()),
+        Error::Postgres(error) => error.code().to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -27,7 +27,7 @@ async fn connect(
     user: &str,
     binding: impl Into<ContextBinding>,
 ) -> Result<TenantDb, Error> {
-    TenantDb::connect(Config::new(database.config(user), binding).pool_size(1)).await
+    TenantDb::connect(Config::new(database.config(user), binding).max_connections(1)).await
 }
 
 async fn kinds(database: &Database, user: &str, binding: impl Into<ContextBinding>) -> Vec<FindingKind> {
@@ -189,7 +189,7 @@ async fn a_signature_protects_against_forged_claims() -> Result<(), Error> {
         GRANT tenancy_app TO authenticated; GRANT authenticated TO service";
     superuser.batch_execute(sql).await?;
     let config = Config::new(database.config("service"), key());
-    let db = TenantDb::connect(config.supabase(Supabase::role("authenticated")).pool_size(1)).await?;
+    let db = TenantDb::connect(config.supabase(Supabase::role("authenticated")).max_connections(1)).await?;
     for (tenant, title) in [(A, "a"), (B, "b")] {
         db.execute(ADD, &[&title]).in_tenant(tenant).await?;
         assert_eq!(titles(&db.query(READ, &[]).in_tenant(tenant).await?), [title]);

@@ -17,9 +17,9 @@ use crate::support::{A, B, LIMIT, SECRET, eventually, key};
 
 const ADD: &str = "INSERT INTO notes (title) VALUES ('a')";
 
-fn code(error: &Error) -> Option<&SqlState> {
+fn code(error: &Error) -> Option<SqlState> {
     match error {
-        Error::Postgres(error) => error.code(),
+        Error::Postgres(error) => Some(SqlState::from_code(error.code())),
         _ => None,
     }
 }
@@ -170,7 +170,7 @@ async fn sql_that_leaves_its_transaction_closes_it() -> Result<(), Error> {
             let left = tx.execute(sql, &[]).await;
             if sql == "DISCARD ALL" {
                 // Postgres itself rejects it in a transaction.
-                assert_eq!(code(&left.unwrap_err()), Some(&SqlState::ACTIVE_SQL_TRANSACTION));
+                assert_eq!(code(&left.unwrap_err()), Some(SqlState::ACTIVE_SQL_TRANSACTION));
                 continue;
             }
             assert!(matches!(left, Err(Error::TxEscaped)), "{sql}: {left:?}");
@@ -194,13 +194,13 @@ async fn a_failed_statement_keeps_the_transaction_in_its_tenant() -> Result<(), 
     let db = connect(&database, 1).await;
     let tx = db.begin_in(A).await?;
     let two = tx.execute("INSERT INTO plain (title) VALUES ('x'); COMMIT", &[]).await.unwrap_err();
-    assert_eq!(code(&two), Some(&SqlState::SYNTAX_ERROR), "two statements");
+    assert_eq!(code(&two), Some(SqlState::SYNTAX_ERROR), "two statements");
     let next = tx.execute("SELECT 1", &[]).await.unwrap_err();
-    assert_eq!(code(&next), Some(&SqlState::IN_FAILED_SQL_TRANSACTION));
+    assert_eq!(code(&next), Some(SqlState::IN_FAILED_SQL_TRANSACTION));
     let commit = tx.commit().await.unwrap_err();
     assert_eq!(
         code(&commit),
-        Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
+        Some(SqlState::IN_FAILED_SQL_TRANSACTION),
         "a commit that would be a rollback"
     );
 
@@ -291,7 +291,7 @@ async fn a_row_of_another_tenant_discards_result_and_transaction() -> Result<(),
     let alone = db.query("SELECT * FROM leak", &[]).in_tenant(A).await;
     assert!(matches!(alone, Err(Error::Mismatch(_))), "{alone:?}");
     let writes = db.query("UPDATE leak SET title = 'mine' RETURNING tenant_id", &[]).in_tenant(A).await;
-    assert_eq!(code(&writes.unwrap_err()), Some(&SqlState::READ_ONLY_SQL_TRANSACTION));
+    assert_eq!(code(&writes.unwrap_err()), Some(SqlState::READ_ONLY_SQL_TRANSACTION));
     assert_eq!(notes(&db, B).await, ["b"]);
     assert_eq!(notes(&db, A).await, ["a"]);
     Ok(())
@@ -376,7 +376,7 @@ async fn a_wrong_key_enters_nothing() -> Result<(), Error> {
             db.begin_in(A).await?.execute(sql, &[]).await.unwrap_err(),
             db.begin_in(A).await?.execute("SELECT $1::int", &[&1]).await.unwrap_err(),
         ] {
-            assert_eq!(code(&error), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{error:?}");
+            assert_eq!(code(&error), Some(SqlState::INSUFFICIENT_PRIVILEGE), "{error:?}");
             assert_eq!(error.layer(), Some(Layer::Database));
         }
     }
@@ -398,7 +398,7 @@ async fn errors_and_debug_show_no_foreign_data_and_no_secret() -> Result<(), Err
     db.execute("INSERT INTO spans (span) VALUES ('[4711,4712)')", &[]).in_tenant(B).await?;
     let tx = db.begin_in(A).await?;
     let error = tx.execute("INSERT INTO spans (span) VALUES ('[1,9999)')", &[]).await.unwrap_err();
-    assert_eq!(code(&error), Some(&SqlState::EXCLUSION_VIOLATION));
+    assert_eq!(code(&error), Some(SqlState::EXCLUSION_VIOLATION));
     let source = std::error::Error::source(&error).map(ToString::to_string);
     for shown in
         [format!("{error} {error:?} {error:#?} {source:?}"), format!("{db:?} {tx:?} {:?}", config(&database))]
@@ -449,7 +449,7 @@ async fn finds_types_after_a_tenant_deallocated_the_lookup_statements() -> Resul
     assert_eq!(find("m2").await?, 1, "those of SQL alone are taken away");
     db.execute("DEALLOCATE ALL", &[]).in_tenant(B).await?;
     let error = find("m3").await.unwrap_err();
-    assert_eq!(code(&error), Some(&SqlState::INVALID_SQL_STATEMENT_NAME));
+    assert_eq!(code(&error), Some(SqlState::INVALID_SQL_STATEMENT_NAME));
     assert_eq!(find("m4").await?, 1, "by another connection");
     Ok(())
 }
@@ -517,7 +517,7 @@ async fn deferred_triggers_run_in_their_tenant() -> Result<(), Error> {
         db.tx_in(A, async |tx| tx.execute("INSERT INTO late VALUES (1), (1)", &[]).await).await,
         db.execute("INSERT INTO late VALUES (1), (1)", &[]).in_tenant(A).await,
     ] {
-        assert_eq!(code(&error.unwrap_err()), Some(&SqlState::UNIQUE_VIOLATION));
+        assert_eq!(code(&error.unwrap_err()), Some(SqlState::UNIQUE_VIOLATION));
     }
     assert_eq!(notes(&db, A).await.len(), 2);
     // A deferred trigger can also leave the tenant.
@@ -536,7 +536,7 @@ async fn deferred_triggers_run_in_their_tenant() -> Result<(), Error> {
 async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
     let database = Database::with_notes();
     let proxy = Proxy::start(&database);
-    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;
+    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).max_connections(1)).await?;
     // The first statements look up the table.
     insert(&db, A, "a").await;
     notes(&db, A).await;
@@ -567,7 +567,7 @@ async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
 async fn a_commit_without_an_answer_is_reported_as_unknown() -> Result<(), Error> {
     let database = Database::with_notes();
     let proxy = Proxy::start(&database);
-    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;
+    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).max_connections(1)).await?;
     let tx = db.begin_in(A).await?;
     tx.execute("INSERT INTO notes (title) VALUES ('first')", &[]).await?;
     proxy.lose_answers(true);

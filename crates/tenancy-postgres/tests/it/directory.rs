@@ -51,7 +51,7 @@ async fn with_tenants(schema: Orders) -> Orders {
 
 async fn db(schema: &Orders) -> TenantDb {
     let config = Config::new(schema.database.config("service"), key());
-    TenantDb::connect(config.pool_size(2)).await.expect("a database")
+    TenantDb::connect(config.max_connections(2)).await.expect("a database")
 }
 
 async fn directory(schema: &Orders, max_age: Duration) -> PgDirectory {
@@ -404,7 +404,7 @@ async fn the_connection_ends_with_the_last_clone() {
 async fn a_lookup_takes_one_round_trip() {
     let schema = start().await;
     let proxy = Proxy::start(&schema.database);
-    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await;
+    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).max_connections(1)).await;
     let listener = schema.database.config("listener");
     let directory = PgDirectory::connect(db.expect("a database"), listener).await.expect("a directory");
     proxy.take_trips();

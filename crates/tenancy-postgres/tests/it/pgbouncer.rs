@@ -21,13 +21,13 @@ use crate::support::{A, B, key};
 const BACKEND: &str = "SELECT pg_backend_pid()::text";
 
 async fn connect(pgbouncer: &Pooler, pool_size: usize) -> TenantDb {
-    let config = Config::new(pgbouncer.config(), key()).pool_size(pool_size).wait(Duration::from_secs(30));
+    let config = Config::new(pgbouncer.config(), key()).max_connections(pool_size).acquire_timeout(Duration::from_secs(30));
     TenantDb::connect(config).await.expect("a database")
 }
 
-fn code(error: &Error) -> Option<&SqlState> {
+fn code(error: &Error) -> Option<SqlState> {
     match error {
-        Error::Postgres(error) => error.code(),
+        Error::Postgres(error) => Some(SqlState::from_code(error.code())),
         _ => None,
     }
 }
@@ -295,14 +295,14 @@ async fn a_custom_type_can_take_two_attempts() -> Result<(), Error> {
     tx.execute("SELECT 1", &[]).await?;
     assert_eq!(find(&db, "m1").await?, 1, "it is known");
     let error = find(&db, "m2").await.unwrap_err();
-    assert_eq!(code(&error), Some(&SqlState::INVALID_SQL_STATEMENT_NAME), "{error}");
+    assert_eq!(code(&error), Some(SqlState::INVALID_SQL_STATEMENT_NAME), "{error}");
     assert_eq!(find(&db, "m2").await?, 1, "by another connection");
     tx.rollback().await?;
     let tx = other.begin_in(B).await?;
     tx.execute("SELECT 1", &[]).await?;
     let mut failed = 0;
     while let Err(error) = add().await {
-        assert_eq!(code(&error), Some(&SqlState::INVALID_SQL_STATEMENT_NAME), "{error}");
+        assert_eq!(code(&error), Some(SqlState::INVALID_SQL_STATEMENT_NAME), "{error}");
         failed += 1;
         assert!(failed < 3, "{error}");
     }
@@ -328,7 +328,7 @@ async fn tolerates_statement_names_of_another_process() -> Result<(), Error> {
     );
     let sql = "INSERT INTO notes (title) VALUES ($1)";
     let error = db.execute(sql, &[&"a"]).in_tenant(A).await.unwrap_err();
-    assert_eq!(code(&error), Some(&SqlState::DUPLICATE_PSTATEMENT), "{error}");
+    assert_eq!(code(&error), Some(SqlState::DUPLICATE_PSTATEMENT), "{error}");
     assert_eq!(notes(&db, A).await, [""; 0]);
     no_transaction_stays_open(&superuser).await;
     Ok(())

@@ -104,9 +104,9 @@ fn duplicate(code: Option<&SqlState>) -> Outcome {
     Outcome::Duplicate
 }
 
-fn code(error: &Error) -> Option<&SqlState> {
+fn code(error: &Error) -> Option<SqlState> {
     match error {
-        Error::Postgres(error) => error.code(),
+        Error::Postgres(error) => Some(SqlState::from_code(error.code())),
         _ => None,
     }
 }
@@ -160,7 +160,7 @@ async fn single_statements_and_transactions_match_the_model() {
         } else {
             db.tx_in(step.tenant, async |tx| run(tx.table(step.table), &step).await).await
         };
-        let given = given.unwrap_or_else(|error| duplicate(code(&error)));
+        let given = given.unwrap_or_else(|error| duplicate(code(&error).as_ref()));
         assert_eq!(given, expected, "{step:?}");
         assert_eq!(dump(&superuser).await, model, "{step:?}");
     }
@@ -306,7 +306,7 @@ async fn supports_any_column_name_and_column_defaults() -> Result<(), Error> {
         assert_eq!(shown, json!({ "tenant_id": A.to_string(), "t": "c" }), "it was asked for");
         let unknown = table.select("t").eq("nothing", 1).rows::<Value>().await;
         let error = unknown.expect_err("no such column");
-        assert_eq!(code(&error), Some(&SqlState::UNDEFINED_COLUMN), "{error:?}");
+        assert_eq!(code(&error), Some(SqlState::UNDEFINED_COLUMN), "{error:?}");
         Ok::<_, Error>(())
     };
     test.in_tenant(A).await
@@ -348,7 +348,7 @@ async fn rejects_names_that_are_not_columns() -> Result<(), Error> {
             ];
             for error in errors {
                 let error = error.expect("no such column");
-                assert_eq!(code(&error), Some(&SqlState::UNDEFINED_COLUMN), "{name}: {error:?}");
+                assert_eq!(code(&error), Some(SqlState::UNDEFINED_COLUMN), "{name}: {error:?}");
             }
         }
         assert_eq!(words.select("*").count().await?, 2);
@@ -509,7 +509,7 @@ async fn an_insert_leaves_nothing_in_the_session() -> Result<(), Error> {
     superuser.batch_execute(ODD).await.expect("a table");
     let lastval = async || {
         let found = db.tx_in(B, async |tx| tx.query_unverified("SELECT lastval()", &[]).await).await;
-        code(&found.expect_err("nothing")).cloned()
+        code(&found.expect_err("nothing"))
     };
     let undefined = Some(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE);
     let insert = |t: &str| db.table("Odd").insert(json!({ "t": t }));
@@ -528,7 +528,7 @@ async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
     let database = Database::with_notes();
     let superuser = database.superuser().await;
     let proxy = Proxy::start(&database);
-    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).pool_size(1)).await?;
+    let db = TenantDb::connect(Config::new(proxy.config("service"), key()).max_connections(1)).await?;
     superuser.batch_execute(SCHEMA).await.expect("tables");
     let test = async {
         let items = db.table("items");

@@ -10,7 +10,8 @@ use tenancy::{TenantFutureExt, TenantId};
 use tenancy_postgres::{Error, TenantDb, TenantTx};
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
+use tenancy_postgres::Row;
 
 use crate::support::database::{Contents, Database};
 use crate::support::notes::connect;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_postgres::{Config, TenantDb};
-use tokio_postgres::Row;
+use tenancy_postgres::Row;
 
 use super::database::{Contents, Database};
 use super::key;
@@ -18,11 +18,11 @@ impl Database {
 
 pub(crate) fn config(database: &Database) -> Config {
     // The default is 5 s, which a busy machine can need for one connection.
-    Config::new(database.config("service"), key()).wait(Duration::from_secs(30))
+    Config::new(database.config("service"), key()).acquire_timeout(Duration::from_secs(30))
 }
 
 pub(crate) async fn connect(database: &Database, pool_size: usize) -> TenantDb {
-    connect_by(database, config(database).pool_size(pool_size)).await
+    connect_by(database, config(database).max_connections(pool_size)).await
 }
 
 /// Connects, and grants `plain` afterwards: the audit rejects a table that every tenant can write.
