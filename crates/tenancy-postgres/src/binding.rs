@@ -11,7 +11,7 @@ use tenancy::TenantId;
 use postgres_types::{Oid, Type};
 use uuid::Uuid;
 
-use crate::marks::{CLAIMS, Marks, PLAIN, SIGNED};
+use crate::marks::{CLAIMS, Marks, PLAIN, SIGNED, SIGNED_V1};
 use crate::sign::SigningKey;
 
 /// What the database's policies trust.
@@ -119,7 +119,7 @@ impl Binding {
                  pg_catalog.set_config('role', ${role}, true), "
             )
         });
-        format!("SELECT {enter}, {claims}{}", self.marks().mark)
+        format!("SELECT {enter}, {claims}{}", self.marks(has_tokens).mark)
     }
 
     /// The values of [`explicit_sql`](Self::explicit_sql).
@@ -165,9 +165,10 @@ impl Binding {
     }
 
     /// How the context is checked by statements.
-    pub(crate) fn marks(&self) -> &'static Marks {
+    pub(crate) fn marks(&self, has_tokens: bool) -> &'static Marks {
         match self.context {
-            ContextBinding::Signed(_) => &SIGNED,
+            ContextBinding::Signed(_) if has_tokens => &SIGNED,
+            ContextBinding::Signed(_) => &SIGNED_V1,
             ContextBinding::Plain => &PLAIN,
             ContextBinding::SupabaseClaims => &CLAIMS,
         }

@@ -13,7 +13,7 @@ use crate::audit::{Finding, audit_session, critical};
 use crate::config::Config;
 use crate::error::Error;
 use crate::migrations::{Migration, migrations};
-use crate::session::{Access, Answer, Kind, Pool, Session, Shared, Statement, find_entry};
+use crate::session::{Access, Answer, Kind, Pool, Session, Shared, Statement, TypesOf, find_entry};
 use crate::tx::{TenantTx, TxOptions};
 use crate::wire::{Row, Socket, Tls};
 
@@ -242,7 +242,7 @@ impl TenantDb {
     /// As [`begin`](Self::begin) and [`TenantTx::query`]. The server rejects a statement that writes, with SQLSTATE
     /// `25006`, because its rows would be committed before they are verified: use [`tx`](Self::tx) for those.
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        let statement = Statement { sql, params, kind: Kind::Raw, verifies: true };
+        let statement = Statement { sql, params, kind: Kind::Raw, types: TypesOf::Values, verifies: true };
         Ok(self.one(Access::ReadOnly, statement).await?.rows)
     }
 
@@ -253,7 +253,7 @@ impl TenantDb {
     ///
     /// As [`begin`](Self::begin), [`TenantTx::execute`] and [`TenantTx::commit`].
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        let statement = Statement { sql, params, kind: Kind::Raw, verifies: false };
+        let statement = Statement { sql, params, kind: Kind::Raw, types: TypesOf::Server, verifies: false };
         Ok(self.one(Access::ReadWrite, statement).await?.affected)
     }
 

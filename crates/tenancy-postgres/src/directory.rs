@@ -19,7 +19,7 @@ use self::kept::Kept;
 use self::listener::Listener;
 use crate::db::TenantDb;
 use crate::id::PgTenantId;
-use crate::session::{Access, Answer, Kind, Param, Statement};
+use crate::session::{Access, Answer, Kind, Param, Statement, TypesOf};
 use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, build, found};
 use crate::wire::Row;
 
@@ -231,7 +231,7 @@ impl Table {
     async fn run(&self, access: Access, sql: &str, params: &[Param<'_>]) -> Result<Answer, DirectoryError> {
         // The rows have no `tenant_id`: all of them are the platform's. Triggers may leave something in the session.
         let kind = if access == Access::ReadWrite { Kind::Writes } else { Kind::Reads };
-        let statement = Statement { sql, params, kind, verifies: false };
+        let statement = Statement { sql, params, kind, types: TypesOf::Values, verifies: false };
         Ok(self.0.session(TenantId::PLATFORM, access).await?.run_and_commit(statement).await?)
     }
 }

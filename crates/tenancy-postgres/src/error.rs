@@ -46,6 +46,14 @@ pub enum Error {
         /// The number of the parameter, from 1; 0 if it is the statement's text, which must not contain a null byte.
         index: usize,
     },
+    /// The statement has more parameters than it uses. Nothing was sent.
+    #[non_exhaustive]
+    ParameterCount {
+        /// The number of parameters that were given.
+        given: usize,
+        /// The number of parameters that the statement uses.
+        expected: usize,
+    },
     /// A column is missing, or its value cannot be converted.
     Column(ColumnError),
     /// The server rejected a statement.
@@ -115,6 +123,10 @@ impl Error {
 
 /// Connections, resources, serialization, an operator's shutdown, a standby, the system.
 fn is_of_the_server(error: &ServerError) -> bool {
+    // A violation of the protocol is a mistake of the client, for example a parameter that is missing.
+    if error.code() == "08P01" {
+        return false;
+    }
     let is_standby = error.code() == "25006" && !error.is_in_read_only();
     is_standby || ["08", "40", "53", "57", "58"].iter().any(|class| error.code().starts_with(class))
 }
@@ -137,6 +149,9 @@ impl fmt::Display for Error {
             Self::Table(error) => error.fmt(f),
             Self::Parameter { index: 0 } => f.write_str("the statement contains a null byte"),
             Self::Parameter { index } => write!(f, "cannot send parameter {index} as the type that the statement needs"),
+            Self::ParameterCount { given, expected } => {
+                write!(f, "{given} parameters given, statement uses {expected}")
+            }
             Self::Column(error) => error.fmt(f),
             Self::Postgres(error) => error.fmt(f),
             Self::Connection(error) => error.fmt(f),

@@ -29,20 +29,23 @@ pub(crate) struct Marks {
     pub(crate) mark: &'static str,
     /// Selects the mark.
     pub(crate) check: &'static str,
-    /// Selects the mark, and whether the session has to be closed.
+    /// Selects the mark, and whether the session has to be closed. For a signed context it fails without one, so that
+    /// nothing is committed.
     pub(crate) scrub: &'static str,
 }
 
 macro_rules! marks {
-    ($setting:literal) => {
+    ($setting:literal, $altered:expr) => {
         Marks {
             mark: mark!($setting),
             check: concat!("SELECT ", mark!($setting)),
-            scrub: concat!("SELECT ", mark!($setting), ", ", altered!()),
+            scrub: concat!("SELECT ", mark!($setting), ", ", $altered),
         }
     };
 }
 
-pub(crate) const SIGNED: Marks = marks!("tenancy.context");
-pub(crate) const PLAIN: Marks = marks!("app.tenant_id");
-pub(crate) const CLAIMS: Marks = marks!("request.jwt.claims");
+pub(crate) const SIGNED: Marks = marks!("tenancy.context", concat!(altered!(), ", tenancy.tenant_id()"));
+/// As a database without tokens has it.
+pub(crate) const SIGNED_V1: Marks = marks!("tenancy.context", "tenancy.leave()");
+pub(crate) const PLAIN: Marks = marks!("app.tenant_id", altered!());
+pub(crate) const CLAIMS: Marks = marks!("request.jwt.claims", altered!());

@@ -28,6 +28,7 @@ use self::scrub::{CLEAN, CONSTRAINTS, In, VERIFIED, write_scrub};
 use self::shared::Entry;
 use self::statements::Text;
 use self::stream::Batch;
+use self::text::highest_parameter;
 use self::verify::verify_row;
 use crate::error::Error;
 use crate::binding::Bound;
@@ -87,12 +88,22 @@ pub(crate) enum Kind {
     Reads,
 }
 
+/// Where the types of a statement's parameters come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TypesOf {
+    /// From the values, and from the server only if a value does not name its type.
+    Values,
+    /// From the server: a value of another type is refused, and not converted.
+    Server,
+}
+
 /// A statement to be sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'a str,
     pub(crate) params: &'a [Param<'a>],
     pub(crate) kind: Kind,
+    pub(crate) types: TypesOf,
     /// Whether each row is verified to belong to the tenant.
     pub(crate) verifies: bool,
 }
@@ -294,10 +305,16 @@ impl<'a> Session<'a> {
     /// Encodes the parameters. If a value does not name its type, the server is asked for it, in a round trip.
     async fn encode(&mut self, statement: Statement<'_>) -> Result<Encoded, Fault> {
         let refused = |EncodeError(index)| Fault::Unsent(Error::Parameter { index });
+        let (given, used) = (statement.params.len(), highest_parameter(statement.sql));
+        if given > used {
+            return Err(Error::ParameterCount { given, expected: used }.into());
+        }
         let encoded = Encoded::new(statement.params, None).map_err(refused)?;
-        if !encoded.asks {
+        let is_strict = statement.types == TypesOf::Server && !encoded.is_text();
+        if !encoded.asks && !is_strict {
             return Ok(encoded);
         }
+        let encoded = if is_strict { encoded.undeclared() } else { encoded };
         let declared = encoded.types;
         if let Some(known) = self.shared.learned.get(statement.sql, &declared) {
             match Encoded::new(statement.params, Some(&known)) {
@@ -421,7 +438,7 @@ impl<'a> Session<'a> {
         }
         let sql = match self.shared.entry {
             Entry::Bound(_) => VERIFIED,
-            Entry::Explicit { .. } => self.shared.binding.marks().check,
+            Entry::Explicit { has_tokens, .. } => self.shared.binding.marks(has_tokens).check,
         };
         self.lease.connection()?.run(Part::Check, sql)?;
         Ok(())
@@ -435,9 +452,9 @@ impl<'a> Session<'a> {
         if self.leaves_state {
             match &shared.entry {
                 Entry::Bound(domains) => write_scrub(connection, domains.leaving, In::Tenant)?,
-                Entry::Explicit { .. } => {
+                Entry::Explicit { has_tokens, .. } => {
                     connection.run(Part::Scrub, CONSTRAINTS)?;
-                    connection.run(Part::Check, shared.binding.marks().scrub)?;
+                    connection.run(Part::Check, shared.binding.marks(*has_tokens).scrub)?;
                     for sql in CLEAN {
                         connection.run(Part::Scrub, sql)?;
                     }

@@ -7,7 +7,7 @@ use tenancy::TenantId;
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::session::{Access, Answer, Kind, Param, RowStream, Session, Statement};
+use crate::session::{Access, Answer, Kind, Param, RowStream, Session, Statement, TypesOf};
 use crate::wire::Row;
 
 /// A transaction of one tenant.
@@ -28,10 +28,11 @@ use crate::wire::Row;
 ///
 /// # Parameters
 ///
-/// A parameter is sent as the type that the Rust value names: `i64` as `bigint`, `Uuid` as `uuid`. Text is sent without
-/// a type, and the server converts it to what the statement needs, for example an enum, `jsonb` or a date. For values
-/// that can mean several types, and for types that the database defines, the server is asked for the type, which takes a
-/// round trip the first time.
+/// Text is sent without a type, and the server converts it to what the statement needs, for example an enum, `jsonb` or
+/// a date. Another value of a query is sent as the type that it names: `i64` as `bigint`, `Uuid` as `uuid`. For a
+/// statement of [`execute`](Self::execute), for a value that can mean several types, and for types that the database
+/// defines, the server is asked for the type, which takes a round trip the first time. A value that has another type is
+/// [`Error::Parameter`]; the transaction goes on.
 pub struct TenantTx<'a> {
     tenant: TenantId,
     pub(crate) session: Mutex<Session<'a>>,
@@ -72,7 +73,7 @@ impl<'a> TenantTx<'a> {
     /// - [`Error::Postgres`] if the server rejected the statement. The transaction can then only be rolled back, as a
     ///   whole or to a savepoint.
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        Ok(self.raw(sql, params, true).await?.rows)
+        Ok(self.raw(sql, params, TypesOf::Values, true).await?.rows)
     }
 
     /// Returns the rows of one statement without verifying which tenant they belong to.
@@ -88,7 +89,7 @@ impl<'a> TenantTx<'a> {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        Ok(self.raw(sql, params, false).await?.rows)
+        Ok(self.raw(sql, params, TypesOf::Values, false).await?.rows)
     }
 
     /// Returns the rows of one statement as a stream, in batches, so that a large result does not fill the memory.
@@ -123,7 +124,7 @@ impl<'a> TenantTx<'a> {
     ///
     /// As [`query_unverified`](Self::query_unverified).
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
-        Ok(self.raw(sql, params, false).await?.affected)
+        Ok(self.raw(sql, params, TypesOf::Server, false).await?.affected)
     }
 
     /// Commits the transaction. Before that, what the SQL left in the session is reset.
@@ -146,8 +147,14 @@ impl<'a> TenantTx<'a> {
         self.session.into_inner().rollback().await
     }
 
-    async fn raw(&self, sql: &str, params: &[Param<'_>], verifies: bool) -> Result<Answer, Error> {
-        let statement = Statement { sql, params, kind: Kind::Raw, verifies };
+    async fn raw(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        types: TypesOf,
+        verifies: bool,
+    ) -> Result<Answer, Error> {
+        let statement = Statement { sql, params, kind: Kind::Raw, types, verifies };
         self.session.lock().await.run(statement).await
     }
 }

@@ -88,6 +88,17 @@ impl Encoded {
         Ok(encoded)
     }
 
+    /// Whether all values are sent as text, whose types the server infers.
+    pub(crate) fn is_text(&self) -> bool {
+        self.types.iter().all(|declared| *declared == INFERRED) && !self.asks
+    }
+
+    /// Declares no types: the server is asked for all of them.
+    pub(crate) fn undeclared(mut self) -> Self {
+        self.types.fill(INFERRED);
+        self
+    }
+
     pub(crate) fn values(&self) -> impl Iterator<Item = Value<'_>> + Clone {
         self.values.iter().map(|(format, range)| Value {
             format: *format,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use postgres_types::{Oid, ToSql};
 use tokio::sync::Mutex;
 
-use super::{Kind, Session, Statement};
+use super::{Kind, Session, Statement, TypesOf};
 use crate::error::Error;
 use crate::wire::{Column, Completion, Row};
 
@@ -33,7 +33,7 @@ impl<'b, 'a> RowStream<'b, 'a> {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Self, Error> {
-        let statement = Statement { sql, params, kind: Kind::Raw, verifies: true };
+        let statement = Statement { sql, params, kind: Kind::Raw, types: TypesOf::Values, verifies: true };
         let mut locked = session.lock().await;
         let portal = locked.portal_name();
         let batch = locked.open_portal(statement, &portal, BATCH).await?;

@@ -1,5 +1,16 @@
 //! What the text of a statement tells of its result.
 
+/// The highest number of a parameter, `$1` to `$65535`, anywhere in the text.
+///
+/// Also in strings and comments: the statement uses no more than this.
+pub(crate) fn highest_parameter(sql: &str) -> usize {
+    let number = |after: &str| {
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        after[..digits].parse().ok()
+    };
+    sql.split('$').skip(1).filter_map(number).max().unwrap_or_default()
+}
+
 /// Whether the statement has a `UNION`, an `INTERSECT` or an `EXCEPT`.
 pub(crate) fn has_set_operation(sql: &str) -> bool {
     words(sql).any(|word| ["union", "intersect", "except"].iter().any(|of| word.eq_ignore_ascii_case(of)))
@@ -115,6 +126,15 @@ mod tests {
             "$$ union",
         ] {
             assert!(!has_set_operation(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn finds_the_highest_parameter() {
+        for (sql, highest) in
+            [("SELECT 1", 0), ("SELECT $1, $12, $2", 12), ("SELECT '$3' || $1", 3), ("$", 0), ("$$ $1", 1)]
+        {
+            assert_eq!(highest_parameter(sql), highest, "{sql}");
         }
     }
 

@@ -9,7 +9,7 @@ use super::error::TableError;
 use super::sql::TableSql;
 use crate::db::TenantDb;
 use crate::error::Error;
-use crate::session::{Access, Answer, Kind, Param, Statement};
+use crate::session::{Access, Answer, Kind, Param, Statement, TypesOf};
 use crate::tx::TenantTx;
 use crate::wire::Row;
 
@@ -81,7 +81,7 @@ impl Execute for TenantTx<'_> {
 impl<'a> Statement<'a> {
     fn of_table(sql: &'a TableSql, params: &'a [Param<'a>]) -> Self {
         let kind = if sql.writes { Kind::Writes } else { Kind::Reads };
-        Self { sql: sql.text(), params, kind, verifies: sql.gives_rows }
+        Self { sql: sql.text(), params, kind, types: TypesOf::Values, verifies: sql.gives_rows }
     }
 }
 

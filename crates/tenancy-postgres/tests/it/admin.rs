@@ -13,7 +13,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::support::database::{Contents, Database};
-use crate::support::orders::{Orders, code, outcome};
+use crate::support::orders::{Orders, outcome};
 use crate::support::{A, B, SECRET};
 
 const REASON: &str = "ticket 7: it's \"quoted\"";

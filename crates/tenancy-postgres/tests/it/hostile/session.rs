@@ -86,7 +86,7 @@ impl ToSql for Span {
     to_sql_checked!();
 }
 
-/// `tokio-postgres` caches types, and looks them up by statements that A can replace.
+/// Statements that look up types are not prepared: A could replace them.
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn types_are_not_learned_from_a_statement_of_another_tenant() -> Result<(), Error> {
@@ -99,13 +99,7 @@ async fn types_are_not_learned_from_a_statement_of_another_tenant() -> Result<()
     let tx = db.begin_in(A).await?;
     tx.query_unverified("SELECT NULL::decoy", &[]).await?;
     let sql = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%pg_attribute%'";
-    let name: String = tx.query_unverified(sql, &[]).await?[0].get(0);
-    tx.execute(&format!("DEALLOCATE {name}"), &[]).await?;
-    let sql = format!(
-        "PREPARE {name} (oid) AS SELECT attname, atttypid FROM pg_attribute \
-        WHERE attrelid = $1 AND attnum > 0 ORDER BY attnum DESC"
-    );
-    tx.execute(&sql, &[]).await?;
+    assert_eq!(tx.query_unverified(sql, &[]).await?.len(), 0, "a look-up that A can replace");
     tx.query_unverified("SELECT NULL::span", &[]).await?;
     tx.commit().await?;
     let span = Span { low: 1, high: 2 };
