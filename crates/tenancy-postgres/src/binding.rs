@@ -4,7 +4,7 @@
 //! of the same user, and a signature could be used until it expires.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tenancy::TenantId;
@@ -126,7 +126,7 @@ impl Binding {
     pub(crate) fn explicit(&self, has_tokens: bool, tenant: TenantId, subject: Option<Uuid>) -> Vec<Bound> {
         let mut values = match &self.context {
             ContextBinding::Signed(key) if has_tokens => {
-                vec![Bound::bytea(&key.token(tenant, SigningKey::expiry_micros(self.lifetime)))]
+                vec![Bound::bytea(&key.token(tenant, SystemTime::now() + self.lifetime))]
             }
             ContextBinding::Signed(key) => {
                 let expires = SigningKey::expiry(self.lifetime);
@@ -151,7 +151,7 @@ impl Binding {
     pub(crate) fn token(&self, tenant: TenantId) -> Vec<u8> {
         match &self.context {
             ContextBinding::Signed(key) => {
-                key.token(tenant, SigningKey::expiry_micros(self.lifetime)).to_vec()
+                key.token(tenant, SystemTime::now() + self.lifetime).to_vec()
             }
             ContextBinding::Plain | ContextBinding::SupabaseClaims => Vec::new(),
         }
