@@ -47,6 +47,17 @@ const MIGRATIONS: &[Migration] = &[
         up: include_str!("../sql/0004_admin_log.up.sql"),
         down: include_str!("../sql/0004_admin_log.down.sql"),
     },
+    Migration {
+        version: 5,
+        name: "context v2",
+        up: include_str!("../sql/0005_context_v2.up.sql"),
+        // The versions before restore the functions that this one replaced.
+        down: concat!(
+            include_str!("../sql/0005_context_v2.down.sql"),
+            include_str!("../sql/0001_context.up.sql"),
+            include_str!("../sql/0002_tables.up.sql"),
+        ),
+    },
 ];
 
 /// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".

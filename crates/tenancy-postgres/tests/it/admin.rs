@@ -99,7 +99,7 @@ async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
     assert_eq!(admin.query("SELECT $1::text", &[&"a parameter"]).await.expect("rows").len(), 1);
     admin.execute("INSERT INTO countries VALUES ($1)", &[&7]).await.expect("inserted");
     let expected = [
-        ("migrate", "1 2 3 4"),
+        ("migrate", "1 2 3 4 5"),
         ("applied_migrations", ""),
         ("add_key", "1"),
         ("rotate_key", "1 2"),
