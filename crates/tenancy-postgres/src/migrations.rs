@@ -162,6 +162,8 @@ async fn locked(client: &mut Client) -> Result<Transaction<'_>, Error> {
     // Nothing that others may create in `public` stands in for what the SQL names.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
     transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    // A statement that waits for an open transaction makes all later clients wait behind it.
+    transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
     Ok(transaction)
 }
 

@@ -99,7 +99,7 @@ async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
     assert_eq!(admin.query("SELECT $1::text", &[&"a parameter"]).await.expect("rows").len(), 1);
     admin.execute("INSERT INTO countries VALUES ($1)", &[&7]).await.expect("inserted");
     let expected = [
-        ("migrate", "1 2 3 4"),
+        ("migrate", "1 2 3 4 5"),
         ("applied_migrations", ""),
         ("add_key", "1"),
         ("rotate_key", "1 2"),
@@ -120,7 +120,7 @@ async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
     .map(|(action, object)| format!("postgres,{REASON},{action},{object}"));
     let log = outcome(&superuser, LOG).await;
     assert_eq!(log.split(';').collect::<Vec<_>>(), expected);
-    assert_eq!(admin.revert(3).await.expect("reverted"), [4]);
+    assert_eq!(admin.revert(3).await.expect("reverted"), [5, 4]);
     drop(guard);
     let events = events.0.lock().expect("no panic");
     // Two actions have no row: the first one, before the table exists, and the last one, which drops it.

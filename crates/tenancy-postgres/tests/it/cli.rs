@@ -54,10 +54,10 @@ async fn sets_up_an_empty_database_for_two_tenants() {
     assert!(command.run(&["audit"]).code == Some(1), "a superuser");
     assert_eq!(
         command.run(&["migrate"]).ok(),
-        "applied 1 context\napplied 2 tables\napplied 3 tenants\napplied 4 admin log\n"
+        "applied 1 context\napplied 2 tables\napplied 3 tenants\napplied 4 admin log\napplied 5 context v2\n"
     );
     assert_eq!(command.run(&["migrate", "--json"]).json(), serde_json::json!({ "applied": [] }));
-    assert!(command.run(&["status"]).ok().ends_with("applied 4 admin log\n"));
+    assert!(command.run(&["status"]).ok().ends_with("applied 5 context v2\n"));
     let generated = command.run(&["key", "generate", "1", "--out", &file]).ok();
     assert_eq!(generated, format!("key 1 is in {file}\n"));
     command.run(&["key", "add", "1", "--secret-file", &file]).ok();
@@ -365,7 +365,7 @@ async fn quotes_names_in_sql() {
     assert_eq!(outcome(&operator, log).await, "kept");
     assert_eq!(
         command.run(&["migrate", "--revert", "--to", "2"]).ok(),
-        "reverted 4 admin log\nreverted 3 tenants\n"
+        "reverted 5 context v2\nreverted 4 admin log\nreverted 3 tenants\n"
     );
     assert_eq!(command.run(&["tenant", "list"]).code, Some(3));
     assert_eq!(command.run(&["migrate", "--to", "3"]).ok(), "applied 3 tenants\n");

@@ -471,13 +471,13 @@ async fn the_migration_is_idempotent_and_reversible() {
         Some(record(A, "a")),
         "it keeps the tenants"
     );
-    assert_eq!(revert(&mut schema.operator, 2).await.expect("reverted"), [4, 3]);
+    assert_eq!(revert(&mut schema.operator, 2).await.expect("reverted"), [5, 4, 3]);
     assert_eq!(outcome(&schema.operator, made).await, "tenant_id", "a function of migration 1");
-    assert_eq!(migrate(&mut schema.operator).await.expect("again"), [3, 4]);
+    assert_eq!(migrate(&mut schema.operator).await.expect("again"), [3, 4, 5]);
     assert_eq!(outcome(&schema.operator, made).await, before);
     schema.operate("DROP TABLE orders").await;
-    assert_eq!(revert(&mut schema.operator, 0).await.expect("all"), [4, 3, 2, 1]);
-    assert_eq!(migrate(&mut schema.operator).await.expect("anew"), [1, 2, 3, 4]);
+    assert_eq!(revert(&mut schema.operator, 0).await.expect("all"), [5, 4, 3, 2, 1]);
+    assert_eq!(migrate(&mut schema.operator).await.expect("anew"), [1, 2, 3, 4, 5]);
     assert_eq!(outcome(&schema.operator, made).await, before);
 }
 

@@ -9,6 +9,7 @@ mod binding;
 mod cancel;
 #[cfg(feature = "cli")]
 mod cli;
+mod context_v2;
 mod db;
 #[cfg(feature = "directory")]
 mod directory;

@@ -10,12 +10,14 @@ use crate::support::{A, B, LATER, SECRET, key};
 /// Returns the definitions in the schema, and a hash of the minted secret.
 async fn catalog(client: &Client) -> String {
     let sql = "SELECT proname, prosrc, proacl::text, prosecdef, proparallel FROM pg_proc \
-            WHERE pronamespace = 'tenancy'::regnamespace ORDER BY 1; \
+            WHERE pronamespace = 'tenancy'::regnamespace ORDER BY 1, 2; \
         SELECT relname, relacl::text, relowner::regrole FROM pg_class \
             WHERE relnamespace = 'tenancy'::regnamespace ORDER BY 1; \
         SELECT nspacl::text FROM pg_namespace WHERE nspname = 'tenancy'; \
         SELECT version, name FROM tenancy.migrations ORDER BY 1; \
-        SELECT md5(inner_pad), md5(outer_pad) FROM tenancy.minting";
+        SELECT md5(inner_pad), md5(outer_pad) FROM tenancy.minting; \
+        SELECT typname, typacl::text, typowner::regrole FROM pg_type WHERE typnamespace = 'tenancy'::regnamespace \
+            AND typtype = 'd' ORDER BY 1";
     outcome(client, sql).await
 }
 
@@ -24,21 +26,21 @@ async fn catalog(client: &Client) -> String {
 async fn migrations_are_idempotent_and_reversible() {
     let database = Database::alone(Contents::Nothing);
     let mut operator = database.superuser().await;
-    assert_eq!(migrate(&mut operator).await.expect("applied"), [1, 2, 3, 4]);
+    assert_eq!(migrate(&mut operator).await.expect("applied"), [1, 2, 3, 4, 5]);
     let first = catalog(&operator).await;
     assert_eq!(migrate(&mut operator).await.expect("nothing"), [0; 0]);
     for migration in migrations() {
         operator.batch_execute(migration.up).await.expect(migration.name);
     }
     assert_eq!(catalog(&operator).await, first, "what is applied by hand once more changes nothing");
-    assert_eq!(revert(&mut operator, 1).await.expect("three"), [4, 3, 2]);
-    assert_eq!(migrate(&mut operator).await.expect("again"), [2, 3, 4]);
+    assert_eq!(revert(&mut operator, 1).await.expect("four"), [5, 4, 3, 2]);
+    assert_eq!(migrate(&mut operator).await.expect("again"), [2, 3, 4, 5]);
     assert_eq!(catalog(&operator).await, first);
-    assert_eq!(revert(&mut operator, 0).await.expect("all"), [4, 3, 2, 1]);
+    assert_eq!(revert(&mut operator, 0).await.expect("all"), [5, 4, 3, 2, 1]);
     let left = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenancy%' \
         UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'tenancy'";
     assert_eq!(outcome(&operator, left).await, "");
-    assert_eq!(migrate(&mut operator).await.expect("anew"), [1, 2, 3, 4]);
+    assert_eq!(migrate(&mut operator).await.expect("anew"), [1, 2, 3, 4, 5]);
     assert_ne!(catalog(&operator).await, first, "another secret is minted");
 }
 
@@ -56,7 +58,7 @@ async fn concurrent_migrations_apply_each_version_once() {
         applied.extend(program.await.expect("it ends"));
     }
     applied.sort_unstable();
-    assert_eq!(applied, [1, 2, 3, 4]);
+    assert_eq!(applied, [1, 2, 3, 4, 5]);
 }
 
 #[tokio::test]
@@ -85,7 +87,11 @@ async fn an_operator_without_superuser_migrates_and_enables() {
         "ERROR 42501",
         "RLS is forced on its owner"
     );
-    revert(&mut operator, 0).await.expect_err("a table still calls tenancy.tenant_id()");
+    let blocked = revert(&mut operator, 4).await.expect_err("a transaction of a client is open");
+    assert_eq!(code(&blocked), "ERROR 55P03");
+    service.batch_execute("ROLLBACK").await.expect("it ends");
+    let needed = revert(&mut operator, 0).await.expect_err("a table still calls tenancy.tenant_id()");
+    assert_eq!(code(&needed), "ERROR 2BP01");
 }
 
 /// Otherwise a role that can create schemas would own the functions that every policy trusts.
