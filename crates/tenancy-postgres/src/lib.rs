@@ -26,7 +26,10 @@ mod tx;
 mod verify;
 
 pub use admin::{AdminAccess, AdminDb, InvalidReasonError, KeyInfo};
-pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
+pub use audit::{
+    AuditPolicy, Finding, FindingKind, ParseAuditPolicyError, ParseFindingKindError, Severity, audit,
+    audit_role, audit_with,
+};
 pub use binding::{ContextBinding, Supabase};
 pub use config::Config;
 pub use db::TenantDb;

@@ -58,12 +58,14 @@ async fn an_enabled_table_has_no_critical_finding() {
         "LargeObjects lo_from_bytea(oid,bytea)",
         "ActivityVisible service",
     ];
-    let vulnerable = "SELECT n < 140019 OR n BETWEEN 150000 AND 150013 OR n BETWEEN 160000 AND 160009 \
-        OR n BETWEEN 170000 AND 170005 FROM (SELECT current_setting('server_version_num')::int) v (n)";
+    // The newest releases that the list knows. Version 14 gets no fixes any more.
+    let vulnerable = "SELECT n < 150000 OR n BETWEEN 150000 AND 150019 OR n BETWEEN 160000 AND 160015 \
+        OR n BETWEEN 170000 AND 170011 OR n BETWEEN 180000 AND 180006 \
+        FROM (SELECT current_setting('server_version_num')::int) v (n)";
     let vulnerable: bool = schema.operator.query_one(vulnerable, &[]).await.expect("a version").get(0);
     let mut found = found(&schema).await;
-    assert_eq!(found.iter().any(|finding| finding.starts_with("ServerVersion")), vulnerable);
-    found.retain(|finding| !finding.starts_with("ServerVersion"));
+    assert_eq!(found.iter().any(|finding| finding.contains("ServerVersion")), vulnerable);
+    found.retain(|finding| !finding.contains("ServerVersion") && !finding.contains("VulnerabilityListOld"));
     assert_eq!(found, expected);
     let other = audit_role(&mut schema.operator, "service").await.expect("findings");
     let own = audit(&mut schema.service().await).await.expect("findings");
@@ -380,7 +382,7 @@ async fn finds_leaks_of_views_and_functions() {
                 "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
                 AS 'BEGIN RETURN NEW; END'",
                 "DROP FUNCTION f",
-                &["SecurityDefiner public.f()"],
+                &["!SecurityDefiner public.f()"],
             ),
             (
                 FindingKind::MaterializedView,
