@@ -15,9 +15,9 @@ use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
 use self::check::Check;
 pub(crate) use self::checks::checks;
-pub use self::finding::{Finding, Severity};
 #[allow(unused_imports, reason = "the pool will ask it")]
 pub(crate) use self::finding::keeps_session_state;
+pub use self::finding::{Finding, Severity};
 pub(crate) use self::finding::{Leaks, critical};
 pub use self::kind::{FindingKind, ParseFindingKindError};
 pub use self::policy::{AuditPolicy, ParseAuditPolicyError};

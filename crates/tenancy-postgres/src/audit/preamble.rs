@@ -132,7 +132,8 @@ called (oid, kind, through) AS (
     UNION SELECT e.evtfoid, 'trigger', format('EVENT TRIGGER %I', e.evtname)
     FROM pg_event_trigger e WHERE e.evtenabled <> 'D'
 ),
--- The built-in functions of the server call nothing that a role could replace.
+-- Built-in functions call nothing that a role could replace. A body that is text names what it calls; the context's own
+-- functions are compared with the migrations.
 running (oid, actor, kind, through) AS (
     SELECT p.oid, 0::oid, 'granted', NULL::text FROM pg_proc p
     WHERE (p.oid >= 16384 OR p.prosecdef) AND EXISTS (
@@ -144,10 +145,12 @@ running (oid, actor, kind, through) AS (
     FROM (
         SELECT f.oid, f.prosrc, f.oid::regprocedure::text AS name,
             CASE WHEN f.prosecdef THEN f.proowner ELSE running.actor END AS actor
-        FROM running JOIN pg_proc f ON f.oid = running.oid
+        FROM running JOIN pg_proc f ON f.oid = running.oid JOIN pg_namespace n ON n.oid = f.pronamespace
+        WHERE n.nspname <> 'tenancy'
     ) AS step JOIN pg_proc callee ON callee.oid >= 16384 AND callee.oid <> step.oid
     WHERE step.actor <> 0 AND has_function_privilege(step.actor, callee.oid, 'EXECUTE')
-        AND (position(callee.proname IN step.prosrc) > 0 OR EXISTS (
+        AND ((position(callee.proname IN step.prosrc) > 0
+            AND step.prosrc ~ ('\m' || regexp_replace(callee.proname, '(\W)', '\\\1', 'g') || '\M')) OR EXISTS (
             SELECT FROM pg_depend d
             WHERE d.classid = 'pg_proc'::regclass AND d.objid = step.oid
                 AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = callee.oid

@@ -5,6 +5,9 @@ mod support;
 mod admin;
 mod attacks;
 mod audit;
+mod audit_calls;
+mod audit_privileges;
+mod audit_state;
 mod binding;
 mod cancel;
 #[cfg(feature = "cli")]

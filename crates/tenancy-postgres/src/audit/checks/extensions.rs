@@ -86,15 +86,16 @@ pub(super) const CHECKS: &[Check] = &[
         kind: FindingKind::PowerfulFunction,
         since: ANY,
         remedy: Remedy::Sql("REVOKE EXECUTE ON ROUTINE {} FROM {roles}"),
-        // They read pages, WAL or dead rows without policies, or change them.
+        // They read pages, WAL or dead rows without policies, or change them. The functions of pageinspect check by
+        // themselves that their caller is a superuser.
         sql: "SELECT p.oid::regprocedure::text,
-                extname IN ('adminpack', 'pageinspect', 'pg_dirtyread', 'pg_surgery', 'pg_walinspect')
+                extname IN ('adminpack', 'pg_dirtyread', 'pg_surgery', 'pg_walinspect')
             FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
                     AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
                 JOIN pg_proc p ON p.oid = d.objid
-            WHERE extname IN ('adminpack', 'amcheck', 'pageinspect', 'pg_buffercache', 'pg_dirtyread',
-                    'pg_freespacemap', 'pg_surgery', 'pg_visibility', 'pg_walinspect', 'pgrowlocks', 'pgstattuple')
-                AND (p.proacl IS NOT NULL OR extname IN ('pageinspect', 'pg_dirtyread', 'pgrowlocks'))
+            WHERE extname IN ('adminpack', 'amcheck', 'pg_buffercache', 'pg_dirtyread', 'pg_freespacemap',
+                    'pg_surgery', 'pg_visibility', 'pg_walinspect', 'pgstattuple')
+                AND (p.proacl IS NOT NULL OR extname = 'pg_dirtyread')
                 AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE'))",
     },
     Check {

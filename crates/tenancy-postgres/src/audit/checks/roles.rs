@@ -22,9 +22,9 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: Remedy::Row("revoke the membership, or the attribute"),
         sql: "SELECT rolname::text, true, NULL::text, CASE
                 WHEN rolname ~ '^pg_' THEN (
-                    SELECT string_agg(format('REVOKE %I FROM %I', rolname, member.rolname), '; ' ORDER BY member.rolname)
+                    SELECT string_agg(format('REVOKE %I FROM %I', pg_roles.rolname, member.rolname), '; ' ORDER BY member.rolname)
                     FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member
-                    WHERE m.roleid = pg_roles.oid AND m.member IN (SELECT role FROM reach)
+                    WHERE m.roleid = pg_roles.oid AND m.member IN (SELECT role FROM reach) AND member.rolname !~ '^pg_'
                 )
                 WHEN NOT rolsuper THEN format('ALTER ROLE %I NOCREATEROLE NOREPLICATION', rolname)
             END
@@ -41,9 +41,9 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: Remedy::Row("revoke the membership"),
         // These roles disturb other sessions. They read nothing.
         sql: "SELECT rolname::text, false, NULL::text, (
-                SELECT string_agg(format('REVOKE %I FROM %I', rolname, member.rolname), '; ' ORDER BY member.rolname)
+                SELECT string_agg(format('REVOKE %I FROM %I', pg_roles.rolname, member.rolname), '; ' ORDER BY member.rolname)
                 FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member
-                WHERE m.roleid = pg_roles.oid AND m.member IN (SELECT role FROM reach)
+                WHERE m.roleid = pg_roles.oid AND m.member IN (SELECT role FROM reach) AND member.rolname !~ '^pg_'
             )
             FROM pg_roles WHERE oid IN (SELECT role FROM reach) AND rolname IN (
                 'pg_signal_backend', 'pg_checkpoint', 'pg_use_reserved_connections', 'pg_signal_autovacuum_worker'
