@@ -6,6 +6,8 @@ mod admin;
 mod attacks;
 mod audit;
 mod audit_calls;
+#[cfg(feature = "cli")]
+mod audit_cli;
 mod audit_privileges;
 mod audit_state;
 mod binding;

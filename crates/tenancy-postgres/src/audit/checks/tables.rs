@@ -35,10 +35,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         kind: FindingKind::PolicyForgeable,
         since: ANY,
-        remedy: Remedy::Row("drop the policy"),
+        remedy: Remedy::Row("rewrite the policy without the value, or drop it"),
         // Users of Supabase Auth can change their own user_metadata.
         sql: "SELECT format('%I ON %s', p.polname, name), false, NULL::text,
-                format('DROP POLICY %I ON %s', p.polname, name)
+                CASE WHEN p.polpermissive THEN format('DROP POLICY %I ON %s', p.polname, name) END
             FROM relations JOIN pg_policy p ON p.polrelid = relations.oid CROSS JOIN form
             CROSS JOIN LATERAL concat(
                 pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)

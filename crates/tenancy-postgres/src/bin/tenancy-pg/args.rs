@@ -12,6 +12,7 @@ use std::{env, iter};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tenancy::{InvalidTenantSlugError, TenantId, TenantSlug};
+use tenancy_postgres::AuditPolicy;
 
 use crate::failure::Failure;
 
@@ -104,15 +105,42 @@ pub(crate) enum Command {
         /// The table, as SQL has it
         table: String,
     },
-    /// Lists what would leak, each with what mends it; exit code 1 where something does
-    #[command(after_help = "Example: tenancy-pg audit --role notes_service --fail-on warning --json")]
+    /// List ways around tenant isolation, the worst first; exit code 1 if there are any
+    #[command(
+        after_help = "Example: tenancy-pg audit --role notes_service --fail-on warning --json\n         \
+            tenancy-pg audit --role notes_service --accept 'TempGranted:notes=reports need it'"
+    )]
     Audit {
-        /// The service's role; without it, the one that connects
+        /// The service's role [default: the role that connects]
         #[arg(long)]
         role: Option<String>,
-        /// From what on the exit code is 1
-        #[arg(long, value_enum, default_value_t = FailOn::Critical, value_name = "SEVERITY")]
-        fail_on: FailOn,
+        #[command(flatten)]
+        audit: AuditArgs,
+        /// Print each finding with its remedy, instead of at most 20 lines
+        #[arg(long)]
+        all: bool,
+    },
+    /// Apply the SQL that the findings of the audit ask for, in one transaction, and audit again
+    ///
+    /// The command prints the SQL and asks for confirmation. Findings that need a decision have no SQL; `audit --all`
+    /// shows their remedies. Exit code 1 if findings are left.
+    #[command(after_help = "Example: tenancy-pg harden --role notes_service --dry-run\n         \
+            tenancy-pg harden --role notes_service --only critical --yes")]
+    Harden {
+        /// The service's role
+        #[arg(long)]
+        role: String,
+        #[command(flatten)]
+        audit: AuditArgs,
+        /// Apply the SQL of findings of this severity or worse
+        #[arg(long, value_enum, default_value_t = FailOn::Warning, value_name = "SEVERITY")]
+        only: FailOn,
+        /// Apply the SQL without confirmation
+        #[arg(long, conflicts_with = "dry_run")]
+        yes: bool,
+        /// Print the SQL, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// The tenants
     #[command(subcommand)]
@@ -120,6 +148,20 @@ pub(crate) enum Command {
     /// The keys that services enter tenants by
     #[command(subcommand)]
     Key(KeyCommand),
+}
+
+/// The arguments that `audit` and `harden` share.
+#[derive(Args, Debug)]
+pub(crate) struct AuditArgs {
+    /// The exit code is 1 if a finding has this severity or a worse one
+    #[arg(long, value_enum, default_value_t = FailOn::Critical, value_name = "SEVERITY")]
+    pub(crate) fail_on: FailOn,
+    /// Accept one finding, by its kind and object as --json shows them; can be repeated
+    #[arg(long, value_name = "KIND:OBJECT=REASON")]
+    pub(crate) accept: Vec<AuditPolicy>,
+    /// A file with one KIND:OBJECT=REASON or `stateful-extension NAME` on each line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -256,6 +298,7 @@ impl Command {
             Self::Enable { .. } => "enable",
             Self::Share { .. } => "share",
             Self::Audit { .. } => "audit",
+            Self::Harden { .. } => "harden",
             Self::Tenant(command) => command.name(),
             Self::Key(command) => command.name(),
         }

@@ -1,6 +1,7 @@
 //! `tenancy-pg`: the operator's command. See `--help`.
 
 mod args;
+mod audit;
 mod commands;
 mod connect;
 mod failure;

@@ -50,6 +50,11 @@ impl Output {
         }
     }
 
+    /// Whether the output is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     fn write(text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
