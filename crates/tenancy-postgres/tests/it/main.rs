@@ -8,6 +8,7 @@ mod audit;
 mod audit_calls;
 #[cfg(feature = "cli")]
 mod audit_cli;
+mod audit_pgrls;
 mod audit_privileges;
 mod audit_state;
 mod binding;
