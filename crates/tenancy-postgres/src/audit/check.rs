@@ -33,16 +33,30 @@ pub(super) enum Remedy {
 /// The oldest supported server version.
 pub(super) const ANY: i32 = 0;
 
+/// Returns one statement with all questions.
+///
+/// Each row of its answer has the place of the check in the list, the arguments of [`Check::finding`] and, for `{roles}`,
+/// the list of roles. One statement takes one round trip, and the server evaluates what the questions share once.
+pub(crate) fn statement(checks: &[&Check]) -> String {
+    let questions: Vec<_> = checks.iter().enumerate().map(|(place, check)| check.question(place)).collect();
+    format!(
+        "{PREAMBLE} SELECT each.*, roles.list FROM ({}) AS each CROSS JOIN roles",
+        questions.join(" UNION ALL ")
+    )
+}
+
+/// Returns the check at a place that the statement has put into its answer.
+pub(crate) fn at<'a>(checks: &[&'a Check], place: i32) -> &'a Check {
+    usize::try_from(place).ok().and_then(|place| checks.get(place)).expect("the statement numbers the checks")
+}
+
 impl Check {
-    pub(crate) fn sql(&self) -> String {
+    fn question(&self, place: usize) -> String {
         let padding = match self.remedy {
             Remedy::Row(_) => "",
             Remedy::Sql(_) | Remedy::Text(_) => ", NULL::text, NULL::text",
         };
-        format!(
-            "{PREAMBLE} SELECT found.*{padding}, roles.list FROM ({}) AS found CROSS JOIN roles",
-            self.sql
-        )
+        format!("SELECT {place}::int4 AS place, found.*{padding} FROM ({}) AS found", self.sql)
     }
 
     /// Returns the finding for a row of the answer.

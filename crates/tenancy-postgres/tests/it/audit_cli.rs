@@ -162,3 +162,47 @@ async fn harden_applies_all_statements_or_none() {
     admin.harden(&statements).await.expect_err("the second fails");
     assert_eq!(found(&schema).await, before);
 }
+
+/// The API roles of Supabase have all privileges on each table from its creation.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn harden_prepares_a_supabase_project() {
+    let schema = Orders::alone().await;
+    let command = Command::of(&schema.database);
+    schema
+        .operate(
+            "CREATE ROLE anon; CREATE ROLE authenticated; GRANT tenancy_app TO authenticated; \
+            CREATE ROLE web LOGIN IN ROLE authenticated; \
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated; \
+            ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SEQUENCES TO anon, authenticated; \
+            CREATE TABLE posts (id bigserial, title text); SELECT tenancy.enable_table('posts')",
+        )
+        .await;
+    let web = schema.database.client("web").await;
+    let truncated = outcome(&web, "BEGIN; TRUNCATE posts; ROLLBACK").await;
+    assert_eq!(truncated, "", "a tenant can empty the table for all tenants");
+    let audit = command.run(&["audit", "--role", "web"]);
+    assert_eq!(audit.code, Some(1));
+    assert!(audit.out.starts_with("critical: public.posts: TRUNCATE is granted"), "{}", audit.out);
+    for object in [
+        "warning: public.posts TO anon: ",
+        "warning: SEQUENCE public.posts_id_seq: ",
+        "warning: TABLES OF postgres IN SCHEMA public TO anon: ",
+        "warning: TABLES OF postgres IN SCHEMA public TO authenticated: ",
+        "warning: SEQUENCES OF postgres IN SCHEMA public TO anon: ",
+    ] {
+        assert!(audit.out.contains(object), "{object}: {}", audit.out);
+    }
+    let done = command.run(&["harden", "--role", "web", "--yes"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert_eq!(outcome(&web, "TRUNCATE posts").await, "ERROR 42501");
+    for word in ["TRUNCATE", "SEQUENCE", "public TO", "posts TO"] {
+        assert!(
+            !done.out.lines().any(|line| line.starts_with("warning") && line.contains(word)),
+            "{}",
+            done.out
+        );
+    }
+    schema.operate("CREATE TABLE later (id int)").await;
+    assert_eq!(outcome(&web, "SELECT count(*) FROM later").await, "ERROR 42501");
+}

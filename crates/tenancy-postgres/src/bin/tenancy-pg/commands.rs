@@ -1,4 +1,4 @@
-//! The commands.
+//! Runs the command that was chosen.
 
 use std::process::ExitCode;
 

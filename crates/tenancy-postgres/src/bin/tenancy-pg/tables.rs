@@ -9,7 +9,7 @@ use tenancy_postgres::{AdminDb, enable_table};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// How often progress is told.
+/// The shortest time between two progress messages.
 const TELL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn enable(
