@@ -18,15 +18,13 @@ fn with<'a>(command: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 
 /// Adds tables with 60 findings, of which 30 are critical.
 async fn plant(schema: &Orders) {
-    let tables: String = (0..30)
-        .map(|n| {
-            format!(
-                "CREATE TABLE t{n} (id int UNIQUE); SELECT tenancy.enable_table('t{n}'); \
-                GRANT TRUNCATE ON t{n} TO tenancy_app;"
-            )
-        })
-        .collect();
-    schema.operate(&tables).await;
+    for n in 0..30 {
+        let table = format!(
+            "CREATE TABLE t{n} (id int UNIQUE); SELECT tenancy.enable_table('t{n}'); \
+            GRANT TRUNCATE ON t{n} TO tenancy_app"
+        );
+        schema.operate(&table).await;
+    }
 }
 
 #[tokio::test]
