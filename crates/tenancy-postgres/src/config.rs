@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::audit::AuditPolicy;
 use crate::binding::{Binding, ContextBinding, Supabase};
 use crate::error::Error;
 use crate::sign::SigningKey;
@@ -30,6 +31,7 @@ pub struct Config {
     pub(crate) acquire_timeout: Duration,
     pub(crate) answer_timeout: Option<Duration>,
     pub(crate) uses_statements: bool,
+    pub(crate) audit_policy: AuditPolicy,
     is_pooled: bool,
 }
 
@@ -53,6 +55,7 @@ impl Config {
             acquire_timeout: Duration::from_secs(5),
             answer_timeout: None,
             uses_statements: false,
+            audit_policy: AuditPolicy::new(),
             is_pooled: false,
         }
     }
@@ -120,6 +123,16 @@ impl Config {
     #[must_use]
     pub fn transaction_pooler(self) -> Self {
         Self { is_pooled: true, ..self }
+    }
+
+    /// Sets the findings that the audit of [`TenantDb::connect`](crate::TenantDb::connect) accepts, and what else it looks
+    /// for.
+    ///
+    /// If something is accepted that keeps state in a session which no scrub resets, each session that ran raw SQL is
+    /// closed after its transaction.
+    #[must_use]
+    pub fn audit_policy(self, audit_policy: AuditPolicy) -> Self {
+        Self { audit_policy, ..self }
     }
 
     /// Enters and scrubs by statements, instead of by parameters whose types run the functions.

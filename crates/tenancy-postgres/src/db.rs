@@ -9,7 +9,7 @@ use tenancy::{TenantContext, TenantId};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use uuid::Uuid;
 
-use crate::audit::{Finding, audit_session, critical};
+use crate::audit::{AuditPolicy, Finding, audit_session, critical, keeps_session_state};
 use crate::config::Config;
 use crate::error::Error;
 use crate::migrations::{Migration, migrations};
@@ -48,6 +48,7 @@ use crate::wire::{Row, Socket, Tls};
 pub struct TenantDb {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
+    policy: Arc<AuditPolicy>,
     subject: Option<Uuid>,
 }
 
@@ -86,14 +87,17 @@ impl TenantDb {
         config.check()?;
         let (pool, is_direct) = Pool::open(&config, tls).await?;
         let mut lease = pool.get().await?;
-        let leaks = critical(audit_session(lease.connection()?, &config.binding).await?);
+        let findings = audit_session(lease.connection()?, &config.binding, &config.audit_policy).await?;
+        let closes_raw_sessions = keeps_session_state(&findings);
+        let leaks = critical(findings);
         if !leaks.is_empty() {
             return Err(Error::Leaks(leaks));
         }
         let entry = find_entry(lease.connection()?, &config.binding, config.uses_statements).await?;
         lease.give_back();
-        let shared = Shared::new(config.binding.clone(), entry, is_direct, false);
-        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
+        let shared = Shared::new(config.binding.clone(), entry, is_direct, closes_raw_sessions);
+        let policy = Arc::new(config.audit_policy);
+        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), policy, subject: None })
     }
 
     /// The versions of the schema `tenancy`, for other migration tools.
@@ -108,7 +112,7 @@ impl TenantDb {
     /// [`Error::PoolTimeout`] if no connection becomes free in time, and the errors of the server.
     pub async fn audit(&self) -> Result<Vec<Finding>, Error> {
         let mut lease = self.pool.get().await?;
-        let findings = audit_session(lease.connection()?, &self.shared.binding).await?;
+        let findings = audit_session(lease.connection()?, &self.shared.binding, &self.policy).await?;
         lease.give_back();
         Ok(findings)
     }

@@ -24,7 +24,10 @@ mod tx;
 mod wire;
 
 pub use admin::{AdminAccess, AdminDb, InvalidReasonError, KeyInfo};
-pub use audit::{Finding, FindingKind, Severity, audit, audit_role};
+pub use audit::{
+    AuditPolicy, Finding, FindingKind, ParseAuditPolicyError, ParseFindingKindError, Severity, audit,
+    audit_role, audit_with,
+};
 pub use binding::{ContextBinding, Supabase};
 pub use config::Config;
 pub use db::TenantDb;

@@ -4,18 +4,19 @@ use std::io;
 
 use postgres_types::{Oid, Type};
 
-use super::{CHECKS, CLAIMS, Finding, PATH, PLAIN, SIGNED, bodies};
+use super::{AuditPolicy, CLAIMS, Finding, PATH, PLAIN, SIGNED, VERSION, at, bodies, checks, conclude, statement};
 use crate::binding::{Binding, ContextBinding};
 use crate::error::Error;
 use crate::session::{Encoded, Param};
-use crate::wire::{Connection, ConnectionError, Part};
+use crate::wire::{Connection, ConnectionError, Part, Row};
 
 const ROLE: &str = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
 
-/// Audits the user of a session, for policies that trust this binding.
+/// Lists the findings for the session's user, if policies use this binding.
 pub(crate) async fn audit_session(
     connection: &mut Connection,
     binding: &Binding,
+    policy: &AuditPolicy,
 ) -> Result<Vec<Finding>, Error> {
     let form = match binding.context {
         ContextBinding::Signed(_) => &SIGNED,
@@ -23,28 +24,38 @@ pub(crate) async fn audit_session(
         ContextBinding::SupabaseClaims => &CLAIMS,
     };
     begin(connection).map_err(ConnectionError::from)?;
-    let rows = connection.query(ROLE, &[]).await??;
-    let role: Oid = rows.first().ok_or(Error::Config("the role is unknown"))?.try_get(0)?;
-    let bodies = bodies();
-    let params: [Param<'_>; 5] = [&role, &bodies, &form.is_signed, &form.policy, &form.default];
-    let types = [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT];
-    let encoded = Encoded::new(&params, Some(&types)).map_err(|_| Error::Config("invalid form"))?;
+    let role: Oid = first(connection.query(ROLE, &[]).await??)?.try_get(0)?;
+    let version = first(connection.query(VERSION, &[]).await??)?;
+    let (version, number): (String, i32) = (version.try_get(0)?, version.try_get(1)?);
+    let checks: Vec<_> = checks(number).collect();
+    let (bodies, stateful) = (bodies(), policy.stateful());
+    let params: [Param<'_>; 6] = [&role, &bodies, &form.is_signed, &form.policy, &form.default, &stateful];
+    let types =
+        [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY];
+    let encoded = Encoded::new(&params, Some(&types)).map_err(|_| Error::Config("invalid audit policy"))?;
     let mut findings = Vec::new();
-    for check in CHECKS {
-        let types = types.iter().map(Type::oid);
-        for row in connection.query_with(&check.sql(), types, encoded.values()).await?? {
-            findings.push(check.finding(row.try_get(0)?, row.try_get(1)?));
-        }
+    let oids = types.iter().map(Type::oid);
+    for row in connection.query_with(&statement(&checks), oids, encoded.values()).await?? {
+        let check = at(&checks, row.try_get(0)?);
+        findings.push(check.finding(
+            row.try_get(1)?,
+            row.try_get(2)?,
+            row.try_get(3)?,
+            row.try_get(4)?,
+            row.try_get(5)?,
+        ));
     }
     connection.run(Part::End, "ROLLBACK").map_err(ConnectionError::from)?;
     connection.exchange(None, |_| None).await?;
-    findings.sort();
-    Ok(findings)
+    Ok(conclude(findings, &version, number, policy))
 }
 
-/// All questions see one snapshot.
+/// All questions see the same snapshot.
 fn begin(connection: &mut Connection) -> io::Result<()> {
     connection.run(Part::Begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
     PATH.split("; ").try_for_each(|sql| connection.run(Part::Begin, sql))
 }
 
+fn first(rows: Vec<Row>) -> Result<Row, Error> {
+    rows.into_iter().next().ok_or(Error::Config("the session's role is not in the catalog"))
+}

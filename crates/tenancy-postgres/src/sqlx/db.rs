@@ -10,7 +10,9 @@ use tenancy::{TenantContext, TenantId};
 use super::connection::SqlxConnection;
 use super::error::SqlxError;
 use super::tx::SqlxTenantTx;
-use crate::audit::{CHECKS, Finding, PATH, SIGNED, bodies, critical};
+use crate::audit::{
+    AuditPolicy, Finding, PATH, SIGNED, VERSION, at, bodies, checks, conclude, critical, statement,
+};
 use crate::sign::SigningKey;
 
 /// A pool of sqlx's, entered as one tenant at a time.
@@ -139,17 +141,27 @@ async fn audit(connection: &mut PgConnection) -> Result<Vec<Finding>, SqlxError>
     sqlx::raw_sql(PATH).execute(&mut *snapshot).await?;
     let own = "SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER";
     let role: Oid = sqlx::query_scalar(own).persistent(false).fetch_one(&mut *snapshot).await?;
+    let version = sqlx::query(VERSION).persistent(false).fetch_one(&mut *snapshot).await?;
+    let (version, number): (String, i32) = (version.try_get(0)?, version.try_get(1)?);
+    let policy = AuditPolicy::new();
+    let checks: Vec<_> = checks(number).collect();
+    let query = sqlx::query(AssertSqlSafe(statement(&checks))).persistent(false).bind(role).bind(bodies());
+    let query =
+        query.bind(SIGNED.is_signed).bind(SIGNED.policy).bind(SIGNED.default).bind(Vec::<String>::new());
     let mut findings = Vec::new();
-    for check in CHECKS {
-        let query = sqlx::query(AssertSqlSafe(check.sql())).persistent(false).bind(role).bind(bodies());
-        let query = query.bind(SIGNED.is_signed).bind(SIGNED.policy).bind(SIGNED.default);
-        for row in query.fetch_all(&mut *snapshot).await? {
-            findings.push(check.finding(row.try_get(0)?, row.try_get(1)?));
-        }
+    for row in query.fetch_all(&mut *snapshot).await? {
+        let check = at(&checks, row.try_get(0)?);
+        let roles: String = row.try_get(5)?;
+        findings.push(check.finding(
+            row.try_get(1)?,
+            row.try_get(2)?,
+            row.try_get(3)?,
+            row.try_get(4)?,
+            &roles,
+        ));
     }
     snapshot.rollback().await?;
-    findings.sort();
-    Ok(findings)
+    Ok(conclude(findings, &version, number, &policy))
 }
 
 impl fmt::Debug for SqlxTenantDb {

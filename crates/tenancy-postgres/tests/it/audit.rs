@@ -6,15 +6,16 @@ use crate::support::key;
 use crate::support::orders::{Orders, code};
 
 /// A kind of finding, SQL that plants a leak, SQL that removes it, and the new findings.
-type Plant = (FindingKind, &'static str, &'static str, &'static [&'static str]);
+pub(crate) type Plant = (FindingKind, &'static str, &'static str, &'static [&'static str]);
 
 /// Returns the severity, the kind and the object of a finding.
-fn short(finding: &Finding) -> String {
+pub(crate) fn short(finding: &Finding) -> String {
     let severity = if finding.severity == Severity::Critical { "!" } else { "" };
     format!("{severity}{:?} {}", finding.kind, finding.object)
 }
 
-async fn found(schema: &Orders) -> Vec<String> {
+/// Returns the findings for the service.
+pub(crate) async fn found(schema: &Orders) -> Vec<String> {
     let findings = audit(&mut schema.service().await).await.expect("findings");
     for finding in &findings {
         assert!(!finding.remedy.contains("{}"), "{finding}");
@@ -23,7 +24,7 @@ async fn found(schema: &Orders) -> Vec<String> {
 }
 
 /// Returns the findings for which a connection of the service is rejected.
-async fn refused(schema: &Orders) -> Vec<String> {
+pub(crate) async fn refused(schema: &Orders) -> Vec<String> {
     match TenantDb::connect(Config::new(schema.database.config("service"), key())).await {
         Ok(_) => Vec::new(),
         Err(Error::Leaks(findings)) => findings.iter().map(short).collect(),
@@ -31,7 +32,9 @@ async fn refused(schema: &Orders) -> Vec<String> {
     }
 }
 
-async fn each_is_found(schema: &Orders, plants: &[Plant]) {
+/// Plants each leak, and checks that the audit finds exactly it, that `connect` refuses the database if it is
+/// critical, and that no finding is left without it.
+pub(crate) async fn each_is_found(schema: &Orders, plants: &[Plant]) {
     let before = found(schema).await;
     for (kind, plant, undo, expected) in plants {
         schema.operate(plant).await;
@@ -58,12 +61,14 @@ async fn an_enabled_table_has_no_critical_finding() {
         "LargeObjects lo_from_bytea(oid,bytea)",
         "ActivityVisible service",
     ];
-    let vulnerable = "SELECT n < 140019 OR n BETWEEN 150000 AND 150013 OR n BETWEEN 160000 AND 160009 \
-        OR n BETWEEN 170000 AND 170005 FROM (SELECT current_setting('server_version_num')::int) v (n)";
+    // The newest releases that the list knows. Version 14 gets no fixes any more.
+    let vulnerable = "SELECT n < 150000 OR n BETWEEN 150000 AND 150019 OR n BETWEEN 160000 AND 160015 \
+        OR n BETWEEN 170000 AND 170011 OR n BETWEEN 180000 AND 180006 \
+        FROM (SELECT current_setting('server_version_num')::int) v (n)";
     let vulnerable: bool = schema.operator.query_one(vulnerable, &[]).await.expect("a version").get(0);
     let mut found = found(&schema).await;
-    assert_eq!(found.iter().any(|finding| finding.starts_with("ServerVersion")), vulnerable);
-    found.retain(|finding| !finding.starts_with("ServerVersion"));
+    assert_eq!(found.iter().any(|finding| finding.contains("ServerVersion")), vulnerable);
+    found.retain(|finding| !finding.contains("ServerVersion") && !finding.contains("VulnerabilityListOld"));
     assert_eq!(found, expected);
     let other = audit_role(&mut schema.operator, "service").await.expect("findings");
     let own = audit(&mut schema.service().await).await.expect("findings");
@@ -380,7 +385,7 @@ async fn finds_leaks_of_views_and_functions() {
                 "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
                 AS 'BEGIN RETURN NEW; END'",
                 "DROP FUNCTION f",
-                &["SecurityDefiner public.f()"],
+                &["!SecurityDefiner public.f()"],
             ),
             (
                 FindingKind::MaterializedView,
@@ -426,7 +431,8 @@ async fn reports_no_view_or_function_that_does_not_leak() {
         .operate(
             "CREATE VIEW by_plain AS SELECT id FROM orders; ALTER VIEW by_plain OWNER TO view_owner; \
             CREATE VIEW constant AS SELECT 1 AS x; CREATE VIEW hidden AS SELECT id FROM orders; \
-            CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'; \
+            CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER \
+            SET search_path = pg_catalog, pg_temp AS 'SELECT 1'; \
             ALTER FUNCTION f() OWNER TO view_owner; \
             CREATE FUNCTION g() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'; \
             REVOKE EXECUTE ON FUNCTION g() FROM PUBLIC; GRANT SELECT ON by_plain, constant TO tenancy_app",

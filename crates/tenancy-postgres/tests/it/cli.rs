@@ -1,6 +1,6 @@
 //! The command `tenancy-pg`.
 
-mod command;
+pub(crate) mod command;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -283,6 +283,7 @@ fn generates_a_private_key_file_and_each_help_has_an_example() {
         "enable",
         "share",
         "audit",
+        "harden",
         "tenant create",
         "tenant list",
         "tenant suspend",

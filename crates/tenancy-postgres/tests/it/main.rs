@@ -5,6 +5,12 @@ mod support;
 mod admin;
 mod attacks;
 mod audit;
+mod audit_calls;
+#[cfg(feature = "cli")]
+mod audit_cli;
+mod audit_pgrls;
+mod audit_privileges;
+mod audit_state;
 mod binding;
 mod cancel;
 #[cfg(feature = "cli")]

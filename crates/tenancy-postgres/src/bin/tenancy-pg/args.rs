@@ -1,6 +1,6 @@
-//! What can stand on the command line.
+//! The arguments of the command line.
 
-#![allow(clippy::doc_markdown, reason = "the documentation is what --help prints")]
+#![allow(clippy::doc_markdown, reason = "--help prints the documentation")]
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,12 +12,13 @@ use std::{env, iter};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tenancy::{InvalidTenantSlugError, TenantId, TenantSlug};
+use tenancy_postgres::AuditPolicy;
 
 use crate::failure::Failure;
 
-/// Keeps the tenants of a Postgres database apart: its operator's command
+/// Set up and operate tenant isolation in a Postgres database
 ///
-/// It connects as a superuser, or as a member of tenancy_owner who owns the tables. What it does is written into
+/// The command connects as a superuser, or as a member of tenancy_owner that owns the tables. Each action is written to
 /// tenancy.admin_log.
 #[derive(Parser, Debug)]
 #[command(name = "tenancy-pg", version, after_help = EXIT_CODES, after_long_help = LONG_HELP)]
@@ -29,20 +30,20 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 the audit has findings; 2 the command line, or a file that it names, is wrong; \
-3 the server refused, or can't be reached";
+Exit codes: 0 success; 1 the audit has findings; 2 invalid command line, or a file that it names; \
+3 the server rejected the command, or cannot be reached";
 
 const LONG_HELP: &str = "\
 Exit codes:
-  0  done
+  0  success
   1  the audit has findings
-  2  the command line, or a file that it names, is wrong
-  3  the server refused, or can't be reached
+  2  invalid command line, or a file that it names
+  3  the server rejected the command, or cannot be reached
 
-TLS: by sslmode in the URL. `prefer`, which is the default, takes TLS where the server has it; `require` takes nothing
-else; `disable` takes none. A certificate is always verified.
+TLS: set sslmode in the URL. `prefer`, the default, uses TLS if the server supports it; `require` always uses TLS;
+`disable` never does. Certificates are always verified.
 
-Example, from an empty database:
+Example for an empty database:
   export DATABASE_URL=postgres://postgres@localhost/notes
   tenancy-pg migrate
   tenancy-pg key generate 1 --out service.key
@@ -51,23 +52,23 @@ Example, from an empty database:
   tenancy-pg audit --role notes_service
   tenancy-pg tenant create acme";
 
-/// What each command takes.
+/// The arguments of all commands.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// The database, as a URL or as libpq's keys and values; others can read the command line, so that a password
-    /// stands in the environment
+    /// The database, as a URL or as keys and values of libpq. Set a password in the environment: other users can read
+    /// the command line
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// Certificates that the server's is verified by, in PEM, instead of those of the system
+    /// A file with trusted certificates in PEM, used instead of the certificates of the system
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Why, for the log: at most 200 characters [default: tenancy-pg COMMAND]
+    /// The reason that is logged, of at most 200 characters [default: tenancy-pg COMMAND]
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 
-    /// JSON on stdout, one document or one a line, and errors as JSON on stderr
+    /// Print JSON on stdout, one document or one on each line, and errors as JSON on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -84,141 +85,182 @@ pub(crate) enum Command {
         #[arg(long, requires = "to")]
         revert: bool,
     },
-    /// Lists the versions of the schema `tenancy`, and which are applied
+    /// List the versions of the schema `tenancy`, and which of them are applied
     #[command(after_help = "Example: tenancy-pg status --json")]
     Status,
-    /// Makes a table its tenants' own; it is safe to run again, also after it was interrupted
+    /// Enable tenant isolation for a table. Safe to run repeatedly, also after an interruption
     #[command(
         after_help = "Example: tenancy-pg enable public.notes --backfill 550e8400-e29b-41d4-a716-446655440000"
     )]
     Enable {
-        /// The table, as SQL has it: notes, public.notes, 'public."Notes"'
+        /// The table, as SQL names it: notes, public.notes, 'public."Notes"'
         table: String,
-        /// The tenant that rows of today belong to, if they have none
+        /// The tenant of existing rows that have none
         #[arg(long, value_name = "TENANT")]
         backfill: Option<TenantId>,
     },
-    /// Lets all tenants read a table without tenant_id, and none write it
+    /// Let all tenants read a table without tenant_id, and none of them change it
     #[command(after_help = "Example: tenancy-pg share public.countries")]
     Share {
-        /// The table, as SQL has it
+        /// The table, as SQL names it
         table: String,
     },
-    /// Lists what would leak, each with what mends it; exit code 1 where something does
-    #[command(after_help = "Example: tenancy-pg audit --role notes_service --fail-on warning --json")]
+    /// List ways around tenant isolation, the worst first; exit code 1 if there are any
+    #[command(
+        after_help = "Example: tenancy-pg audit --role notes_service --fail-on warning --json\n         \
+            tenancy-pg audit --role notes_service --accept 'TempGranted:notes=reports need it'"
+    )]
     Audit {
-        /// The service's role; without it, the one that connects
+        /// The service's role [default: the role that connects]
         #[arg(long)]
         role: Option<String>,
-        /// From what on the exit code is 1
-        #[arg(long, value_enum, default_value_t = FailOn::Critical, value_name = "SEVERITY")]
-        fail_on: FailOn,
+        #[command(flatten)]
+        audit: AuditArgs,
+        /// Print each finding with its remedy, instead of at most 20 lines
+        #[arg(long)]
+        all: bool,
     },
-    /// The tenants
+    /// Apply the SQL that the findings of the audit ask for, in one transaction, and audit again
+    ///
+    /// The command prints the SQL and asks for confirmation. Findings that need a decision have no SQL; `audit --all`
+    /// shows their remedies. Exit code 1 if findings are left.
+    #[command(after_help = "Example: tenancy-pg harden --role notes_service --dry-run\n         \
+            tenancy-pg harden --role notes_service --only critical --yes")]
+    Harden {
+        /// The service's role
+        #[arg(long)]
+        role: String,
+        #[command(flatten)]
+        audit: AuditArgs,
+        /// Apply the SQL of findings of this severity or worse
+        #[arg(long, value_enum, default_value_t = FailOn::Warning, value_name = "SEVERITY")]
+        only: FailOn,
+        /// Apply the SQL without confirmation
+        #[arg(long, conflicts_with = "dry_run")]
+        yes: bool,
+        /// Print the SQL, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Create, list, suspend, resume and delete tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
-    /// The keys that services enter tenants by
+    /// Create, list, rotate and retire the keys by which services enter tenants
     #[command(subcommand)]
     Key(KeyCommand),
 }
 
+/// The arguments that `audit` and `harden` share.
+#[derive(Args, Debug)]
+pub(crate) struct AuditArgs {
+    /// The exit code is 1 if a finding has this severity or a worse one
+    #[arg(long, value_enum, default_value_t = FailOn::Critical, value_name = "SEVERITY")]
+    pub(crate) fail_on: FailOn,
+    /// Accept one finding, by its kind and object as --json shows them; can be repeated
+    #[arg(long, value_name = "KIND:OBJECT=REASON")]
+    pub(crate) accept: Vec<AuditPolicy>,
+    /// A file with one KIND:OBJECT=REASON or `stateful-extension NAME` on each line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum TenantCommand {
-    /// Adds a tenant, and prints its id
+    /// Create a tenant, and print its id
     #[command(after_help = "Example: tenancy-pg tenant create acme")]
     Create {
-        /// Its name: 1 to 63 of a-z, 0-9 and -
+        /// The slug: 1 to 63 of the characters a-z, 0-9 and -
         slug: TenantSlug,
-        /// Its id [default: a random UUID]
+        /// The id [default: a random UUID]
         #[arg(long)]
         id: Option<TenantId>,
     },
-    /// Lists the tenants by their ids: id, slug and status
+    /// List the tenants in the order of their ids, with id, slug and status
     #[command(after_help = "Example: tenancy-pg tenant list --json | jq -r .slug")]
     List {
-        /// Those that come after this one
+        /// List only the tenants after this one
         #[arg(long, value_name = "ID")]
         after: Option<TenantId>,
-        /// So many at most [default: all]
+        /// The highest number of tenants to list [default: all]
         #[arg(long, value_name = "NUMBER")]
         limit: Option<u64>,
     },
-    /// Suspends a tenant: its requests are refused until it is resumed
+    /// Suspend a tenant. Its requests are rejected until it is resumed
     #[command(after_help = "Example: tenancy-pg tenant suspend acme --reason 'invoice 17 is not paid'")]
     Suspend {
-        /// Its id or its slug
+        /// The id or the slug of the tenant
         tenant: TenantRef,
     },
-    /// Resumes a tenant that is suspended
+    /// Resume a suspended tenant
     #[command(after_help = "Example: tenancy-pg tenant resume acme")]
     Resume {
-        /// Its id or its slug
+        /// The id or the slug of the tenant
         tenant: TenantRef,
     },
-    /// Marks a tenant as deleted, for good: its id and slug are never another's. Its rows stay where they are
+    /// Mark a tenant as deleted, permanently. Its id and slug are not used again; its rows are not removed
     #[command(after_help = "Example: tenancy-pg tenant delete acme --reason 'ticket 99'")]
     Delete {
-        /// Its id or its slug
+        /// The id or the slug of the tenant
         tenant: TenantRef,
     },
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
-    /// Gives the database a key; its secret comes from a file, or from TENANCY_SECRET in the environment
+    /// Add a key to the database. The secret is read from a file, or from TENANCY_SECRET in the environment
     #[command(after_help = "Example: tenancy-pg key add 1 --secret-file service.key")]
     Add {
-        /// Its id
+        /// The id of the key
         #[arg(allow_negative_numbers = true)]
         id: i32,
         #[command(flatten)]
         secret: Secret,
     },
-    /// Makes a key of 32 random bytes; needs no database
+    /// Generate a key of 32 random bytes. Needs no database
     #[command(after_help = "Example: tenancy-pg key generate 1 --out service.key\n\n\
         The service reads it from its environment: TENANCY_KEY=\"$(cat service.key)\"")]
     Generate {
-        /// Its id
+        /// The id of the key
         #[arg(allow_negative_numbers = true)]
         id: i32,
-        /// A new file, which its owner alone can read; without it, stdout
+        /// A new file that only its owner can read [default: stdout]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Adds a key and retires another after a grace, in which services change over
+    /// Add a key, and retire another one after a period in which services change their configuration
     #[command(after_help = "Example: tenancy-pg key rotate 1 2 --secret-file new.key --grace 1h")]
     Rotate {
-        /// The id of the key that goes
+        /// The id of the key to retire
         #[arg(allow_negative_numbers = true)]
         old: i32,
-        /// The id of the key that comes
+        /// The id of the key to add
         #[arg(allow_negative_numbers = true)]
         new: i32,
         #[command(flatten)]
         secret: Secret,
-        /// How long both are good
+        /// The time for which both keys are valid
         #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
         grace: Duration,
     },
-    /// Lists the keys: id, and when each ends
+    /// List the keys with their ids and expiry times
     #[command(after_help = "Example: tenancy-pg key list")]
     List,
-    /// Refuses a key from now on, or after a time; a retired key does not come back
+    /// Retire a key now, or at a time. A retired key cannot be reactivated
     #[command(after_help = "Example: tenancy-pg key retire 1 --at 2030-01-01T00:00:00Z")]
     Retire {
-        /// Its id
+        /// The id of the key
         #[arg(allow_negative_numbers = true)]
         id: i32,
-        /// When it ends, in RFC 3339 with Z [default: now]
+        /// The expiry time, in RFC 3339 with Z [default: now]
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_rfc3339)]
         at: Option<SystemTime>,
     },
 }
 
-/// Where a secret is read from: never the command line, which others can read.
+/// The source of a secret. It is not the command line, which other users can read.
 #[derive(Args, Debug)]
 pub(crate) struct Secret {
-    /// A file as `key generate` writes it: ID:HEX, or HEX alone [default: what TENANCY_SECRET has]
+    /// A file with ID:HEX, as `key generate` writes it, or with HEX [default: the variable TENANCY_SECRET]
     #[arg(long = "secret-file", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
@@ -229,7 +271,7 @@ pub(crate) enum FailOn {
     Warning,
 }
 
-/// A tenant by its id or its slug: a text is never both.
+/// A tenant by its id or its slug. No text is both.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TenantRef {
     Id(TenantId),
@@ -248,7 +290,7 @@ impl FromStr for TenantRef {
 }
 
 impl Command {
-    /// As it is typed.
+    /// Returns the name of the command, as a user types it.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Migrate { .. } => "migrate",
@@ -256,6 +298,7 @@ impl Command {
             Self::Enable { .. } => "enable",
             Self::Share { .. } => "share",
             Self::Audit { .. } => "audit",
+            Self::Harden { .. } => "harden",
             Self::Tenant(command) => command.name(),
             Self::Key(command) => command.name(),
         }
@@ -286,11 +329,11 @@ impl KeyCommand {
     }
 }
 
-/// The command line; or what it ends with, where that is all there is to do.
+/// Parses the command line. Returns an exit code if there is nothing else to do.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // Who closed stdout does not read it.
+            // A closed stdout is no error.
             let _ = write!(io::stdout(), "{}", error.render());
             return ExitCode::SUCCESS;
         }
@@ -299,13 +342,13 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
         let message = discreet(&error.render().to_string(), &arguments);
         let message = match message.strip_prefix("error: ") {
             Some(message) => message.trim_end().to_owned(),
-            None => format!("which command?\n\n{}", message.trim_end()),
+            None => format!("the command is missing\n\n{}", message.trim_end()),
         };
         Failure::Usage(message).report(arguments.iter().any(|argument| argument == "--json"))
     })
 }
 
-/// The message without what was typed: it may be a secret, or a URL with a password, in the wrong place.
+/// Returns the message without the values that were typed: one may be a secret, or a URL with a password.
 fn discreet(message: &str, arguments: &[String]) -> String {
     let values = arguments.iter().flat_map(|argument| {
         let value = argument.split_once('=').map(|(_, value)| value);
@@ -328,12 +371,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_definition_of_the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn a_secret_in_the_wrong_place_is_not_repeated() {
+    fn errors_do_not_repeat_a_secret_in_the_wrong_place() {
         for arguments in [
             &["migrate", "postgres://u:hunter2@h/d"][..],
             &["key", "add", "1", "hunter2"],

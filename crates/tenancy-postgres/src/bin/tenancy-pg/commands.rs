@@ -1,4 +1,4 @@
-//! The commands.
+//! Runs the command that was chosen.
 
 use std::process::ExitCode;
 
@@ -9,14 +9,21 @@ use crate::args::{Cli, Command};
 use crate::connect::connect;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{keys, tables, tenants};
+use crate::{audit, keys, tables, tenants};
 
 pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failure> {
     let Cli { global, command } = cli;
     let connected = connect(&global, command.name());
     let done = match command {
-        Command::Audit { role, fail_on } => {
-            return tables::audit(&mut connected.await?, role.as_deref(), fail_on, output).await;
+        Command::Audit { role, audit, all } => {
+            let policy = audit::policy(&audit)?;
+            let admin = &mut connected.await?;
+            return audit::audit(admin, role.as_deref(), &policy, audit.fail_on, all, output).await;
+        }
+        Command::Harden { role, audit, only, yes, dry_run } => {
+            let harden = audit::Harden { policy: audit::policy(&audit)?, role, only, fail_on: audit.fail_on };
+            let confirm = audit::Confirm::new(yes, dry_run);
+            return harden.run(&mut connected.await?, confirm, output).await;
         }
         Command::Key(command) => keys::run(&global, command, output).await,
         Command::Migrate { to, revert } => migrate(&mut connected.await?, to, revert, output).await,

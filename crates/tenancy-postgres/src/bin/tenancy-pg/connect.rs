@@ -15,17 +15,17 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::args::Global;
 use crate::failure::Failure;
 
-/// How long a connection may take, unless the URL says it.
+/// The time limit for a connection, unless the URL has one.
 const CONNECT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn connect(global: &Global, command: &str) -> Result<AdminDb, Failure> {
     let reason = global.reason.clone().unwrap_or_else(|| format!("tenancy-pg {command}"));
     let access = AdminAccess::new(reason).map_err(|error| Failure::Usage(error.to_string()))?;
     let url = global.url.as_deref().filter(|url| !url.is_empty());
-    let url = url.ok_or_else(|| usage("which database: --url URL, or DATABASE_URL in the environment"))?;
-    // The error is not repeated, for it may repeat the URL.
+    let url = url.ok_or_else(|| usage("the database is missing: use --url URL, or set DATABASE_URL"))?;
+    // The error can contain the URL, which can contain a password.
     let mut postgres: tokio_postgres::Config =
-        url.parse().map_err(|_| usage("the URL can't be read; its sslmode is disable, prefer or require"))?;
+        url.parse().map_err(|_| usage("invalid URL; its sslmode can be disable, prefer or require"))?;
     if postgres.get_connect_timeout().is_none() {
         postgres.connect_timeout(CONNECT);
     }
@@ -40,10 +40,10 @@ fn tls(ca_file: Option<&Path>, negotiation: SslNegotiation) -> Result<MakeRustls
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| usage(&format!("no TLS: {error}")))?;
+        .map_err(|error| usage(&format!("cannot use TLS: {error}")))?;
     let mut config = config.with_root_certificates(roots(ca_file)?).with_no_client_auth();
     if negotiation == SslNegotiation::Direct {
-        // The server hangs up without it.
+        // The server closes a connection without it.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(MakeRustlsConnect::new(config))
@@ -52,17 +52,17 @@ fn tls(ca_file: Option<&Path>, negotiation: SslNegotiation) -> Result<MakeRustls
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     let Some(path) = ca_file else {
-        // Where there are none, no certificate is good; a server without TLS still is.
+        // Without certificates each TLS connection fails; a server without TLS still works.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return Ok(roots);
     };
-    let bad = |error: &dyn std::fmt::Display| usage(&format!("can't read {}: {error}", path.display()));
+    let bad = |error: &dyn std::fmt::Display| usage(&format!("cannot read {}: {error}", path.display()));
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
         let certificate = certificate.map_err(|error| bad(&error))?;
         roots.add(certificate).map_err(|error| bad(&error))?;
     }
     if roots.is_empty() {
-        return Err(bad(&"no certificate in it"));
+        return Err(bad(&"the file has no certificate"));
     }
     Ok(roots)
 }

@@ -1,4 +1,4 @@
-//! Why a command is not done, and how it ends then.
+//! Errors of commands, and their exit codes.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind, Write};
@@ -8,28 +8,28 @@ use std::process::ExitCode;
 use serde_json::json;
 use tenancy_postgres::{DirectoryError, Error};
 
-/// Why a command is not done.
+/// The error of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line, or a file that it names, is wrong.
+    /// The command line, or a file that it names, is invalid.
     Usage(String),
-    /// The server refused, or can't be reached.
+    /// The server rejected the command, or cannot be reached.
     Server(String),
-    /// Stdout can't be written.
+    /// Stdout cannot be written.
     Output(io::Error),
 }
 
 impl Failure {
-    /// Tells it on stderr, and how the program ends.
+    /// Prints the error on stderr, and returns the exit code.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         let (code, message) = match self {
-            // Who reads it has enough.
+            // The reader has closed the pipe.
             Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Usage(message) => (2, message),
-            Self::Output(error) => (2, format!("can't write: {error}")),
+            Self::Output(error) => (2, format!("cannot write to stdout: {error}")),
             Self::Server(message) => (3, message),
         };
-        // If there is anybody to read it.
+        // A closed stderr is no error.
         let _ = if json {
             writeln!(io::stderr(), "{}", json!({ "error": message, "exit_code": code }))
         } else {
@@ -59,14 +59,14 @@ impl From<DirectoryError> for Failure {
     }
 }
 
-/// What helps, where that is not in the server's words.
+/// Returns advice that the server's message does not contain.
 fn hint(message: &str) -> Option<&'static str> {
     let is_missing = message.contains("does not exist");
     if is_missing && (message.contains("\"tenancy\"") || message.contains("tenancy.")) {
-        return Some("the schema is made by: tenancy-pg migrate");
+        return Some("tenancy-pg migrate creates the schema");
     }
     if message.contains("invalid peer certificate") {
-        return Some("--ca-file FILE names who signed the certificate, and sslmode=disable is without TLS");
+        return Some("--ca-file FILE trusts other certificates, and sslmode=disable does not use TLS");
     }
-    message.contains("(23502)").then_some("--backfill TENANT gives them one")
+    message.contains("(23502)").then_some("--backfill TENANT sets it")
 }

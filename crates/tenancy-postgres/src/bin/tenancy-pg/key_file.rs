@@ -1,16 +1,19 @@
-//! A file that holds a secret.
+//! A file with a secret.
 
 #[cfg(not(unix))]
-#[path = "key_file/other.rs"]
-mod os;
+mod other;
 #[cfg(unix)]
-#[path = "key_file/unix.rs"]
-mod os;
+mod unix;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Makes a file that was not there, which its owner alone can read, where the system knows such files.
+#[cfg(not(unix))]
+use self::other as os;
+#[cfg(unix)]
+use self::unix as os;
+
+/// Creates a new file. If the operating system supports it, only its owner can read it.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
     let mut file = os::private().write(true).create_new(true).open(path)?;
     file.write_all(text.as_bytes())?;

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::key_file;
 use crate::output::Output;
 
-/// What the command line names is read before it connects.
+/// Runs a command. Files are read before the connection is made.
 pub(crate) async fn run(global: &Global, command: KeyCommand, output: &mut Output) -> Result<(), Failure> {
     let name = command.name();
     match command {
@@ -43,42 +43,41 @@ pub(crate) async fn run(global: &Global, command: KeyCommand, output: &mut Outpu
 fn read(id: i32, secret: &Secret) -> Result<SigningKey, Failure> {
     let text = match &secret.file {
         Some(path) => fs::read_to_string(path)
-            .map_err(|error| Failure::Usage(format!("can't read {}: {error}", path.display())))?,
+            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?,
         None => env::var("TENANCY_SECRET").map_err(|_| {
-            Failure::Usage(
-                "which secret: --secret-file FILE, or TENANCY_SECRET in the environment".to_owned(),
-            )
+            Failure::Usage("the secret is missing: use --secret-file FILE, or set TENANCY_SECRET".to_owned())
         })?,
     };
     let text = text.trim();
     let key = if text.contains(':') { text.parse() } else { format!("{id}:{text}").parse::<SigningKey>() };
-    let key = key.map_err(|error| Failure::Usage(format!("the secret can't be read: {error}")))?;
+    let key = key.map_err(|error| Failure::Usage(format!("invalid secret: {error}")))?;
     if key.id() != id {
-        return Err(Failure::Usage(format!("the secret is that of key {}, not of key {id}", key.id())));
+        return Err(Failure::Usage(format!("the secret belongs to key {}, not to key {id}", key.id())));
     }
     Ok(key)
 }
 
 fn generate(id: i32, out: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
     let mut secret = [0; SigningKey::MIN_SECRET];
-    getrandom::fill(&mut secret).map_err(|error| Failure::Usage(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut secret)
+        .map_err(|error| Failure::Usage(format!("cannot get random bytes: {error}")))?;
     let mut key = format!("{id}:");
     for byte in secret {
-        // To a string it does not fail.
+        // Writing to a string does not fail.
         let _ = write!(key, "{byte:02x}");
     }
     let Some(path) = out else {
         output.aside(format_args!(
-            "the service reads it from its environment, as TENANCY_KEY; the database gets it by: \
+            "set it as TENANCY_KEY in the service's environment, and add it to the database: \
              TENANCY_SECRET=… tenancy-pg key add {id}"
         ));
         return output.document([&key], || json!({ "id": id, "key": key }));
     };
     key_file::create(path, &format!("{key}\n"))
-        .map_err(|error| Failure::Usage(format!("can't create {}: {error}", path.display())))?;
+        .map_err(|error| Failure::Usage(format!("cannot create {}: {error}", path.display())))?;
     let path = path.display();
     output.aside(format_args!(
-        "the service reads it from its environment: TENANCY_KEY=\"$(cat {path})\"; the database gets it by: \
+        "set it in the service's environment, TENANCY_KEY=\"$(cat {path})\", and add it to the database: \
          tenancy-pg key add {id} --secret-file {path}"
     ));
     output.document([format!("key {id} is in {path}")], || json!({ "id": id, "file": path.to_string() }))
@@ -92,7 +91,7 @@ fn document(key: &KeyInfo) -> Value {
     json!({ "id": key.id, "not_after": key.not_after.map(rfc3339) })
 }
 
-/// Postgres has times that the format has not.
+/// Formats a time. Postgres has times outside of the format's range.
 fn rfc3339(time: SystemTime) -> String {
     if time < UNIX_EPOCH {
         return "-infinity".to_owned();
@@ -110,7 +109,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn each_time_has_a_text() {
+    fn formats_times_outside_of_the_range() {
         assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(1_700_000_000)), "2023-11-14T22:13:20Z");
         assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "-infinity");
         assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(1 << 40)), "infinity");

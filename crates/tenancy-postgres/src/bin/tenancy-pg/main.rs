@@ -1,6 +1,7 @@
-//! `tenancy-pg`: the operator's command. See `--help`.
+//! `tenancy-pg`, the command-line tool for operators; see `--help`.
 
 mod args;
+mod audit;
 mod commands;
 mod connect;
 mod failure;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let runtime = Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(commands::run(cli, &mut Output::new(json))),
-        Err(error) => Err(Failure::Usage(format!("no runtime: {error}"))),
+        Err(error) => Err(Failure::Usage(format!("cannot start the runtime: {error}"))),
     };
     done.unwrap_or_else(|failure| failure.report(json))
 }

@@ -1,4 +1,4 @@
-//! What goes to stdout.
+//! The output of commands on stdout.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ impl Output {
         Self { json }
     }
 
-    /// Several texts, each a line; or one document.
+    /// Prints lines of text, or one JSON document.
     pub(crate) fn document<T: Display>(
         &mut self,
         lines: impl IntoIterator<Item = T>,
@@ -30,7 +30,7 @@ impl Output {
         Self::write(&lines)
     }
 
-    /// One thing of several: a line of text, or of JSON.
+    /// Prints each item as a line of text or of JSON.
     pub(crate) fn each<T>(
         &mut self,
         things: &[T],
@@ -42,12 +42,17 @@ impl Output {
         Self::write(&lines)
     }
 
-    /// A word to who looks on; scripts don't.
+    /// Prints a note on stderr, except with JSON output.
     pub(crate) fn aside(&self, text: impl Display) {
         if !self.json {
-            // If there is anybody to read it.
+            // A closed stderr is no error.
             let _ = writeln!(io::stderr(), "{text}");
         }
+    }
+
+    /// Returns whether the output is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     fn write(text: &str) -> Result<(), Failure> {

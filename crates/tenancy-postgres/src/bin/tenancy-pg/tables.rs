@@ -1,17 +1,15 @@
 //! The commands on tables.
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tenancy::TenantId;
-use tenancy_postgres::{AdminDb, Finding, Severity, enable_table};
+use tenancy_postgres::{AdminDb, enable_table};
 
-use crate::args::FailOn;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// How often progress is told.
+/// The shortest time between two progress messages.
 const TELL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn enable(
@@ -41,40 +39,4 @@ pub(crate) async fn enable(
 pub(crate) async fn share(admin: &mut AdminDb, table: &str, output: &mut Output) -> Result<(), Failure> {
     admin.share_table(table).await?;
     output.document([format!("shared {table}")], || json!({ "table": table, "shared": true }))
-}
-
-pub(crate) async fn audit(
-    admin: &mut AdminDb,
-    role: Option<&str>,
-    fail_on: FailOn,
-    output: &mut Output,
-) -> Result<ExitCode, Failure> {
-    let findings = admin.audit(role).await?;
-    let threshold = match fail_on {
-        FailOn::Critical => Severity::Critical,
-        FailOn::Warning => Severity::Warning,
-    };
-    let fails = findings.iter().any(|finding| finding.severity <= threshold);
-    let written = output
-        .document(&findings, || json!({ "findings": findings.iter().map(document).collect::<Vec<_>>() }));
-    if fails {
-        // Whoever stopped reading, it still has findings.
-        return Ok(ExitCode::from(1));
-    }
-    written?;
-    if findings.is_empty() {
-        output.aside("no findings");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn document(finding: &Finding) -> serde_json::Value {
-    let severity = if finding.severity == Severity::Critical { "critical" } else { "warning" };
-    json!({
-        "severity": severity,
-        "kind": format!("{:?}", finding.kind),
-        "object": finding.object,
-        "message": finding.kind.to_string(),
-        "remedy": finding.remedy,
-    })
 }

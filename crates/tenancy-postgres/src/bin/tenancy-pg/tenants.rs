@@ -9,7 +9,7 @@ use crate::args::{TenantCommand, TenantRef};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Tenants that one statement reads.
+/// The number of tenants that one statement reads.
 const PAGE: u32 = 1000;
 
 pub(crate) async fn run(
@@ -69,7 +69,7 @@ async fn set(
         TenantRef::Id(id) => admin.tenant(id).await?,
         TenantRef::Slug(slug) => admin.tenant_by_slug(slug).await?,
     };
-    let found = found.ok_or_else(|| Failure::Server("there is no such tenant".to_owned()))?;
+    let found = found.ok_or_else(|| Failure::Server("the tenant does not exist".to_owned()))?;
     admin.set_tenant_status(found.id(), status).await?;
     let tenant = found.with_status(status);
     output.document([line(&tenant)], || document(&tenant))
@@ -77,10 +77,11 @@ async fn set(
 
 fn random() -> Result<TenantId, Failure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::Usage(format!("no random bytes: {error}")))?;
-    // Its version bits make it neither nil nor all ones.
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::Usage(format!("cannot get random bytes: {error}")))?;
+    // The version bits exclude the nil UUID and the one of all ones.
     let id = Builder::from_random_bytes(bytes).into_uuid();
-    id.try_into().map_err(|_| Failure::Usage("no random bytes".to_owned()))
+    id.try_into().map_err(|_| Failure::Usage("cannot create an id".to_owned()))
 }
 
 fn line(tenant: &TenantRecord) -> String {

@@ -1,4 +1,4 @@
-//! Files as the folder has them.
+//! Files with the permissions of their folder.
 
 use std::fs::OpenOptions;
 

@@ -1,4 +1,4 @@
-//! Files of one user.
+//! Files that only their owner can read.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
