@@ -341,6 +341,11 @@ impl<'a> Session<'a> {
         verified.map(|()| answer)
     }
 
+    /// Closes the connection: a row of the transaction belongs to another tenant.
+    pub(crate) fn close(&mut self) {
+        self.lease.close();
+    }
+
     fn trouble(&mut self, trouble: Trouble, sql: &str) -> Error {
         match trouble {
             Trouble::Aborted(error) => {

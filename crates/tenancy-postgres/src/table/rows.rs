@@ -1,4 +1,4 @@
-//! Rows that a program gives, as JSON.
+//! Rows to write, as JSON.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,6 +6,12 @@ use serde_json::{Map, Value};
 use super::error::TableError;
 use super::name::Identifier;
 use super::sql::Param;
+
+/// The largest number of rows in one statement of [`Rows::batches`].
+const MOST_ROWS: usize = 10_000;
+
+/// The largest length of JSON in one statement of [`Rows::batches`], in bytes, unless one row alone is longer.
+const LONGEST: usize = 8 << 20;
 
 /// One row or many, and the columns that each of them names.
 pub(super) struct Rows {
@@ -30,7 +36,7 @@ impl Rows {
         let first = rows.first().map_or(Ok(&none), object)?;
         for row in &rows {
             let row = object(row)?;
-            // Another's columns would be null in it, and not what the table has for a default.
+            // A column that this row leaves out would be null instead of the table's default.
             if row.len() != first.len() || !row.keys().all(|name| first.contains_key(name)) {
                 return Err(TableError::InvalidRow);
             }
@@ -39,10 +45,42 @@ impl Rows {
         Self::of(&first, &Value::Array(rows))
     }
 
-    fn of(row: &Map<String, Value>, json: &Value) -> Result<Self, TableError> {
-        let columns = row.keys().map(|name| Identifier::parse_writable(name)).collect::<Result<_, _>>()?;
-        Ok(Self { columns, json: Param(json.to_string()) })
+    /// Returns rows by statement, each with a bounded number and length.
+    pub(super) fn batches<R: Serialize>(rows: impl IntoIterator<Item = R>) -> Result<Vec<Self>, TableError> {
+        let (mut batches, mut first, mut json, mut count) = (Vec::new(), None, String::from("["), 0);
+        for row in rows {
+            let Value::Object(row) = to_json(row)? else { return Err(TableError::InvalidRow) };
+            let text = serde_json::to_string(&row).map_err(|_| TableError::InvalidRow)?;
+            let first = first.get_or_insert_with(|| row.clone());
+            if row.len() != first.len() || !row.keys().all(|name| first.contains_key(name)) {
+                return Err(TableError::InvalidRow);
+            }
+            if count == MOST_ROWS || (count > 0 && json.len() + text.len() > LONGEST) {
+                json.push(']');
+                batches.push(Self {
+                    columns: columns(first)?,
+                    json: Param(std::mem::replace(&mut json, "[".to_owned())),
+                });
+                count = 0;
+            }
+            json.push_str(if count == 0 { "" } else { "," });
+            json.push_str(&text);
+            count += 1;
+        }
+        if let Some(first) = first {
+            json.push(']');
+            batches.push(Self { columns: columns(&first)?, json: Param(json) });
+        }
+        Ok(batches)
     }
+
+    fn of(row: &Map<String, Value>, json: &Value) -> Result<Self, TableError> {
+        Ok(Self { columns: columns(row)?, json: Param(json.to_string()) })
+    }
+}
+
+fn columns(row: &Map<String, Value>) -> Result<Vec<Identifier>, TableError> {
+    row.keys().map(|name| Identifier::raw_writable(name)).collect()
 }
 
 fn to_json(rows: impl Serialize) -> Result<Value, TableError> {

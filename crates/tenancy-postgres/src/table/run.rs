@@ -6,7 +6,9 @@ use tenancy::{TenantContext, TenantId};
 use tokio_postgres::Row;
 
 use super::Table;
+use super::check;
 use super::error::TableError;
+use super::rpc::Rpc;
 use super::sql::TableSql;
 use crate::db::TenantDb;
 use crate::error::Error;
@@ -33,12 +35,22 @@ impl TenantDb {
     pub fn table(&self, name: &'static str) -> Table<'_> {
         Table::new(name, self)
     }
+
+    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
+    pub fn rpc(&self, function: &'static str, arguments: impl serde::Serialize) -> Rpc<'_> {
+        Rpc::new(function, arguments, self)
+    }
 }
 
 impl TenantTx<'_> {
     /// A table, whose statements are part of this transaction.
     pub fn table(&self, name: &'static str) -> Table<'_> {
         Table::new(name, self)
+    }
+
+    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
+    pub fn rpc(&self, function: &'static str, arguments: impl serde::Serialize) -> Rpc<'_> {
+        Rpc::new(function, arguments, self)
     }
 }
 
@@ -52,7 +64,9 @@ impl Execute for TenantDb {
             let access = if sql.writes { Access::ReadWrite } else { Access::ReadOnly };
             let session = self.session(sql.tenant(), access).await?;
             let params = sql.params();
-            session.run_and_commit(Statement::of_table(sql, &params)).await
+            let answer = session.run_and_commit(Statement::of_table(sql, &params)).await?;
+            check::rows(&answer.rows, sql)?;
+            Ok(answer)
         })
     }
 
@@ -69,7 +83,13 @@ impl Execute for TenantTx<'_> {
     fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
         Box::pin(async {
             let params = sql.params();
-            self.session.lock().await.run(Statement::of_table(sql, &params)).await
+            let mut session = self.session.lock().await;
+            let answer = session.run(Statement::of_table(sql, &params)).await?;
+            if let Err(error) = check::rows(&answer.rows, sql) {
+                session.close();
+                return Err(error);
+            }
+            Ok(answer)
         })
     }
 
@@ -81,7 +101,13 @@ impl Execute for TenantTx<'_> {
 impl<'a> Statement<'a> {
     /// What writes also runs defaults and triggers, which may leave something in the session: what a sequence gave.
     fn of_table(sql: &'a TableSql, params: &'a [crate::params::Param<'a>]) -> Self {
-        Self { sql: sql.text(), params, is_raw: sql.writes, is_text: true, is_verified: sql.gives_rows }
+        Self {
+            sql: sql.text(),
+            params,
+            is_raw: sql.writes || sql.calls,
+            is_text: true,
+            is_verified: sql.gives_rows,
+        }
     }
 }
 
@@ -106,8 +132,72 @@ pub(super) async fn rows<T: DeserializeOwned, R>(
     }
 }
 
+/// Returns the rows of a page and, unless there are none, the number of rows on all pages.
+pub(super) async fn rows_with_total<T: DeserializeOwned>(
+    on: &dyn Execute,
+    sql: TableSql,
+) -> Result<(Vec<T>, Option<u64>), Error> {
+    let answer = on.execute(&sql).await?;
+    let total = answer.rows.first().map(|row| row.try_get::<_, i64>(2)).transpose()?;
+    Ok((answer.rows.iter().map(row).collect::<Result<_, _>>()?, total.map(i64::unsigned_abs)))
+}
+
 pub(super) async fn affected(on: &dyn Execute, sql: TableSql) -> Result<u64, Error> {
     Ok(on.execute(&sql).await?.affected)
+}
+
+/// Runs all statements in one transaction, and returns the number of rows that they wrote.
+pub(super) async fn affected_by_all(on: &dyn Execute, statements: &[TableSql]) -> Result<u64, Error> {
+    all(on, statements, &mut |_| Ok(())).await
+}
+
+/// Runs all statements in one transaction, and returns their rows.
+pub(super) async fn rows_of_all<T: DeserializeOwned>(
+    on: &dyn Execute,
+    statements: &[TableSql],
+) -> Result<Vec<T>, Error> {
+    let mut rows = Vec::new();
+    let read = &mut |found: &[Row]| {
+        for found in found {
+            rows.push(row(found)?);
+        }
+        Ok(())
+    };
+    all(on, statements, read).await?;
+    Ok(rows)
+}
+
+async fn all(
+    on: &dyn Execute,
+    statements: &[TableSql],
+    read: &mut impl FnMut(&[Row]) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let Some((first, db)) = statements.first().zip(on.database()) else {
+        return each(on, statements, read).await;
+    };
+    let tx = db.begin_in(first.tenant()).await?;
+    match each(&tx, statements, read).await {
+        Ok(affected) => tx.commit().await.map(|()| affected),
+        Err(error) => {
+            // If the rollback fails, the connection is closed. The first error is the one that matters.
+            let _ = tx.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn each(
+    on: &dyn Execute,
+    statements: &[TableSql],
+    read: &mut impl FnMut(&[Row]) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut affected = 0;
+    for sql in statements {
+        let answer = on.execute(sql).await?;
+        affected += answer.affected;
+        read(&answer.rows)?;
+    }
+    Ok(affected)
 }
 
 pub(super) async fn count(on: &dyn Execute, sql: TableSql) -> Result<u64, Error> {

@@ -1,6 +1,11 @@
 //! The table API. Its tables have no row-level security: only the statements keep tenants apart.
 
+mod bulk;
+mod embed;
+mod filters;
 mod model;
+mod rpc;
+mod select;
 
 use model::{Item, Model, Op, Outcome, SCHEMA, Step, TABLES, by_id, change, rows, select, step};
 use proptest::strategy::{Strategy, ValueTree};
@@ -303,7 +308,7 @@ async fn supports_any_column_name_and_column_defaults() -> Result<(), Error> {
         both.sort_by(|a, b| a.t.cmp(&b.t));
         assert_eq!(both, [odd("a", Some("b"), None), odd("c", None, Some("default"))]);
         let shown: Value = table.select("tenant_id, t").eq("t", "c").single().await?;
-        assert_eq!(shown, json!({ "tenant_id": A.to_string(), "t": "c" }), "it was asked for");
+        assert_eq!(shown, json!({ "tenant_id": A.to_string(), "t": "c" }), "the column was requested");
         let unknown = table.select("t").eq("nothing", 1).rows::<Value>().await;
         let error = unknown.expect_err("no such column");
         assert_eq!(code(&error), Some(&SqlState::UNDEFINED_COLUMN), "{error:?}");
@@ -379,7 +384,7 @@ async fn single_requires_exactly_one_row() -> Result<(), Error> {
     let deleted = db.table("items").delete().gte("id", 1).returning("id").maybe_single::<Value>();
     assert!(matches!(deleted.in_tenant(B).await, Err(Error::Table(TableError::ManyRows))));
     let counted = db.table("items").select("*").count().in_tenant(B).await?;
-    assert_eq!(counted, 2, "they are not what was asked for, so they are there");
+    assert_eq!(counted, 2, "no row was deleted");
     let none = db.table("items").update(json!({ "size": 1 })).eq("id", 3).returning("*").single::<Value>();
     assert!(matches!(none.in_tenant(B).await, Err(Error::Table(TableError::NoRow))));
     let wrong = db.table("items").delete().eq("id", 1).returning("*").rows::<String>();
@@ -534,9 +539,9 @@ async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
         let items = db.table("items");
         proxy.take_trips();
         items.insert(json!({ "id": 1, "size": 5 })).execute().await?;
-        assert_eq!(proxy.take_trips(), 1, "the first time as well: nobody asks for types");
+        assert_eq!(proxy.take_trips(), 1, "also the first time: types need no question");
         items.select("*").eq("size", 5).single::<Value>().await?;
-        assert_eq!(proxy.take_trips(), 2, "its tenant column is looked up");
+        assert_eq!(proxy.take_trips(), 2, "the tenant column is looked up");
         items.select("id").eq("size", 5).like("title", "%").rows::<Value>().await?;
         assert_eq!(proxy.take_trips(), 1, "another select");
         items.update(json!({ "size": 6 })).eq("id", 1).execute().await?;
@@ -544,7 +549,7 @@ async fn a_statement_takes_one_round_trip() -> Result<(), Error> {
         items.select("*").count().await?;
         assert_eq!(proxy.take_trips(), 1, "a count");
         items.delete().eq("id", 1).returning("*").single::<Value>().await?;
-        assert_eq!(proxy.take_trips(), 2, "its row is verified before it is committed");
+        assert_eq!(proxy.take_trips(), 2, "the row is verified before the commit");
         Ok::<_, Error>(())
     };
     test.in_tenant(A).await
