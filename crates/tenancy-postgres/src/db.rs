@@ -17,6 +17,7 @@ use crate::migrations::{Migration, migrations};
 use crate::params::ParamTypes;
 use crate::pool::Pool;
 use crate::session::{Access, Answer, Session, Statement};
+use crate::table::own_types::OwnTypesCache;
 use crate::tx::TenantTx;
 use crate::verify::TenantColumns;
 
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) is_direct: bool,
     pub(crate) types: ParamTypes,
     pub(crate) columns: TenantColumns,
+    pub(crate) own_types: OwnTypesCache,
 }
 
 impl TenantDb {
@@ -100,7 +102,14 @@ impl TenantDb {
         lease.give_back();
         let (types, columns) = (ParamTypes::default(), TenantColumns::default());
         let enter = config.binding.enter_sql();
-        let shared = Shared { binding: config.binding, enter, is_direct, types, columns };
+        let shared = Shared {
+            binding: config.binding,
+            enter,
+            is_direct,
+            types,
+            columns,
+            own_types: OwnTypesCache::default(),
+        };
         Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), subject: None })
     }
 
@@ -218,6 +227,10 @@ impl TenantDb {
 
     async fn one(&self, access: Access, statement: Statement<'_>) -> Result<Answer, Error> {
         self.session(current()?, access).await?.run_and_commit(statement).await
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(crate) async fn session(&self, tenant: TenantId, access: Access) -> Result<Session<'_>, Error> {

@@ -341,6 +341,15 @@ impl<'a> Session<'a> {
         verified.map(|()| answer)
     }
 
+    pub(crate) fn shared(&self) -> &'a Shared {
+        self.shared
+    }
+
+    /// Returns whether a statement may have changed the session, by raw SQL, a default or a trigger.
+    pub(crate) fn has_run_raw(&self) -> bool {
+        self.raw > 0
+    }
+
     /// Closes the connection: a row of the transaction belongs to another tenant.
     pub(crate) fn close(&mut self) {
         self.lease.close();

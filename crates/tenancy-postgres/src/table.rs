@@ -13,6 +13,7 @@ mod error;
 mod filters;
 mod insert;
 mod name;
+pub(crate) mod own_types;
 mod query;
 mod returning;
 mod rows;

@@ -59,7 +59,8 @@ impl<'a> InsertMany<'a> {
     /// [`CommitUnknown`](Error::CommitUnknown). In a [`TenantTx`](crate::TenantTx), the caller rolls back.
     pub async fn execute(self) -> Result<u64, Error> {
         let on = self.table.on;
-        let statements = self.statements(on.tenant()?, None)?;
+        let first = run::begin(on, self.needs_types()).await?;
+        let statements = self.statements(&first, None)?;
         run::affected_by_all(on, &statements).await
     }
 
@@ -71,7 +72,8 @@ impl<'a> InsertMany<'a> {
     pub async fn returning<T: DeserializeOwned>(self, columns: &str) -> Result<Vec<T>, Error> {
         let on = self.table.on;
         let columns = Columns::parse(columns)?;
-        let statements = self.statements(on.tenant()?, Some(&columns))?;
+        let first = run::begin(on, self.needs_types()).await?;
+        let statements = self.statements(&first, Some(&columns))?;
         run::rows_of_all(on, &statements).await
     }
 
@@ -81,15 +83,19 @@ impl<'a> InsertMany<'a> {
     ///
     /// If a statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<Vec<TableSql>, TableError> {
-        self.statements(tenant, None)
+        self.statements(&TableSql::new(tenant), None)
     }
 
-    fn statements(self, tenant: TenantId, columns: Option<&Columns>) -> Result<Vec<TableSql>, TableError> {
+    fn needs_types(&self) -> bool {
+        self.batches.iter().flatten().any(|rows| rows.has_objects)
+    }
+
+    fn statements(self, empty: &TableSql, columns: Option<&Columns>) -> Result<Vec<TableSql>, TableError> {
         let (table, ignores) = (self.table, self.ignores);
         let statement = |rows: Rows| {
             let insert = Insert::of(table, rows);
             let insert = if ignores { insert.ignore_duplicates() } else { insert };
-            let mut sql = insert.to_sql(tenant)?;
+            let mut sql = insert.write(empty.another())?;
             sql.push(" RETURNING ");
             match columns {
                 Some(columns) => drop(sql.row(columns, &[])),

@@ -141,6 +141,10 @@ impl Embed {
         Self { is_inner: true, ..self }
     }
 
+    pub(super) fn compares_columns(&self) -> bool {
+        self.filters.compare_columns()
+    }
+
     pub(super) fn is_inner(&self) -> bool {
         self.is_inner
     }
@@ -173,6 +177,7 @@ impl Embed {
         }
         sql.object(&self.columns?, "t$", &[]).push(" AS e").number(number).push("r$ FROM ");
         sql.qualified(&table).push(" AS t$");
+        sql.columns_of(&table);
         self.filters.write_where(sql)?;
         sql.push(")");
         let order = order.into_iter().map(|sort| sort.order).collect();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::column::Path;
 use super::error::TableError;
+use super::own_types::{OwnColumn, hstore};
 use super::sql::{Param, TableSql};
 
 /// A group of filters, which [`Query::or`](super::Query::or) and its like combine into one.
@@ -209,6 +210,15 @@ impl Filters {
         self
     }
 
+    /// Returns whether a column is compared by an operator that its type may bring.
+    pub(super) fn compare_columns(&self) -> bool {
+        self.0.iter().flatten().any(|condition| match condition {
+            Condition::Compare(path, ..) | Condition::AnyOf(path, _) => path.steps.is_empty(),
+            Condition::Is(..) | Condition::Search { .. } => false,
+            Condition::Group { filters, .. } => filters.compare_columns(),
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -229,6 +239,11 @@ impl Condition {
     fn write(self, sql: &mut TableSql) -> Result<(), TableError> {
         match self {
             Self::Compare(column, operator, value) => {
+                let is_hstore = column.steps.is_empty()
+                    && value.0.starts_with('{')
+                    && sql.own_type(&column.column).is_some_and(OwnColumn::is_hstore);
+                let text = if is_hstore { serde_json::from_str(&value.0).ok() } else { None };
+                let value = text.and_then(|json| hstore(&json)).map_or(value, Param);
                 sql.path(&column).operator(&column, operator).value(value)
             }
             Self::AnyOf(column, values) => {

@@ -54,7 +54,8 @@ impl<'a> Insert<'a> {
     /// - The errors of [`TenantDb::execute`](crate::TenantDb::execute) or of [`TenantTx::execute`](crate::TenantTx::execute).
     pub async fn execute(self) -> Result<u64, Error> {
         let on = self.table.on;
-        run::affected(on, self.to_sql(on.tenant()?)?).await
+        let sql = run::begin(on, self.needs_types()).await?;
+        run::affected(on, self.write(sql)?).await
     }
 
     /// Returns the statement of [`execute`](Self::execute) for a tenant.
@@ -63,8 +64,18 @@ impl<'a> Insert<'a> {
     ///
     /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
-        let (name, Rows { columns, json }) = (QualifiedName::parse(self.table.name)?, self.rows?);
-        let mut sql = TableSql::new(tenant);
+        self.write(TableSql::new(tenant))
+    }
+
+    pub(super) fn needs_types(&self) -> bool {
+        self.rows.as_ref().is_ok_and(|rows| rows.has_objects)
+    }
+
+    pub(super) fn write(self, mut sql: TableSql) -> Result<TableSql, TableError> {
+        let (name, rows) = (QualifiedName::parse(self.table.name)?, self.rows?);
+        sql.columns_of(&name);
+        let json = rows.json_for(&sql);
+        let columns = rows.columns;
         sql.writes = true;
         sql.push("INSERT INTO ").qualified(&name).push(" AS t$ (\"tenant_id\"");
         sql.each(", ", &columns).push(") SELECT ").tenant_id();

@@ -277,7 +277,9 @@ impl Query<'_, Select> {
     /// - The errors of [`TenantDb::begin`](crate::TenantDb::begin) and [`TenantTx::query`](crate::TenantTx::query).
     pub async fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, Error> {
         let on = self.table.on;
-        run::rows(on, self.to_sql(on.tenant()?)?, Ok).await
+        let mut sql = run::begin(on, self.compares_columns()).await?;
+        self.write(&mut sql, What::Rows)?;
+        run::rows(on, sql, Ok).await
     }
 
     /// Returns a page of rows and the total number of rows that the filters match, from one statement.
@@ -301,9 +303,10 @@ impl Query<'_, Select> {
     /// The errors of [`rows`](Self::rows).
     pub async fn rows_with_count<T: DeserializeOwned>(self) -> Result<Page<T>, Error> {
         let on = self.table.on;
-        let tenant = on.tenant()?;
+        let mut page = run::begin(on, self.compares_columns()).await?;
         let is_whole = self.verb.offset == 0 && self.verb.limit != Some(0);
-        let (page, count) = self.to_page_sql(tenant)?;
+        let whole = self.write(&mut page, What::Page)?;
+        let count = page.count_of(whole);
         let (rows, total) = run::rows_with_total(on, page).await?;
         let total = match total {
             Some(total) => total,
@@ -340,7 +343,9 @@ impl Query<'_, Select> {
     /// The errors of [`rows`](Self::rows). A count has no rows that could be verified.
     pub async fn count(self) -> Result<u64, Error> {
         let on = self.table.on;
-        run::count(on, self.to_count_sql(on.tenant()?)?).await
+        let mut sql = run::begin(on, self.compares_columns()).await?;
+        self.write(&mut sql, What::Count)?;
+        run::count(on, sql).await
     }
 
     /// Returns the statement of [`rows`](Self::rows) for a tenant.
@@ -363,6 +368,10 @@ impl Query<'_, Select> {
         let mut sql = TableSql::new(tenant);
         self.write(&mut sql, What::Count)?;
         Ok(sql)
+    }
+
+    fn compares_columns(&self) -> bool {
+        self.filters.compare_columns() || self.verb.embeds.iter().any(Embed::compares_columns)
     }
 
     /// Writes the statement, and returns the length of its text and the number of its parameters before the limit.
@@ -390,6 +399,7 @@ impl Query<'_, Select> {
         }
         sql.push(" FROM ").qualified(&name).push(" AS t$");
         joins.into_iter().for_each(|join| join.write_join(sql));
+        sql.columns_of(&name);
         self.filters.write_where(sql)?;
         let whole = sql.len();
         if what == What::Count {
@@ -403,14 +413,6 @@ impl Query<'_, Select> {
             sql.push(" OFFSET ").value(bigint(offset));
         }
         Ok(whole)
-    }
-
-    /// Returns the statement of a page, and the one that counts the rows of all pages.
-    fn to_page_sql(self, tenant: TenantId) -> Result<(TableSql, TableSql), TableError> {
-        let mut page = TableSql::new(tenant);
-        let whole = self.write(&mut page, What::Page)?;
-        let count = page.count_of(whole);
-        Ok((page, count))
     }
 }
 
@@ -461,7 +463,8 @@ impl<'a> Query<'a, Change> {
     /// - The errors of [`TenantDb::execute`](crate::TenantDb::execute) or of [`TenantTx::execute`](crate::TenantTx::execute).
     pub async fn execute(self) -> Result<u64, Error> {
         let on = self.table.on;
-        run::affected(on, self.to_sql(on.tenant()?)?).await
+        let sql = run::begin(on, self.needs_types()).await?;
+        run::affected(on, self.write(sql)?).await
     }
 
     /// Returns the statement of [`execute`](Self::execute) for a tenant.
@@ -470,11 +473,20 @@ impl<'a> Query<'a, Change> {
     ///
     /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
+        self.write(TableSql::new(tenant))
+    }
+
+    pub(super) fn needs_types(&self) -> bool {
+        let set = self.verb.set.as_ref();
+        self.filters.compare_columns() || set.is_some_and(|set| set.as_ref().is_ok_and(|set| set.has_objects))
+    }
+
+    pub(super) fn write(self, mut sql: TableSql) -> Result<TableSql, TableError> {
         if self.filters.is_empty() && !self.verb.means_all {
             return Err(TableError::Unfiltered);
         }
         let name = QualifiedName::parse(self.table.name)?;
-        let mut sql = TableSql::new(tenant);
+        sql.columns_of(&name);
         sql.writes = true;
         match self.verb.set {
             None => sql.push("DELETE FROM ").qualified(&name).push(" AS t$"),
@@ -488,7 +500,8 @@ impl<'a> Query<'a, Change> {
 fn write_set<'s>(sql: &'s mut TableSql, name: &QualifiedName, set: Rows) -> &'s mut TableSql {
     sql.push("UPDATE ").qualified(name).push(" AS t$ SET (").names("", &set.columns).push(") = (SELECT ");
     sql.names("r.", &set.columns).push(" FROM pg_catalog.jsonb_populate_record(NULL::").qualified(name);
-    sql.push(", ").value(set.json).push("::pg_catalog.jsonb) AS r)")
+    let json = set.json_for(sql);
+    sql.push(", ").value(json).push("::pg_catalog.jsonb) AS r)")
 }
 
 /// Shows the table, but no values.

@@ -68,7 +68,12 @@ impl<'a> Returning<'a> {
         accept: impl FnOnce(Vec<T>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let on = self.on;
-        run::rows(on, self.to_sql(on.tenant()?)?, accept).await
+        let needs_types = match &self.writes {
+            Writes::Insert(insert) => insert.needs_types(),
+            Writes::Change(change) => change.needs_types(),
+        };
+        let sql = run::begin(on, needs_types).await?;
+        run::rows(on, self.write(sql)?, accept).await
     }
 
     /// Returns the statement of [`rows`](Self::rows) for a tenant.
@@ -77,10 +82,14 @@ impl<'a> Returning<'a> {
     ///
     /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
+        self.write(TableSql::new(tenant))
+    }
+
+    fn write(self, sql: TableSql) -> Result<TableSql, TableError> {
         let columns = self.columns?;
         let mut sql = match self.writes {
-            Writes::Insert(insert) => insert.to_sql(tenant)?,
-            Writes::Change(change) => change.to_sql(tenant)?,
+            Writes::Insert(insert) => insert.write(sql)?,
+            Writes::Change(change) => change.write(sql)?,
         };
         sql.push(" RETURNING ").row(&columns, &[]);
         Ok(sql)

@@ -119,19 +119,19 @@ impl<'a> Rpc<'a> {
         sql.calls = true;
         sql.writes = !self.is_read_only;
         match what {
-            // The tenant column has no table before it: `f$.tenant_id` could be a call of a function.
+            // The tenant column has no table before it: `r$.tenant_id` could be a call of a function.
             What::Rows => {
-                sql.push("SELECT NULL, (pg_catalog.to_jsonb(f$.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)");
+                sql.push("SELECT NULL, (pg_catalog.to_jsonb(r$.*) OPERATOR(pg_catalog.-) 'tenant_id'::pg_catalog.text)");
                 sql.push("::pg_catalog.text AS row$, \"tenant_id\"");
                 sql.checks.push(Checked::Tenant);
             }
             What::Unverified => {
-                drop(sql.push("SELECT NULL, pg_catalog.to_jsonb(f$.*)::pg_catalog.text AS row$"))
+                drop(sql.push("SELECT NULL, pg_catalog.to_jsonb(r$.*)::pg_catalog.text AS row$"))
             }
             What::Value => drop(sql.push("SELECT NULL, COALESCE(pg_catalog.to_jsonb(")),
         }
         if what != What::Value {
-            sql.push(" FROM ");
+            sql.push(" FROM (SELECT * FROM ");
         }
         sql.qualified(&name).push("(");
         let Value::Object(arguments) = self.arguments? else { return Err(TableError::InvalidValue) };
@@ -143,7 +143,7 @@ impl<'a> Rpc<'a> {
         sql.push(if what == What::Value {
             ")), 'null'::pg_catalog.jsonb)::pg_catalog.text AS row$"
         } else {
-            ") AS f$"
+            ")) AS r$"
         });
         sql.push(" WHERE ").tenant_id().push(" IS NOT NULL");
         Ok(sql)

@@ -1,5 +1,8 @@
 //! Where statements run, and what becomes of their rows.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tenancy::{TenantContext, TenantId};
@@ -8,6 +11,7 @@ use tokio_postgres::Row;
 use super::Table;
 use super::check;
 use super::error::TableError;
+use super::own_types::{LOOK_UP, OwnTypes, OwnTypesCache};
 use super::rpc::Rpc;
 use super::sql::TableSql;
 use crate::db::TenantDb;
@@ -23,8 +27,38 @@ pub(crate) trait Execute: Sync {
     /// Runs it in a transaction of its tenant, and verifies its rows.
     fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>>;
 
-    /// Where each statement is a transaction of its own: what a transaction is begun with.
+    /// Returns the database, if each statement is a transaction of its own.
     fn database(&self) -> Option<&TenantDb>;
+
+    /// Returns the cache of columns with types of their own, and whether it may be filled from here.
+    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)>;
+}
+
+/// Begins the text of a statement. If it needs the columns with types of their own, the first statement, and one each
+/// minute, takes one more round trip.
+pub(super) async fn begin(on: &dyn Execute, needs_types: bool) -> Result<TableSql, Error> {
+    let tenant = on.tenant()?;
+    if !needs_types {
+        return Ok(TableSql::new(tenant));
+    }
+    let (cache, is_filled_here) = on.own_types().await;
+    // The search path of a transaction that ran raw SQL may be hostile. Such a transaction does not fill the cache.
+    let known = if is_filled_here { cache.get() } else { cache.get_old() };
+    let types = match known {
+        Some(types) => types,
+        None => {
+            let since = Instant::now();
+            let mut sql = TableSql::new(tenant);
+            sql.push(LOOK_UP);
+            let rows = on.execute(&sql).await?.rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+            let types = Arc::new(OwnTypes::read(&rows));
+            if is_filled_here {
+                cache.put(since, &types);
+            }
+            types
+        }
+    };
+    Ok(TableSql::with_own_types(tenant, types))
 }
 
 impl TenantDb {
@@ -73,6 +107,10 @@ impl Execute for TenantDb {
     fn database(&self) -> Option<&TenantDb> {
         Some(self)
     }
+
+    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
+        Box::pin(async { (&self.shared().own_types, true) })
+    }
 }
 
 impl Execute for TenantTx<'_> {
@@ -95,6 +133,13 @@ impl Execute for TenantTx<'_> {
 
     fn database(&self) -> Option<&TenantDb> {
         None
+    }
+
+    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
+        Box::pin(async {
+            let session = self.session.lock().await;
+            (&session.shared().own_types, !session.has_run_raw())
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tenancy::TenantId;
@@ -11,6 +12,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::column::{Columns, Key, Output, Path, Step};
 use super::name::{Identifier, QualifiedName};
+use super::own_types::{OwnColumn, OwnTypes};
 
 /// A statement on a table, as it is sent to the server.
 ///
@@ -32,6 +34,10 @@ pub struct TableSql {
     pub(super) calls: bool,
     /// What the last columns of each row are verified by.
     pub(super) checks: Vec<Checked>,
+    /// The columns with types of their own, if the statement needs them.
+    own_types: Option<Arc<OwnTypes>>,
+    /// The table that columns belong to.
+    table: Option<QualifiedName>,
 }
 
 /// A column that this crate's own check verifies, beside the one by table and number.
@@ -71,7 +77,28 @@ impl TableSql {
             writes: false,
             calls: false,
             checks: Vec::new(),
+            own_types: None,
+            table: None,
         }
+    }
+
+    pub(super) fn with_own_types(tenant: TenantId, types: Arc<OwnTypes>) -> Self {
+        Self { own_types: Some(types), ..Self::new(tenant) }
+    }
+
+    /// Returns an empty statement that knows the same types.
+    pub(super) fn another(&self) -> Self {
+        Self { own_types: self.own_types.clone(), ..Self::new(self.tenant) }
+    }
+
+    /// Sets the table that the columns of the next filters and rows belong to.
+    pub(super) fn columns_of(&mut self, table: &QualifiedName) {
+        self.table = Some(table.clone());
+    }
+
+    /// Returns the column's own type, if it has one.
+    pub(super) fn own_type(&self, column: &Identifier) -> Option<&OwnColumn> {
+        self.own_types.as_ref()?.column(self.table.as_ref()?, column.as_str())
     }
 
     /// Returns the length of the text and the number of parameters.
@@ -178,8 +205,14 @@ impl TableSql {
     }
 
     /// Writes an operator on the column, with a space on each side.
-    pub(super) fn operator(&mut self, _: &Path, operator: &'static str) -> &mut Self {
-        self.push(" ").push(operator).push(" ")
+    ///
+    /// A type's own operator is written with its schema, so that it need not be in the search path.
+    pub(super) fn operator(&mut self, path: &Path, operator: &'static str) -> &mut Self {
+        let own = self.own_type(&path.column).filter(|own| path.steps.is_empty() && own.has(operator));
+        match own.map(|own| own.type_schema.clone()) {
+            Some(schema) => self.push(" OPERATOR(").quoted(&schema, '"').push(".").push(operator).push(") "),
+            None => self.push(" ").push(operator).push(" "),
+        }
     }
 
     /// Writes the tenant column, by which each row is verified, and the row as JSON.
