@@ -86,7 +86,7 @@ use run::Execute;
 /// # Columns
 ///
 /// Columns are listed as `*` or `id, title`. Each may have an alias and a cast, and may be a path into a column of type
-/// `json` or `jsonb`, as in PostgREST: `name:title, amount::text, data->address->>city, data->tags->0`. The last step `->>`
+/// `json` or `jsonb`, as in `PostgREST`: `name:title, amount::text, data->address->>city, data->tags->0`. The last step `->>`
 /// makes text of a JSON value. A member's name is the alias, or the last name in the path. A cast names a type by its
 /// name, with or without a schema; `[]` and modifiers are not supported. Filters and orders accept paths, too.
 ///

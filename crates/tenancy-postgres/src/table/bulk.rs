@@ -97,12 +97,11 @@ impl<'a> InsertMany<'a> {
             let insert = if ignores { insert.ignore_duplicates() } else { insert };
             let mut sql = insert.write(empty.another())?;
             sql.push(" RETURNING ");
-            match columns {
-                Some(columns) => drop(sql.row(columns, &[])),
-                None => {
-                    sql.gives_rows = true;
-                    sql.push("t$.\"tenant_id\"");
-                }
+            if let Some(columns) = columns {
+                sql.row(columns, &[]);
+            } else {
+                sql.gives_rows = true;
+                sql.push("t$.\"tenant_id\"");
             }
             Ok(sql)
         };

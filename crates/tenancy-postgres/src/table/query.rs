@@ -395,10 +395,14 @@ impl Query<'_, Select> {
             if what == What::Page {
                 sql.push(", pg_catalog.count(*) OVER () AS total$");
             }
-            joins.iter().for_each(|join| join.write_check(sql));
+            for join in &joins {
+                join.write_check(sql);
+            }
         }
         sql.push(" FROM ").qualified(&name).push(" AS t$");
-        joins.into_iter().for_each(|join| join.write_join(sql));
+        for join in joins {
+            join.write_join(sql);
+        }
         sql.columns_of(&name);
         self.filters.write_where(sql)?;
         let whole = sql.len();
@@ -490,14 +494,14 @@ impl<'a> Query<'a, Change> {
         sql.writes = true;
         match self.verb.set {
             None => sql.push("DELETE FROM ").qualified(&name).push(" AS t$"),
-            Some(set) => write_set(&mut sql, &name, set?),
+            Some(set) => write_set(&mut sql, &name, &set?),
         };
         self.filters.write_where(&mut sql)?;
         Ok(sql)
     }
 }
 
-fn write_set<'s>(sql: &'s mut TableSql, name: &QualifiedName, set: Rows) -> &'s mut TableSql {
+fn write_set<'s>(sql: &'s mut TableSql, name: &QualifiedName, set: &Rows) -> &'s mut TableSql {
     sql.push("UPDATE ").qualified(name).push(" AS t$ SET (").names("", &set.columns).push(") = (SELECT ");
     sql.names("r.", &set.columns).push(" FROM pg_catalog.jsonb_populate_record(NULL::").qualified(name);
     let json = set.json_for(sql);

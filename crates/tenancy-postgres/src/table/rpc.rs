@@ -126,7 +126,7 @@ impl<'a> Rpc<'a> {
                 sql.checks.push(Checked::Tenant);
             }
             What::Unverified => {
-                drop(sql.push("SELECT NULL, pg_catalog.to_jsonb(r$.*)::pg_catalog.text AS row$"))
+                sql.push("SELECT NULL, pg_catalog.to_jsonb(r$.*)::pg_catalog.text AS row$");
             }
             What::Value => drop(sql.push("SELECT NULL, COALESCE(pg_catalog.to_jsonb(")),
         }

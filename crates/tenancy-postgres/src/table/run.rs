@@ -44,20 +44,17 @@ pub(super) async fn begin(on: &dyn Execute, needs_types: bool) -> Result<TableSq
     let (cache, is_filled_here) = on.own_types().await;
     // The search path of a transaction that ran raw SQL may be hostile. Such a transaction does not fill the cache.
     let known = if is_filled_here { cache.get() } else { cache.get_old() };
-    let types = match known {
-        Some(types) => types,
-        None => {
-            let since = Instant::now();
-            let mut sql = TableSql::new(tenant);
-            sql.push(LOOK_UP);
-            let rows = on.execute(&sql).await?.rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-            let types = Arc::new(OwnTypes::read(&rows));
-            if is_filled_here {
-                cache.put(since, &types);
-            }
-            types
-        }
-    };
+    if let Some(types) = known {
+        return Ok(TableSql::with_own_types(tenant, types));
+    }
+    let since = Instant::now();
+    let mut sql = TableSql::new(tenant);
+    sql.push(LOOK_UP);
+    let rows = on.execute(&sql).await?.rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let types = Arc::new(OwnTypes::read(&rows));
+    if is_filled_here {
+        cache.put(since, &types);
+    }
     Ok(TableSql::with_own_types(tenant, types))
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::collection::vec;
 use proptest::option;
@@ -227,11 +228,11 @@ fn like(text: &[char], pattern: &[char]) -> bool {
 }
 
 fn all(values: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    values.fold(Some(true), |all, value| match (all, value) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let values: Vec<_> = values.collect();
+    if values.contains(&Some(false)) {
+        return Some(false);
+    }
+    (!values.contains(&None)).then_some(true)
 }
 
 fn negate(value: Option<bool>) -> Option<bool> {
@@ -385,8 +386,8 @@ impl Step {
             Op::UpsertNew(new) => {
                 let mut written = Vec::new();
                 for (id, item) in new {
-                    if !model.contains_key(&key(*id)) {
-                        model.insert(key(*id), item.clone());
+                    if let Entry::Vacant(free) = model.entry(key(*id)) {
+                        free.insert(item.clone());
                         written.push((*id, item.clone()));
                     }
                 }

@@ -49,7 +49,7 @@ async fn selects_aliases_casts_paths_and_other_alphabets() -> Result<(), Error> 
         }
         let wide: Vec<_> = (0..60).map(|number| format!("c{number}:id")).collect();
         let given: Value = table.select(&wide.join(", ")).single().await?;
-        assert_eq!((given.as_object().map(|row| row.len()), &given["c59"]), (Some(60), &json!(1)));
+        assert_eq!((given.as_object().map(serde_json::Map::len), &given["c59"]), (Some(60), &json!(1)));
         for kind in ["tenancy.entering", "leaving", "\"tenancy\".\"leaving\""] {
             let given = table.select(&format!("id::{kind}")).rows::<Value>().await;
             assert!(matches!(given, Err(Error::Table(TableError::InvalidIdentifier))), "{given:?}");
