@@ -111,6 +111,14 @@ use run::Execute;
 /// A field that is `None` is written as null. A field that is left out (`skip_serializing_if`) has its default in an
 /// insert, and is not changed by an update. A column with a `NOT NULL` domain cannot be left out, even of an update.
 ///
+/// # Types of extensions
+///
+/// A column of type `citext`, `hstore`, `ltree`, or of another type with operators in its own schema, is compared by these
+/// operators, even if the schema is not in the search path. To learn which columns have such types, the first statement
+/// that compares a column takes one more round trip, and so does one statement each minute; a table that was created since
+/// then may be compared as text for that minute. `to_sql` asks no server, so its text uses the search path. The role needs
+/// `USAGE` on the schema. An `hstore` is an object of texts, in both directions.
+///
 /// # Coming from supabase-js
 ///
 /// | supabase-js | here |

@@ -51,7 +51,7 @@ use super::sql::{Checked, TableSql};
 /// filtered by the tenant as well, the join compares both `tenant_id` columns, and the `tenant_id` of each embedded row is
 /// verified. So the embedded table must have a column `tenant_id`.
 ///
-/// An embed cannot contain another one. The embedded table needs an index that begins with `tenant_id` and the joined
+/// An embed cannot contain another one. The key is compared by an operator of the search path. The embedded table needs an index that begins with `tenant_id` and the joined
 /// column, as a foreign key with `tenant_id` has.
 #[must_use = "it is part of a select"]
 pub struct Embed {

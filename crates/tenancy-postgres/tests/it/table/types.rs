@@ -111,3 +111,20 @@ async fn further_types_round_trip() -> Result<(), Error> {
     };
     test.in_tenant(A).await
 }
+
+/// The types of columns are cached for all tenants. A tenant's own search path must not decide what is in the cache.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_transaction_that_ran_raw_sql_does_not_fill_the_cache() -> Result<(), Error> {
+    let database = Database::with_notes();
+    let superuser = database.superuser().await;
+    let db = connect(&database, 1).await;
+    superuser.batch_execute(SCHEMA).await.expect("tables");
+    db.table("users").insert(json!({ "name": "Ann" })).execute().in_tenant(B).await?;
+    let tx = db.begin_in(A).await?;
+    tx.execute("SET search_path = pg_catalog", &[]).await?;
+    assert_eq!(tx.table("public.users").select("id").eq("name", "x").count().await?, 0);
+    tx.commit().await?;
+    assert_eq!(db.table("users").select("id").eq("name", "ANN").count().in_tenant(B).await?, 1);
+    Ok(())
+}
