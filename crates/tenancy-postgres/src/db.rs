@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::migrations::{Migration, migrations};
 use crate::session::{Access, Answer, Kind, Pool, Session, Shared, Statement, TypesOf, find_entry};
+use crate::table::own_types::OwnTypesCache;
 use crate::tx::{TenantTx, TxOptions};
 use crate::wire::{Row, Socket, Tls};
 
@@ -49,6 +50,7 @@ pub struct TenantDb {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
     policy: Arc<AuditPolicy>,
+    pub(crate) own_types: Arc<OwnTypesCache>,
     subject: Option<Uuid>,
 }
 
@@ -97,7 +99,8 @@ impl TenantDb {
         lease.give_back();
         let shared = Shared::new(config.binding.clone(), entry, is_direct, closes_raw_sessions);
         let policy = Arc::new(config.audit_policy);
-        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), policy, subject: None })
+        let own_types = Arc::default();
+        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), policy, own_types, subject: None })
     }
 
     /// The versions of the schema `tenancy`, for other migration tools.
@@ -199,7 +202,7 @@ impl TenantDb {
         let mut attempt = 0;
         loop {
             let session = self.session(tenant, options.access()).await?.with_begin(options.sql());
-            let tx = TenantTx::new(tenant, session);
+            let tx = TenantTx::new(tenant, session, &self.own_types);
             let (is_conflict, outcome) = match body(&tx).await {
                 Ok(value) => match tx.commit().await {
                     Ok(()) => return Ok(value),
@@ -236,7 +239,8 @@ impl TenantDb {
     ///
     /// As [`begin`](Self::begin), except for the first.
     pub async fn begin_in(&self, tenant: TenantId) -> Result<TenantTx<'_>, Error> {
-        Ok(TenantTx::new(tenant, self.session(tenant, Access::ReadWrite).await?))
+        let session = self.session(tenant, Access::ReadWrite).await?;
+        Ok(TenantTx::new(tenant, session, &self.own_types))
     }
 
     /// Returns the rows of one statement that only reads, as the current tenant: a transaction in one round trip.
@@ -263,6 +267,10 @@ impl TenantDb {
 
     async fn one(&self, access: Access, statement: Statement<'_>) -> Result<Answer, Error> {
         self.session(current()?, access).await?.run_and_commit(statement).await
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(crate) async fn session(&self, tenant: TenantId, access: Access) -> Result<Session<'_>, Error> {

@@ -715,6 +715,16 @@ impl<'a> Session<'a> {
         verified
     }
 
+    /// Whether a statement may have changed the session, by raw SQL, a default or a trigger.
+    pub(crate) fn leaves_state(&self) -> bool {
+        self.leaves_state
+    }
+
+    /// Closes the connection: a row of the transaction belongs to another tenant.
+    pub(crate) fn close(&mut self) {
+        self.lease.close();
+    }
+
     /// Whether a statement failed because the transaction conflicted with another one.
     pub(crate) fn has_conflict(&self) -> bool {
         self.has_conflict

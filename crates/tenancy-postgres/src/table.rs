@@ -1,17 +1,23 @@
-//! Layer 2: statements on one table that say whose rows they mean.
+//! Layer 2: statements on one table that always name the tenant.
 //!
-//! [`Table`] begins them: names are checked and quoted, values are parameters, and nothing else gets into their text. They
-//! are plain strings and no query builder's trees, for there are few shapes, and what they need a query builder has no
-//! words for: rows from JSON by the table's own types, and operators that no search path can replace.
+//! [`Table`] begins a statement. Names are parsed and quoted, values are parameters, and no other text of the caller
+//! becomes part of a statement. Statements are plain strings: a query builder has no form for rows from JSON by the
+//! table's own types, nor for operators that no search path can replace.
 
+mod bulk;
 pub mod bytea;
+mod check;
+mod column;
+mod embed;
 mod error;
 mod filters;
 mod insert;
 mod name;
+pub(crate) mod own_types;
 mod query;
 mod returning;
 mod rows;
+mod rpc;
 mod run;
 mod sql;
 #[cfg(test)]
@@ -21,20 +27,23 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use bulk::InsertMany;
+pub use embed::Embed;
 pub use error::TableError;
-pub use filters::Filters;
+pub use filters::{Filters, TextSearch};
 pub use insert::Insert;
-pub use query::{Change, Order, Query, Select};
+pub use query::{Change, Order, Page, Query, Select};
 pub use returning::Returning;
+pub use rpc::{Rpc, UnverifiedRpc};
 pub use sql::TableSql;
 
 use run::Execute;
 
-/// One table, of which the tenant has its own rows.
+/// A table in which each tenant has its own rows.
 ///
-/// Each statement is confined to the tenant by its own text, whether or not the table has a policy: what reads, updates
-/// or deletes has `tenant_id = …` over all its other filters, and what inserts gives each row the tenant's id. A program
-/// can't write `tenant_id` itself, and can't update or delete without a filter by mistake.
+/// The text of each statement confines it to the tenant, whether or not the table has a policy: a select, update or
+/// delete has `tenant_id = …` beside all its other filters, and an insert sets the tenant's id in each row. A program
+/// cannot write `tenant_id` itself, and cannot update or delete without a filter by mistake.
 ///
 /// ```no_run
 /// use serde::{Deserialize, Serialize};
@@ -57,7 +66,7 @@ use run::Execute;
 /// let note: Note = notes.insert(NewNote { title: "first" }).returning("id, title").single().await?;
 /// let newest: Vec<Note> = notes
 ///     .select("id, title")
-///     .or(|any| any.like("title", "f%").is_null("title"))
+///     .or(|any| any.ilike("title", "f%").is_null("title"))
 ///     .order("id", Order::Desc)
 ///     .limit(10)
 ///     .rows()
@@ -69,30 +78,59 @@ use run::Execute;
 ///
 /// # Names
 ///
-/// The name of the table may have a schema, `schema.table`; without one the search path decides. Each name of a table or
-/// a column is `[A-Za-z_][A-Za-z0-9_]*`, of at most 63 bytes. It is quoted, so upper case is not lower case. Columns are
-/// listed as `*` or `id, title`: no aliases and no functions.
+/// A name is a letter or `_`, followed by letters, digits or `_`, in any alphabet: `title`, `größe`, `数据`. Other names are
+/// written in double quotes, in which `""` is one quote: `"order no"`. A name has at most 63 bytes and does not end with
+/// `$`. Names are case-sensitive, because they are quoted in the statement. The name of the table may have a schema,
+/// `schema.table`; without one, the search path decides.
+///
+/// # Columns
+///
+/// Columns are listed as `*` or `id, title`. Each may have an alias and a cast, and may be a path into a column of type
+/// `json` or `jsonb`, as in `PostgREST`: `name:title, amount::text, data->address->>city, data->tags->0`. The last step `->>`
+/// makes text of a JSON value. A member's name is the alias, or the last name in the path. A cast names a type by its
+/// name, with or without a schema; `[]` and modifiers are not supported. Filters and orders accept paths, too.
 ///
 /// # Values
 ///
-/// A row is what serde makes an object of, a struct or a map. Rows go to the server as JSON, and each value becomes
-/// what its column's type makes of it. They come back as JSON as well:
+/// A row is a struct or map that serde serializes as an object. Rows are sent as JSON, and each value is converted to its
+/// column's type. Rows are returned as JSON as well:
 ///
 /// | type | JSON | in Rust |
 /// | --- | --- | --- |
 /// | `smallint`, `integer`, `bigint` | a number, exact | `i16`, `i32`, `i64` |
 /// | `real`, `double precision` | a number; `"NaN"`, `"Infinity"`, `"-Infinity"` | `f32`, `f64` |
-/// | `numeric` | a number with all its digits | `f64` for the nearest; `serde_json::Number` with its `arbitrary_precision` for all |
+/// | `numeric` | a number with all its digits | `f64` for the nearest; `serde_json::Number` with its `arbitrary_precision` for all; or select `amount::text` |
 /// | `text`, `uuid`, an enum | a string | `String`, `uuid::Uuid` with `serde` |
 /// | `timestamptz`, `timestamp`, `date` | a string by ISO 8601; `"infinity"` | a type of `chrono`, `jiff` or `time` |
-/// | `bytea` | a string of hexadecimal digits behind `\x` | `Vec<u8>` by [`bytea`] |
-/// | `json`, `jsonb`, an array, a composite type | itself, an array, an object | what serde makes of it |
+/// | `bytea` | a string of hexadecimal digits after `\x` | `Vec<u8>` by [`bytea`] |
+/// | `json`, `jsonb`, an array, a composite type | itself, an array, an object | any type that serde deserializes |
 ///
-/// Mind two things on the way in. serde makes `null` of a float that is not a number: give `"NaN"`. And it makes an array
-/// of a `Vec<u8>`, whose text would be stored in a `bytea`: use [`bytea`].
+/// Two values need care when they are written. serde serializes a float that is not a number as `null`: write `"NaN"`.
+/// And serde serializes a `Vec<u8>` as an array, whose text would be stored in a `bytea`: use [`bytea`].
 ///
-/// A field that is `None` is written as null; one that is left out (`skip_serializing_if`) gets its default, or is not
-/// updated. A column whose domain is `NOT NULL` can't be left out, not even of an update.
+/// A field that is `None` is written as null. A field that is left out (`skip_serializing_if`) has its default in an
+/// insert, and is not changed by an update. A column with a `NOT NULL` domain cannot be left out, even of an update.
+///
+/// # Types of extensions
+///
+/// A column of type `citext`, `hstore`, `ltree`, or of another type with operators in its own schema, is compared by these
+/// operators, even if the schema is not in the search path. To learn which columns have such types, the first statement
+/// that compares a column takes one more round trip, and so does one statement each minute; a table that was created since
+/// then may be compared as text for that minute. `to_sql` asks no server, so its text uses the search path. The role needs
+/// `USAGE` on the schema. An `hstore` is an object of texts, in both directions.
+///
+/// # Coming from supabase-js
+///
+/// | supabase-js | here |
+/// | --- | --- |
+/// | `.select('name:title, data->>city')` | `.select("name:title, data->>city")` |
+/// | `.select('id, customer:customers(name)')` | `.embed(Embed::one("customers", "customer_id").name("customer").select("name"))` |
+/// | `.select('*', { count: 'exact' }).range(0, 9)` | `.select("*").range(0..10).rows_with_count()` |
+/// | `.upsert(row, { onConflict: 'id', ignoreDuplicates: true })` | `.upsert(row, "id").ignore_duplicates()` |
+/// | `.order('id', { ascending: false, nullsFirst: false })` | `.order("id", Order::DescNullsLast)` |
+/// | `.not('a', 'eq', 1)`, `.is('a', true)`, `.in('a', [1])` | `.not(\|not\| not.eq("a", 1))`, `.is_true("a")`, `.in_("a", [1])` |
+/// | `.textSearch('body', 'fat rat', { type: 'websearch', config: 'english' })` | `.text_search("body", "fat rat", TextSearch::Websearch, Some("english"))` |
+/// | `.rpc('search', { words: 'a' })` | `db.rpc("search", json!({ "words": "a" }))` |
 #[derive(Clone, Copy)]
 pub struct Table<'a> {
     name: &'static str,
@@ -104,24 +142,29 @@ impl<'a> Table<'a> {
         Self { name, on }
     }
 
-    /// Reads columns of the tenant's rows: `*`, which leaves `tenant_id` out, or `id, title`.
+    /// Selects columns of the tenant's rows: `*`, which leaves `tenant_id` out, or `id, title`.
     pub fn select(self, columns: &str) -> Query<'a, Select> {
         Query::new(self, Select::new(columns))
     }
 
-    /// Adds a row, or all of a sequence of rows that name the same columns.
+    /// Inserts a row, or a sequence of rows that name the same columns, in one statement.
     pub fn insert(self, rows: impl Serialize) -> Insert<'a> {
         Insert::new(self, rows, None)
     }
 
-    /// Adds rows, or updates those of the tenant that have the same key, the columns `id` or `kind, number`.
+    /// Inserts rows of any number, which name the same columns, in one transaction.
+    pub fn insert_many<R: Serialize>(self, rows: impl IntoIterator<Item = R>) -> InsertMany<'a> {
+        InsertMany::new(self, rows)
+    }
+
+    /// Inserts rows, or updates the tenant's rows with the same key, such as `id` or `kind, number`.
     ///
-    /// There must be a unique index of `tenant_id` and these columns: a key is unique in its tenant.
+    /// The table must have a unique index on `tenant_id` and these columns.
     pub fn upsert(self, rows: impl Serialize, key: &str) -> Insert<'a> {
         Insert::new(self, rows, Some(key))
     }
 
-    /// Sets columns of the rows that the filters match.
+    /// Updates columns of the rows that the filters match.
     pub fn update(self, set: impl Serialize) -> Query<'a, Change> {
         Query::new(self, Change::update(set))
     }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::error::Error;
 use crate::session::{Access, Answer, Kind, Param, RowStream, Session, Statement, TypesOf};
+use crate::table::own_types::OwnTypesCache;
 use crate::wire::Row;
 
 /// A transaction of one tenant.
@@ -36,11 +37,12 @@ use crate::wire::Row;
 pub struct TenantTx<'a> {
     tenant: TenantId,
     pub(crate) session: Mutex<Session<'a>>,
+    pub(crate) own_types: &'a OwnTypesCache,
 }
 
 impl<'a> TenantTx<'a> {
-    pub(crate) fn new(tenant: TenantId, session: Session<'a>) -> Self {
-        Self { tenant, session: Mutex::new(session) }
+    pub(crate) fn new(tenant: TenantId, session: Session<'a>, own_types: &'a OwnTypesCache) -> Self {
+        Self { tenant, session: Mutex::new(session), own_types }
     }
 
     /// The tenant.

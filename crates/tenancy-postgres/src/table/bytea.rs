@@ -1,4 +1,4 @@
-//! A `Vec<u8>` as a `bytea`: `#[serde(with = "tenancy_postgres::table::bytea")]`.
+//! A `Vec<u8>` in a column of type `bytea`: `#[serde(with = "tenancy_postgres::table::bytea")]`.
 //!
 //! ```
 //! #[derive(serde::Serialize, serde::Deserialize)]
@@ -20,11 +20,11 @@ use serde::{Deserializer, Serializer};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes it as Postgres does by default, hexadecimal digits behind `\x`.
+/// Writes bytes as Postgres does by default: `\x` and hexadecimal digits.
 ///
 /// # Errors
 ///
-/// Those of the serializer.
+/// The errors of the serializer.
 pub fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = String::from("\\x");
     for byte in bytes.as_ref() {
@@ -34,11 +34,11 @@ pub fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Resul
     serializer.serialize_str(&text)
 }
 
-/// Reads the same.
+/// Reads bytes from `\x` and hexadecimal digits.
 ///
 /// # Errors
 ///
-/// Where it is another form: a server may be told to write one, by its setting `bytea_output`.
+/// If the text has another form, which the server writes if its setting `bytea_output` is `escape`.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_str(Hex)
 }
@@ -49,11 +49,11 @@ impl Visitor<'_> for Hex {
     type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("hexadecimal digits behind \\x")
+        f.write_str("\\x and hexadecimal digits")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
-        parse(text).ok_or_else(|| E::custom("not hexadecimal digits behind \\x"))
+        parse(text).ok_or_else(|| E::custom("expected \\x and hexadecimal digits"))
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn what_is_not_digits_is_refused() {
+    fn rejects_text_without_hexadecimal_digits() {
         assert_eq!(parse("\\x00fF10"), Some(vec![0, 255, 16]));
         assert_eq!(parse("\\x"), Some(vec![]));
         for text in ["", "00ff", "\\x0", "\\x0g", "\\x+1", "\\x\u{e9}", "a\\000"] {

@@ -1,53 +1,59 @@
-//! Why a statement was not built, or its rows not given.
+//! Reasons why a statement on a table was not sent, or its rows were not returned.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a statement on a table was not sent, or its rows were not given.
+/// A statement on a table that was not sent, or rows that were not returned.
 ///
-/// It repeats no name and no value: both may be hostile. The source of [`Row`](Self::Row) may show a value of a row.
+/// The message repeats no name and no value, because both may be hostile. The source of [`Row`](Self::Row) may show a
+/// value of a row.
 #[non_exhaustive]
 pub enum TableError {
-    /// A name is not `[A-Za-z_][A-Za-z0-9_]*`, or is longer than 63 bytes.
+    /// A name is not a valid identifier, or is longer than 63 bytes.
     InvalidIdentifier,
+    /// Two columns or embeds of a result have the same name.
+    DuplicateName,
     /// A row or an update names `tenant_id`, in any case of letters.
     WritesTenantId,
-    /// An update or a delete has no filter, and does not say that it means all rows.
+    /// An update or a delete has no filter, and [`all_rows`](super::Query::all_rows) was not called.
     Unfiltered,
-    /// An `or` or an `and` of nothing.
+    /// An `or`, `and` or `not` has no filters.
     EmptyGroup,
-    /// A filter compares with null, which nothing is equal to: `is_null`.
+    /// A filter compares with null, which equals nothing; use [`is_null`](super::Query::is_null).
     NullFilter,
-    /// A filter's value is not one text, number or boolean.
+    /// A value of a filter or an argument is not of a supported kind.
     InvalidValue,
-    /// A row is not an object, names no column where it must, or not the columns that the first one names.
+    /// A row is not an object, names no column, or names other columns than the first row.
     InvalidRow,
-    /// There is no row where one is asked for.
+    /// No row was found, but one was requested.
     NoRow,
-    /// There are more rows than the one that is asked for.
+    /// More than one row was found, but one was requested.
     ManyRows,
-    /// A row does not have the structure that is asked for.
+    /// A row does not have the structure that was requested.
     Row(serde_json::Error),
 }
 
 impl TableError {
-    /// Whether the statement was refused, and not sent.
+    /// Returns whether the statement was rejected before it was sent.
     pub fn is_refusal(&self) -> bool {
         !matches!(self, Self::NoRow | Self::ManyRows | Self::Row(_))
     }
 
     const fn text(&self) -> (&'static str, &'static str) {
         match self {
-            Self::InvalidIdentifier => ("InvalidIdentifier", "a name is not one of a table or a column"),
-            Self::WritesTenantId => ("WritesTenantId", "a row or an update names tenant_id"),
-            Self::Unfiltered => ("Unfiltered", "an update or a delete has no filter"),
-            Self::EmptyGroup => ("EmptyGroup", "a group of filters is empty"),
-            Self::NullFilter => ("NullFilter", "a filter compares with null"),
-            Self::InvalidValue => ("InvalidValue", "a filter's value is not one text, number or boolean"),
-            Self::InvalidRow => ("InvalidRow", "a row is not an object of the columns that it must name"),
-            Self::NoRow => ("NoRow", "there is no row"),
-            Self::ManyRows => ("ManyRows", "there is more than one row"),
-            Self::Row(_) => ("Row", "a row does not have the structure that is asked for"),
+            Self::InvalidIdentifier => {
+                ("InvalidIdentifier", "invalid name of a table, column, function or type")
+            }
+            Self::DuplicateName => ("DuplicateName", "two columns of the result have the same name"),
+            Self::WritesTenantId => ("WritesTenantId", "cannot write column tenant_id"),
+            Self::Unfiltered => ("Unfiltered", "update or delete without a filter"),
+            Self::EmptyGroup => ("EmptyGroup", "empty group of filters"),
+            Self::NullFilter => ("NullFilter", "filter compares with null"),
+            Self::InvalidValue => ("InvalidValue", "unsupported kind of value in a filter or an argument"),
+            Self::InvalidRow => ("InvalidRow", "row is not an object with the expected columns"),
+            Self::NoRow => ("NoRow", "no row found, expected one"),
+            Self::ManyRows => ("ManyRows", "more than one row found, expected one"),
+            Self::Row(_) => ("Row", "row does not have the requested structure"),
         }
     }
 }
@@ -58,7 +64,7 @@ impl fmt::Display for TableError {
     }
 }
 
-/// The kind alone: serde's error shows values.
+/// Shows only the variant, because serde's message shows values.
 impl fmt::Debug for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text().0)

@@ -1,20 +1,20 @@
-//! What writes, and gives the rows that it wrote.
+//! Statements that write rows and return them.
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use tenancy::TenantId;
 
+use super::column::Columns;
 use super::error::TableError;
 use super::insert::Insert;
-use super::name::Columns;
 use super::query::{Change, Query};
 use super::run::{self, Execute};
 use super::sql::TableSql;
 use crate::error::Error;
 
-/// An insert, upsert, update or delete that gives the rows that it wrote.
-#[must_use = "nothing is sent until its rows are asked for"]
+/// An insert, upsert, update or delete that returns the rows that it wrote.
+#[must_use = "nothing is sent until its rows are requested"]
 pub struct Returning<'a> {
     on: &'a dyn Execute,
     columns: Result<Columns, TableError>,
@@ -31,34 +31,34 @@ impl<'a> Returning<'a> {
         Self { on, columns: Columns::parse(columns), writes }
     }
 
-    /// The rows, in no order that is promised.
+    /// Returns the rows, in no particular order.
     ///
     /// # Errors
     ///
-    /// - [`Error::Table`] where the statement is refused, or a row is not a `T`.
-    /// - [`Error::Mismatch`] where a row is another tenant's.
-    /// - Those of [`TenantDb::tx`](crate::TenantDb::tx) and [`TenantTx::query`](crate::TenantTx::query).
+    /// - [`Error::Table`] if the statement is rejected, or a row is not a `T`.
+    /// - [`Error::Mismatch`] if a row belongs to another tenant.
+    /// - The errors of [`TenantDb::tx`](crate::TenantDb::tx) and [`TenantTx::query`](crate::TenantTx::query).
     ///
-    /// With an error a statement of its own has written nothing, but for
-    /// [`CommitUnknown`](Error::CommitUnknown). In a [`TenantTx`](crate::TenantTx) it is for the program to roll back.
+    /// A statement on [`TenantDb`](crate::TenantDb) has written nothing if it fails, except with
+    /// [`CommitUnknown`](Error::CommitUnknown). In a [`TenantTx`](crate::TenantTx), the caller rolls back.
     pub async fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, Error> {
         self.accept(Ok).await
     }
 
-    /// The one row that there is.
+    /// Returns the row, if there is exactly one.
     ///
     /// # Errors
     ///
-    /// [`TableError::NoRow`] or [`TableError::ManyRows`], and those of [`rows`](Self::rows).
+    /// [`TableError::NoRow`] or [`TableError::ManyRows`], and the errors of [`rows`](Self::rows).
     pub async fn single<T: DeserializeOwned>(self) -> Result<T, Error> {
         self.accept(|rows| run::at_most_one(rows)?.ok_or(TableError::NoRow.into())).await
     }
 
-    /// The one row that there is, or none.
+    /// Returns the row, or `None` if there is none.
     ///
     /// # Errors
     ///
-    /// As [`single`](Self::single), but for [`TableError::NoRow`].
+    /// The errors of [`single`](Self::single), except [`TableError::NoRow`].
     pub async fn maybe_single<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
         self.accept(run::at_most_one).await
     }
@@ -68,21 +68,30 @@ impl<'a> Returning<'a> {
         accept: impl FnOnce(Vec<T>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let on = self.on;
-        run::rows(on, self.to_sql(on.tenant()?)?, accept).await
+        let needs_types = match &self.writes {
+            Writes::Insert(insert) => insert.needs_types(),
+            Writes::Change(change) => change.needs_types(),
+        };
+        let sql = run::begin(on, needs_types).await?;
+        run::rows(on, self.write(sql)?, accept).await
     }
 
-    /// The statement of [`rows`](Self::rows), for a tenant.
+    /// Returns the statement of [`rows`](Self::rows) for a tenant.
     ///
     /// # Errors
     ///
-    /// Where it is refused.
+    /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
+        self.write(TableSql::new(tenant))
+    }
+
+    fn write(self, sql: TableSql) -> Result<TableSql, TableError> {
         let columns = self.columns?;
         let mut sql = match self.writes {
-            Writes::Insert(insert) => insert.to_sql(tenant)?,
-            Writes::Change(change) => change.to_sql(tenant)?,
+            Writes::Insert(insert) => insert.write(sql)?,
+            Writes::Change(change) => change.write(sql)?,
         };
-        sql.push(" RETURNING ").row(&columns);
+        sql.push(" RETURNING ").row(&columns, &[]);
         Ok(sql)
     }
 }
