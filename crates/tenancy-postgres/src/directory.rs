@@ -1,21 +1,21 @@
 //! Which tenants there are, for a service.
 
 mod config;
-mod kept;
+mod invalidating_cache;
 mod listener;
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{CachedError, Directory};
+use tenancy::{Directory, TenantId, TenantRecord, TenantSlug, TenantStatus};
+use tenancy_directory::CachedError;
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{NoTls, Socket};
 
 pub use self::config::DirectoryConfig;
-use self::kept::Kept;
+use self::invalidating_cache::InvalidatingCache;
 use self::listener::Listener;
 use crate::db::TenantDb;
 use crate::id::PgTenantId;
@@ -51,7 +51,7 @@ use crate::wire::Row;
 pub struct PgDirectory(Arc<Shared>);
 
 struct Shared {
-    kept: Arc<Kept<Table>>,
+    cache: Arc<InvalidatingCache<Table>>,
     task: AbortHandle,
 }
 
@@ -101,10 +101,10 @@ impl PgDirectory {
         let DirectoryConfig { listener: config, max_age, capacity } = listener.into();
         let table = Table(db);
         table.record(TenantId::PLATFORM).await?;
-        let kept = Arc::new(Kept::new(table, max_age, capacity));
+        let cache = Arc::new(InvalidatingCache::new(table, max_age, capacity));
         let listener = Listener::open(&config, tls.clone()).await?;
-        let task = tokio::spawn(listener::listen(listener, Arc::clone(&kept), config, tls)).abort_handle();
-        Ok(Self(Arc::new(Shared { kept, task })))
+        let task = tokio::spawn(listener::listen(listener, Arc::clone(&cache), config, tls)).abort_handle();
+        Ok(Self(Arc::new(Shared { cache, task })))
     }
 
     /// The state of a tenant; `None` for an unknown id.
@@ -115,7 +115,7 @@ impl PgDirectory {
     /// for somebody who asked for the same tenant at the same time, [`DirectoryError::Row`] for a state of a newer
     /// version.
     pub async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, DirectoryError> {
-        self.0.kept.status(tenant).await.map_err(|error| match error {
+        self.0.cache.status(tenant).await.map_err(|error| match error {
             CachedError::Directory(error) => error,
             CachedError::Shared => DirectoryError::Shared,
         })
@@ -182,18 +182,18 @@ impl PgDirectory {
 
     /// Whether it hears of changes. Where it does not, it answers all the same, and keeps nothing.
     pub fn is_listening(&self) -> bool {
-        self.0.kept.is_listening()
+        self.0.cache.is_listening()
     }
 
     async fn write(&self, tenant: TenantId, sql: &str, params: &[Param<'_>]) -> Result<u64, DirectoryError> {
         let answer = self.table().run(Access::ReadWrite, sql, params).await;
         // Who wrote it reads it, before the notification comes; also where it is not known to be committed.
-        self.0.kept.forget(tenant);
+        self.0.cache.invalidate(tenant);
         Ok(answer?.affected)
     }
 
     fn table(&self) -> &Table {
-        self.0.kept.source()
+        self.0.cache.directory()
     }
 }
 
@@ -205,14 +205,14 @@ impl Directory for PgDirectory {
     }
 
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
-        self.0.kept.status_now(tenant)
+        self.0.cache.status_now(tenant)
     }
 }
 
 /// Shows how many states are kept, and none of them.
 impl fmt::Debug for PgDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PgDirectory").field("kept", &self.0.kept).finish_non_exhaustive()
+        f.debug_struct("PgDirectory").field("cache", &self.0.cache).finish_non_exhaustive()
     }
 }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tenancy_tower::Directory;
+use tenancy::Directory;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Socket};
 
-use super::kept::{Kept, Listening};
+use super::invalidating_cache::{InvalidatingCache, Listening};
 use crate::tenants::DirectoryError;
 
 const LISTEN: &str = "LISTEN tenancy_tenants";
@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
 
     /// Until the connection breaks.
     async fn run<D: Directory>(&mut self, listening: &Listening<'_, D>) {
-        let heard = pin!(hear(&mut self.connection, |payload| listening.hear(payload)));
+        let heard = pin!(hear(&mut self.connection, |payload| listening.receive(payload)));
         select(heard, pin!(heartbeat(&self.client))).await;
     }
 }
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
 /// Listens for ever; connects again where the connection breaks.
 pub(super) async fn listen<T, D>(
     mut listener: Listener<T::Stream>,
-    kept: Arc<Kept<D>>,
+    cache: Arc<InvalidatingCache<D>>,
     config: Config,
     tls: T,
 ) where
@@ -79,7 +79,7 @@ pub(super) async fn listen<T, D>(
     D: Directory,
 {
     loop {
-        listener.run(&kept.listen()).await;
+        listener.run(&cache.listen()).await;
         // The server may still think that it listens.
         drop(listener);
         listener = open_again(&config, &tls).await;
