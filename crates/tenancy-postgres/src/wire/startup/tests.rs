@@ -13,6 +13,11 @@ use super::super::channel::Channel;
 use super::super::error::ConnectionError;
 use super::super::options::{ChannelBinding, ConnectOptions, SslMode, TargetSessionAttrs};
 use super::super::tls::Tls;
+#[cfg(feature = "rustls")]
+use super::{
+    super::dial::{Address, Encryption},
+    CancelKey,
+};
 use super::{Connected, connect};
 
 /// Long enough for a busy machine, so that only a hang reaches it.
@@ -208,7 +213,7 @@ mod with_tls {
     async fn channel_binding_reveals_a_man_in_the_middle() {
         let authority = Authority::new();
         let server = Server::with_tls(&authority, "db.test");
-        let middle = network::man_in_the_middle(&server, &Authority::new()).await;
+        let middle = network::man_in_the_middle(&server, &Authority::new(), false).await;
         let options = server.tcp("scram").password("secret").ssl_mode(SslMode::Require).at(middle);
         // Without channel binding and verification nothing reveals it.
         let unbound = options.clone().channel_binding(ChannelBinding::Disable);
@@ -219,6 +224,21 @@ mod with_tls {
         }
         let verified = options.ssl_mode(SslMode::VerifyFull).ssl_root_cert(authority.file());
         assert!(matches!(fails(&verified).await, ConnectionError::Tls(_)));
+    }
+
+    #[tokio::test]
+    #[ignore = "needs Postgres; cargo xtask test runs it"]
+    async fn removal_of_the_offer_of_channel_binding_is_noticed() {
+        let authority = Authority::new();
+        let server = Server::with_tls(&authority, "db.test");
+        let middle = network::man_in_the_middle(&server, &Authority::new(), true).await;
+        let options = server.tcp("scram").password("secret").ssl_mode(SslMode::Require).at(middle);
+        // The server refuses a client that supports channel binding and did not see its offer.
+        assert_eq!(code(&fails(&options).await), "28000");
+        let required = options.clone().channel_binding(ChannelBinding::Require);
+        assert!(matches!(fails(&required).await, ConnectionError::Authentication(_)));
+        // A client without channel binding does not notice it.
+        start(&options.channel_binding(ChannelBinding::Disable)).await.expect("a session through the middle");
     }
 
     #[tokio::test]
@@ -395,6 +415,20 @@ async fn trusts_nothing_that_comes_before_tls() {
         assert!(matches!(error, ConnectionError::Tls(_)), "{error:?}");
         assert_eq!(received.await.expect("the client closes"), [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]);
     }
+}
+
+/// Whoever can read the key of a session can cancel its statements.
+#[cfg(feature = "rustls")]
+#[tokio::test]
+async fn sends_no_cancel_key_without_tls_if_the_session_uses_tls() {
+    let (address, received) = fake::recording(b"N".to_vec()).await;
+    let options = fake::options(address).connect_timeout(LONG);
+    let tls = Tls::of_options(&options).expect("TLS");
+    let address = Address::Tcp { name: "db.test".to_owned(), address };
+    let key = CancelKey::new(address, options, Encryption::Always, (1, 2));
+    let error = key.cancel(&tls).await.expect_err("no TLS");
+    assert!(matches!(error, ConnectionError::Tls(_)), "{error:?}");
+    assert_eq!(received.await.expect("the client closes"), [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]);
 }
 
 #[tokio::test]

@@ -57,14 +57,17 @@ async fn proxy(
     address
 }
 
-/// Decrypts and encrypts again with a certificate of its own.
+/// Decrypts and encrypts again with a certificate of its own. With `strips_binding` it also removes the offer of channel
+/// binding.
 #[cfg(feature = "rustls")]
 pub(super) async fn man_in_the_middle(
     server: &super::Server,
     authority: &super::server::Authority,
+    strips_binding: bool,
 ) -> SocketAddr {
     use std::sync::Arc;
 
+    use tokio::io::copy_bidirectional;
     use tokio_rustls::TlsAcceptor;
 
     use super::super::super::dial::{Address, Encryption, dial};
@@ -87,7 +90,18 @@ pub(super) async fn man_in_the_middle(
             let mut server =
                 dial(&behind, &options, Encryption::Always, &tls).await.expect("the server").stream;
             tokio::spawn(async move {
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                if strips_binding {
+                    // The start-up message, and the server's mechanisms.
+                    let mut buffer = [0; 1024];
+                    let read = client.read(&mut buffer).await.unwrap_or(0);
+                    let _ = server.write_all(&buffer[..read]).await;
+                    let offered = b"R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
+                    let mut answer = [0; 43];
+                    let _ = server.read_exact(&mut answer).await;
+                    assert_eq!(&answer, offered, "the server offers channel binding");
+                    let _ = client.write_all(b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0").await;
+                }
+                let _ = copy_bidirectional(&mut client, &mut server).await;
             });
         }
     });
