@@ -187,7 +187,8 @@ impl Table {
         };
         let params = call.params();
         let params: Vec<_> = params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect();
-        let statement = Statement { sql: call.sql(), params: &params, kind, types: TypesOf::Values, verifies: false };
+        let statement =
+            Statement { sql: call.sql(), params: &params, kind, types: TypesOf::Values, verifies: false };
         let session = self.0.session(TenantId::PLATFORM, access).await?;
         let Answer { rows, affected, .. } = session.run_and_commit(statement).await?;
         call.check(affected)?;

@@ -336,7 +336,7 @@ async fn tries_hosts_until_a_session_is_as_demanded() {
     let silent = fake::silent().await;
     let starting = fake::answering(fake::error("57P03")).await;
     let last = server.address();
-    let list = format!(
+    let hosts = format!(
         "host={},{},{},{} port={},{},{},{} user=trusting dbname=postgres sslmode=disable connect_timeout=1",
         closed.ip(),
         silent.ip(),
@@ -347,20 +347,20 @@ async fn tries_hosts_until_a_session_is_as_demanded() {
         starting.port(),
         last.port(),
     );
-    let options = ConnectOptions::parse(&list).expect("options");
+    let options = ConnectOptions::parse(&hosts).expect("options");
     start(&options).await.expect("a session on the last host");
     start(&options.load_balance_hosts(true)).await.expect("a session on the last host, in a random order");
 
     // A wrong password is final: it would be sent to every host.
     let refusing = fake::answering(fake::error("28P01")).await;
-    let list = format!(
+    let hosts = format!(
         "host={},{} port={},{} user=trusting dbname=postgres sslmode=disable",
         refusing.ip(),
         last.ip(),
         refusing.port(),
         last.port()
     );
-    assert_eq!(code(&fails(&ConnectOptions::parse(&list).expect("options")).await), "28P01");
+    assert_eq!(code(&fails(&ConnectOptions::parse(&hosts).expect("options")).await), "28P01");
 }
 
 #[tokio::test]

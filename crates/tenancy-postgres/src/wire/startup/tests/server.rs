@@ -31,7 +31,7 @@ hostnossl all only_plain 127.0.0.0/8 scram-sha-256
 ";
 
 pub(super) struct Server {
-    server: PgServer,
+    postgres: PgServer,
     address: SocketAddr,
     /// The name in its certificate.
     name: &'static str,
@@ -46,7 +46,7 @@ impl Server {
         let options = PgServer::options().setting("listen_addresses", &ip.to_string());
         let server = options.start().expect("a server");
         server.execute("postgres", USERS).expect("users");
-        let started = Self { address: (ip, server.port()).into(), server, name: "db.test" };
+        let started = Self { address: (ip, server.port()).into(), postgres: server, name: "db.test" };
         started.write("pg_hba.conf", HBA);
         started.reload();
         started
@@ -59,7 +59,7 @@ impl Server {
         let (certificate, key) = authority.issue(name);
         started.write("server.crt", &certificate);
         started.write("server.key", &key);
-        started.server.execute("postgres", "ALTER SYSTEM SET ssl = on").expect("TLS");
+        started.postgres.execute("postgres", "ALTER SYSTEM SET ssl = on").expect("TLS");
         started.reload();
         started
     }
@@ -70,17 +70,17 @@ impl Server {
             "COPY (SELECT unnest(string_to_array($file${}$file$, E'\\n'))) TO PROGRAM 'umask 077; cat > {name}'",
             content.trim_end()
         );
-        self.server.execute("postgres", &sql).expect("a file of the server");
+        self.postgres.execute("postgres", &sql).expect("a file of the server");
     }
 
     /// Reads the files again, and waits until a new connection sees it.
     fn reload(&self) {
         let wait = "SELECT pg_reload_conf(); SELECT pg_sleep(0.2);";
-        self.server.execute("postgres", wait).expect("a reload");
+        self.postgres.execute("postgres", wait).expect("a reload");
     }
 
     pub(super) fn local(&self) -> &PgServer {
-        &self.server
+        &self.postgres
     }
 
     pub(super) fn address(&self) -> SocketAddr {
