@@ -47,6 +47,7 @@
 //! | set and read the current tenant | [`TenantContext`], [`TenantGuard`] |
 //! | run a future in a tenant | [`TenantFutureExt`], [`InTenant`] |
 //! | find the one tenant that a request names | [`TenantClaims`], [`TENANT_HEADER`] |
+//! | look up whether a tenant exists | [`Directory`] |
 //! | store which tenants exist, in fixed memory | [`FixedDirectory`], [`TenantRecord`], [`TenantSlug`], [`TenantStatus`] |
 //! | limit a tenant's rate and memory | [`TenantLimiter`], [`Quota`], [`TenantMap`] |
 //! | prefix keys and MQTT topics with the tenant | [`TenantKey`], [`TenantTopic`], [`TenantPrefix`] |
@@ -215,6 +216,7 @@
 //! | crate | purpose |
 //! | --- | --- |
 //! | `tenancy-tower` | HTTP middleware for axum, tonic and hyper: finds, authorizes and verifies the tenant |
+//! | `tenancy-directory` | a cache of directory lookups |
 //! | `tenancy-redis` | a Redis connection whose commands are limited to the current tenant's keys |
 //! | `tenancy-postgres` | a Postgres connection that returns only the current tenant's rows, also for raw SQL |
 //! | `tenancy-sqlite` | one SQLite file for each tenant |
@@ -244,7 +246,9 @@ mod table;
 pub mod serde;
 
 pub use context::{InTenant, TenantCell, TenantCellGuard, TenantContext, TenantFutureExt, TenantGuard};
-pub use directory::{FixedDirectory, InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus};
+pub use directory::{
+    Directory, FixedDirectory, InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus,
+};
 pub use error::{
     InvalidTenantIdError, InvalidTenantIdKind, TenantContextNotSetError, TenantError, TenantMismatchError,
     TenantNotFoundError, TenantValidationError, TenantValidationKind, UnauthorizedTenantAccessError,

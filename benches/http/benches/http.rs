@@ -18,7 +18,7 @@ use bench_harness::{Table, Timed, peer, subject};
 use bench_http::{hand_written, layer, request, router, tenant, tenants, validate};
 use heapless::index_map::FnvIndexMap;
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{Cached, Directory, Snapshot};
+use tenancy_tower::{CachedDirectory, Directory, Snapshot};
 use tower::{Layer, Service};
 use tower_http::request_id::{MakeRequestUuid, SetRequestIdLayer};
 use tower_http::validate_request::ValidateRequestHeaderLayer;
@@ -141,7 +141,7 @@ fn directories(table: &Table, name: &str, count: usize) {
     let snapshot: Snapshot = tenants(count).collect();
     let map: HashMap<_, _> = tenants(count).collect();
     let locked = RwLock::new(map.clone());
-    let warm = Cached::new(tenants(count).collect::<Snapshot>(), count * 2).ttl(Duration::from_hours(1));
+    let warm = CachedDirectory::new(tenants(count).collect::<Snapshot>(), count * 2).ttl(Duration::from_hours(1));
     let moka = moka::sync::Cache::builder()
         .max_capacity(count as u64 * 2)
         .time_to_live(Duration::from_hours(1))
@@ -160,7 +160,7 @@ fn directories(table: &Table, name: &str, count: usize) {
                 _ = black_box(locked.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied());
             }),
         ),
-        ("`Cached`, warm", Box::new(|id| _ = black_box(warm.status_now(id)))),
+        ("`CachedDirectory`, warm", Box::new(|id| _ = black_box(warm.status_now(id)))),
         ("moka", Box::new(|id| _ = black_box(moka.get(&id)))),
     ]);
     lookups.compare(table, name, count);

@@ -140,10 +140,11 @@ BEGIN
             SELECT n.holder FROM tenancy_agents.names n WHERE n.name = NEW.name AND n.holder <> platform ORDER BY 1
         );
         IF cardinality(holders) > 0 THEN
-            -- It is the platform's row, so the platform alone reads this.
+            -- The row belongs to the platform, so only the platform reads this. The client reads the message. Clients of
+            -- earlier versions read the detail.
             RAISE EXCEPTION USING
                 ERRCODE = 'TA002',
-                MESSAGE = 'tenancy_agents: tenants have the name',
+                MESSAGE = concat('tenancy_agents: tenants have the name: ', holders[1], ' ', cardinality(holders) - 1),
                 DETAIL = concat(holders[1], ' ', cardinality(holders) - 1);
         END IF;
     END IF;

@@ -2,11 +2,11 @@
 
 mod access;
 mod harden;
+mod tenants;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Socket, Transaction};
@@ -14,11 +14,9 @@ use tokio_postgres::{Client, NoTls, Row, Socket, Transaction};
 pub use self::access::{AdminAccess, InvalidReasonError};
 use crate::audit::{AuditPolicy, Finding};
 use crate::error::Error;
-use crate::id::PgTenantId;
 use crate::migrations::{EnableTable, Progress, add_key, applied, migrate_to, revert};
-use crate::session::Param;
 use crate::sign::SigningKey;
-use crate::tenants::{self, DirectoryError, record};
+use crate::tenants::TenantsTable;
 
 /// Whether the log is there: what comes before its migration is not in it.
 const IS_THERE: &str = "SELECT pg_catalog.to_regclass('tenancy.admin_log') IS NOT NULL";
@@ -54,7 +52,7 @@ const WRITE: &str = "INSERT INTO tenancy.admin_log (reason, action, object) VALU
 /// let mut admin = AdminDb::connect("postgres://operator@localhost/notes".parse()?, access).await?;
 ///
 /// let acme = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
-/// admin.create_tenant(&TenantRecord::new(acme, TenantSlug::parse("acme")?, TenantStatus::Active)).await?;
+/// admin.tenants().create(&TenantRecord::new(acme, TenantSlug::parse("acme")?, TenantStatus::Active)).await?;
 /// for finding in admin.audit(Some("notes_service")).await? {
 ///     eprintln!("{finding}");
 /// }
@@ -252,67 +250,9 @@ impl AdminDb {
         self.audit_with(role, &AuditPolicy::new()).await
     }
 
-    /// Adds a tenant, as [`create_tenant`](crate::create_tenant).
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::IdTaken`], [`DirectoryError::SlugTaken`] and [`DirectoryError::Database`].
-    pub async fn create_tenant(&mut self, tenant: &TenantRecord) -> Result<(), DirectoryError> {
-        let (id, slug) = (tenant.id(), tenant.slug());
-        let transaction = self.begin("create_tenant", &format!("{id} {slug}")).await?;
-        tenants::create_tenant(&transaction, tenant).await?;
-        Ok(commit(transaction).await?)
-    }
-
-    /// Changes the state of a tenant, as [`set_tenant_status`](crate::set_tenant_status).
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::NotFound`], [`DirectoryError::Deleted`] and [`DirectoryError::Database`].
-    pub async fn set_tenant_status(
-        &mut self,
-        tenant: TenantId,
-        status: TenantStatus,
-    ) -> Result<(), DirectoryError> {
-        let transaction = self.begin("set_tenant_status", &format!("{tenant} {}", status.as_str())).await?;
-        tenants::set_tenant_status(&transaction, tenant, status).await?;
-        Ok(commit(transaction).await?)
-    }
-
-    /// The record of a tenant, in whatever state; `None` for an unknown id.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::Database`], and [`DirectoryError::Row`] where the record can't be read.
-    pub async fn tenant(&mut self, id: TenantId) -> Result<Option<TenantRecord>, DirectoryError> {
-        let records = self.records("tenant", &id.to_string(), tenants::BY_ID, &[&PgTenantId(id)]).await?;
-        Ok(records.into_iter().next())
-    }
-
-    /// The record of the tenant that has this slug, in whatever state.
-    ///
-    /// # Errors
-    ///
-    /// As [`tenant`](Self::tenant).
-    pub async fn tenant_by_slug(&mut self, slug: TenantSlug) -> Result<Option<TenantRecord>, DirectoryError> {
-        let slug = slug.as_str();
-        let records = self.records("tenant_by_slug", slug, tenants::BY_SLUG, &[&slug]).await?;
-        Ok(records.into_iter().next())
-    }
-
-    /// A page of all tenants, as [`tenants`](crate::tenants()): the first `limit` of those that come after one.
-    ///
-    /// # Errors
-    ///
-    /// As [`tenant`](Self::tenant).
-    pub async fn tenants(
-        &mut self,
-        after: Option<TenantId>,
-        limit: u32,
-    ) -> Result<Vec<TenantRecord>, DirectoryError> {
-        let object = after.map(|tenant| format!("after {tenant}")).unwrap_or_default();
-        let params: [Param<'_>; 2] = [&after.map(PgTenantId), &i64::from(limit)];
-        self.records("tenants", &object, tenants::PAGE, &params).await
+    /// Returns the table of tenants. Each call on it is logged.
+    pub fn tenants(&mut self) -> TenantsTable<&mut Self> {
+        TenantsTable::of(self)
     }
 
     /// The rows of one statement, **whosever they are**: nothing keeps the tenants apart here.
@@ -347,19 +287,6 @@ impl AdminDb {
         let touched = transaction.execute(sql, params).await?;
         commit(transaction).await?;
         Ok(touched)
-    }
-
-    async fn records(
-        &mut self,
-        action: &str,
-        object: &str,
-        sql: &str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<TenantRecord>, DirectoryError> {
-        let transaction = self.begin(action, object).await?;
-        let rows = transaction.query(sql, params).await?;
-        commit(transaction).await?;
-        rows.iter().map(record).collect()
     }
 
     /// A line of its own, for what runs in transactions of its own.

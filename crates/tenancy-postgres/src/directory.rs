@@ -1,48 +1,48 @@
-//! Which tenants there are, for a service.
+//! A directory of tenants in Postgres.
 
 mod config;
-mod kept;
+mod invalidating_cache;
 mod listener;
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{CachedError, Directory};
+use postgres_types::ToSql;
+use tenancy::{Directory, TenantId, TenantRecord, TenantStatus};
+use tenancy_directory::CachedError;
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{NoTls, Socket};
 
 pub use self::config::DirectoryConfig;
-use self::kept::Kept;
+use self::invalidating_cache::InvalidatingCache;
 use self::listener::Listener;
 use crate::db::TenantDb;
-use crate::id::PgTenantId;
-use crate::session::{Access, Answer, Kind, Param, Statement, TypesOf};
-use crate::tenants::{BY_ID, BY_SLUG, DirectoryError, INSERT, PAGE, SET_STATUS, build, found};
-use crate::wire::Row;
+use crate::error::Error;
+use crate::session::{Access, Answer, Kind, Statement, TypesOf};
+use crate::tenants::{Call, Connection, DirectoryError, TenantsTable, build};
+use crate::wire::{Socket, Tls};
 
-/// The tenants' table of migration 3, for [`TenantLayer`](tenancy_tower::TenantLayer) and other parts of a service.
+/// The table of tenants as a directory, for example for the middleware of `tenancy-tower`.
 ///
-/// It keeps the states that it learned, and hears of changes by `LISTEN`, on a connection of its own: a suspension
-/// that any program commits counts a moment later. Where that connection is broken, which the server may not say for
-/// 15 s, nothing is kept, and each question goes to the database until it listens again. No state is older than
-/// [`max_age`](DirectoryConfig::max_age), counted from the question.
+/// States are cached. A connection of the directory's own receives changes by `LISTEN`, so that a suspension that any
+/// program commits takes effect within moments. While that connection is broken nothing is cached, and every lookup
+/// queries the database. It takes up to 15 s until a connection that broke silently is noticed. No state is used for
+/// longer than [`max_age`](DirectoryConfig::max_age), counted from the start of the query.
 ///
-/// It asks as the platform, in a context that is signed: SQL that runs in another tenant sees that tenant's record
-/// alone, and changes none. What SQL can do is to send a notification: that makes a state be asked for again.
+/// Queries run as the platform tenant, in a signed context. SQL of another tenant can read only that tenant's record,
+/// and cannot change it. It can send a notification, which only causes another query.
 ///
-/// Clones share all of it. With the last one the connection that listens ends.
+/// Clones share the cache and the connection. The connection ends when the last clone is dropped.
 ///
 /// ```no_run
-/// use tenancy_postgres::{Config, PgDirectory, SigningKey, TenantDb};
+/// use tenancy_postgres::{Config, ConnectOptions, PgDirectory, SigningKey, TenantDb};
 /// use tenancy_tower::{TenantLayer, claim_equals};
 ///
 /// # async fn example(secret: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-/// let url = "postgres://notes_service@localhost/notes";
-/// let db = TenantDb::connect(Config::from_url(url, SigningKey::new(1, secret)?)?).await?;
-/// let directory = PgDirectory::connect(db, url.parse::<tokio_postgres::Config>()?).await?;
+/// let options: ConnectOptions = "postgres://notes_service@localhost/notes".parse()?;
+/// let db = TenantDb::connect(Config::new(options.clone(), SigningKey::new(1, secret)?)).await?;
+/// let directory = PgDirectory::connect(db, options).await?;
 /// let layer = TenantLayer::builder().directory(directory).trust_header().build();
 /// # Ok(())
 /// # }
@@ -51,7 +51,7 @@ use crate::wire::Row;
 pub struct PgDirectory(Arc<Shared>);
 
 struct Shared {
-    kept: Arc<Kept<Table>>,
+    cache: Arc<InvalidatingCache<Table>>,
     task: AbortHandle,
 }
 
@@ -62,23 +62,28 @@ impl Drop for Shared {
 }
 
 impl PgDirectory {
-    /// Connects the listener without TLS, and reads the table once, so that what is not set up is found here.
+    /// Connects the listener, and reads the table once.
     ///
-    /// A task of the current tokio runtime listens from now on.
+    /// It starts a task on the current tokio runtime. The connection uses TLS as the parameter `sslmode` of the
+    /// connection string demands, with the feature `rustls`.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Database`] where the server refuses, or can't be reached: `42P01` where migration 3 lacks;
-    /// [`DirectoryError::Timeout`] where it is silent for 10 s.
+    /// - [`DirectoryError::Database`] if the server cannot be reached or rejects the connection or a statement. The
+    ///   SQLSTATE is `42P01` if migration 3 was not applied.
+    /// - [`DirectoryError::Database`] with [`Error::Config`] if the listener's options name a transaction pooler.
+    /// - [`DirectoryError::Timeout`] if the server does not answer for 10 s.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub async fn connect(db: TenantDb, listener: impl Into<DirectoryConfig>) -> Result<Self, DirectoryError> {
-        Self::connect_tls(db, listener, NoTls).await
+        let config = listener.into();
+        let tls = Tls::of_options(&config.listener).map_err(Error::from)?;
+        Self::open(db, config, tls).await
     }
 
-    /// Connects the listener with a TLS connector of `tokio-postgres`.
+    /// Connects the listener with a TLS connector for `tokio-postgres`, instead of the one of the feature `rustls`.
     ///
     /// # Errors
     ///
@@ -94,106 +99,60 @@ impl PgDirectory {
     ) -> Result<Self, DirectoryError>
     where
         T: MakeTlsConnect<Socket> + Clone + Sync + Send + 'static,
-        T::Stream: Sync + Send,
-        T::TlsConnect: Sync + Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+        T::Stream: Sync + Send + 'static,
+        T::TlsConnect: Sync + Send + 'static,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send + 'static,
     {
-        let DirectoryConfig { listener: config, max_age, capacity } = listener.into();
-        let table = Table(db);
-        table.record(TenantId::PLATFORM).await?;
-        let kept = Arc::new(Kept::new(table, max_age, capacity));
-        let listener = Listener::open(&config, tls.clone()).await?;
-        let task = tokio::spawn(listener::listen(listener, Arc::clone(&kept), config, tls)).abort_handle();
-        Ok(Self(Arc::new(Shared { kept, task })))
+        Self::open(db, listener.into(), Tls::of_tokio_postgres(tls)).await
     }
 
-    /// The state of a tenant; `None` for an unknown id.
+    async fn open(db: TenantDb, config: DirectoryConfig, tls: Tls) -> Result<Self, DirectoryError> {
+        let DirectoryConfig { listener: options, max_age, capacity } = config;
+        if options.is_pooled() {
+            return Err(Error::Config("the listener needs a connection without a transaction pooler").into());
+        }
+        let table = Table(db);
+        table.run(Call::Get(TenantId::PLATFORM)).await?;
+        let cache = Arc::new(InvalidatingCache::new(table, max_age, capacity));
+        let listener = Listener::open(&options, &tls).await?;
+        let task = tokio::spawn(listener::listen(listener, Arc::clone(&cache), options, tls)).abort_handle();
+        Ok(Self(Arc::new(Shared { cache, task })))
+    }
+
+    /// Returns the state of a tenant, or `None` if the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Database`] where the database can't be asked, [`DirectoryError::Shared`] where it could not
-    /// for somebody who asked for the same tenant at the same time, [`DirectoryError::Row`] for a state of a newer
-    /// version.
+    /// - [`DirectoryError::Database`] if the database cannot be queried.
+    /// - [`DirectoryError::Shared`] if the query of a concurrent lookup of the same tenant failed.
+    /// - [`DirectoryError::Row`] if a newer version of this crate wrote the state.
     pub async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, DirectoryError> {
-        self.0.kept.status(tenant).await.map_err(|error| match error {
+        self.0.cache.status(tenant).await.map_err(|error| match error {
             CachedError::Directory(error) => error,
             CachedError::Shared => DirectoryError::Shared,
         })
     }
 
-    /// The record of a tenant, in whatever state, as the database has it.
-    ///
-    /// # Errors
-    ///
-    /// [`DirectoryError::Database`] where the database can't be asked, [`DirectoryError::Row`] where the record can't
-    /// be read.
-    pub async fn record(&self, tenant: TenantId) -> Result<Option<TenantRecord>, DirectoryError> {
-        self.table().record(tenant).await
+    /// Returns the table of tenants. Reads are not cached; a write invalidates the tenant's cached state.
+    pub fn tenants(&self) -> TenantsTable<&Self> {
+        TenantsTable::of(self)
     }
 
-    /// The record of the tenant that has this slug, in whatever state, as the database has it.
-    ///
-    /// # Errors
-    ///
-    /// As [`record`](Self::record).
-    pub async fn by_slug(&self, slug: TenantSlug) -> Result<Option<TenantRecord>, DirectoryError> {
-        self.table().rows(BY_SLUG, &[&slug.as_str()]).await?.first().map(record).transpose()
-    }
-
-    /// A page of all tenants, by their ids: the first `limit` of those that come after one.
-    ///
-    /// # Errors
-    ///
-    /// As [`record`](Self::record).
-    pub async fn list(
-        &self,
-        after: Option<TenantId>,
-        limit: u32,
-    ) -> Result<Vec<TenantRecord>, DirectoryError> {
-        let after = after.map(PgTenantId);
-        self.table().rows(PAGE, &[&after, &i64::from(limit)]).await?.iter().map(record).collect()
-    }
-
-    /// Adds a tenant.
-    ///
-    /// # Errors
-    ///
-    /// - [`DirectoryError::IdTaken`] and [`DirectoryError::SlugTaken`] where another tenant has it, in whatever
-    ///   state.
-    /// - [`DirectoryError::Database`] where the database refused, or can't be asked. Of `CommitUnknown` nobody knows
-    ///   whether it was done.
-    pub async fn create(&self, record: &TenantRecord) -> Result<(), DirectoryError> {
-        let (id, slug) = (PgTenantId(record.id()), record.slug());
-        self.write(record.id(), INSERT, &[&id, &slug.as_str(), &record.status().as_str()]).await?;
-        Ok(())
-    }
-
-    /// Changes the state of a tenant. One that is deleted stays so, and its id is never another's.
-    ///
-    /// # Errors
-    ///
-    /// - [`DirectoryError::NotFound`] for an unknown id.
-    /// - [`DirectoryError::Deleted`] where it is deleted, and would be no more.
-    /// - [`DirectoryError::Database`] as for [`create`](Self::create).
-    pub async fn set_status(&self, tenant: TenantId, status: TenantStatus) -> Result<(), DirectoryError> {
-        let updated = self.write(tenant, SET_STATUS, &[&PgTenantId(tenant), &status.as_str()]).await?;
-        found(updated, tenant)
-    }
-
-    /// Whether it hears of changes. Where it does not, it answers all the same, and keeps nothing.
+    /// Returns whether changes are received. If they are not, lookups still work, and nothing is cached.
     pub fn is_listening(&self) -> bool {
-        self.0.kept.is_listening()
+        self.0.cache.is_listening()
     }
+}
 
-    async fn write(&self, tenant: TenantId, sql: &str, params: &[Param<'_>]) -> Result<u64, DirectoryError> {
-        let answer = self.table().run(Access::ReadWrite, sql, params).await;
-        // Who wrote it reads it, before the notification comes; also where it is not known to be committed.
-        self.0.kept.forget(tenant);
-        Ok(answer?.affected)
-    }
-
-    fn table(&self) -> &Table {
-        self.0.kept.source()
+impl Connection for &PgDirectory {
+    async fn run(&mut self, call: Call<'_>) -> Result<Vec<TenantRecord>, DirectoryError> {
+        let cache = &self.0.cache;
+        let records = cache.directory().run(call).await;
+        if let Some(tenant) = call.written() {
+            // The writer reads its own write before the notification arrives, even if the commit's outcome is unknown.
+            cache.invalidate(tenant);
+        }
+        records
     }
 }
 
@@ -205,45 +164,42 @@ impl Directory for PgDirectory {
     }
 
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
-        self.0.kept.status_now(tenant)
+        self.0.cache.status_now(tenant)
     }
 }
 
-/// Shows how many states are kept, and none of them.
+/// The number of cached states, without the states.
 impl fmt::Debug for PgDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PgDirectory").field("kept", &self.0.kept).finish_non_exhaustive()
+        f.debug_struct("PgDirectory").field("cache", &self.0.cache).finish_non_exhaustive()
     }
 }
 
-/// The table, as the platform sees it: each question is a transaction, in one round trip.
+/// The table as the platform tenant reads and writes it. Each statement is a transaction in one round trip.
 struct Table(TenantDb);
 
 impl Table {
-    async fn record(&self, tenant: TenantId) -> Result<Option<TenantRecord>, DirectoryError> {
-        self.rows(BY_ID, &[&PgTenantId(tenant)]).await?.first().map(record).transpose()
+    async fn run(&self, call: Call<'_>) -> Result<Vec<TenantRecord>, DirectoryError> {
+        // The rows have no `tenant_id`: all of them belong to the platform. Triggers of a write may change the session.
+        let (access, kind) = match call.written() {
+            Some(_) => (Access::ReadWrite, Kind::Writes),
+            None => (Access::ReadOnly, Kind::Reads),
+        };
+        let params = call.params();
+        let params: Vec<_> = params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect();
+        let statement =
+            Statement { sql: call.sql(), params: &params, kind, types: TypesOf::Values, verifies: false };
+        let session = self.0.session(TenantId::PLATFORM, access).await?;
+        let Answer { rows, affected, .. } = session.run_and_commit(statement).await?;
+        call.check(affected)?;
+        rows.iter().map(|row| build(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)).collect()
     }
-
-    async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DirectoryError> {
-        Ok(self.run(Access::ReadOnly, sql, params).await?.rows)
-    }
-
-    async fn run(&self, access: Access, sql: &str, params: &[Param<'_>]) -> Result<Answer, DirectoryError> {
-        // The rows have no `tenant_id`: all of them are the platform's. Triggers may leave something in the session.
-        let kind = if access == Access::ReadWrite { Kind::Writes } else { Kind::Reads };
-        let statement = Statement { sql, params, kind, types: TypesOf::Values, verifies: false };
-        Ok(self.0.session(TenantId::PLATFORM, access).await?.run_and_commit(statement).await?)
-    }
-}
-
-fn record(row: &Row) -> Result<TenantRecord, DirectoryError> {
-    build(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
 }
 
 impl Directory for Table {
     type Error = DirectoryError;
 
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, DirectoryError> {
-        Ok(self.record(tenant).await?.map(|record| record.status()))
+        Ok(self.run(Call::Get(tenant)).await?.pop().map(|record| record.status()))
     }
 }

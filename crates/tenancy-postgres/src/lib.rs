@@ -43,7 +43,7 @@ pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]
 pub use sqlx::{SqlxConnection, SqlxError, SqlxTenantDb, SqlxTenantTx};
 pub use table::{Table, TableError};
-pub use tenants::{DirectoryError, create_tenant, set_tenant_status, tenant, tenant_by_slug, tenants};
+pub use tenants::{DirectoryError, TenantsTable};
 pub use tx::{Isolation, TenantTx, TxOptions};
 pub use wire::{
     ChannelBinding, Column, ColumnError, ConnectOptions, ConnectionError, ParseOptionsError, Row, RowIndex,

@@ -32,7 +32,7 @@ async fn notes(_tenant: CurrentTenant) -> Result<String, String> {
 fn app()
 -> impl Service<Request, Response = Response<Body>, Error = std::convert::Infallible, Future: Send> + Clone + Send
 {
-    // Which tenants exist. In production: a database behind `Cached`.
+    // Which tenants exist. In production: a database behind `CachedDirectory`.
     let directory: Snapshot =
         [(ACME, TenantStatus::Active), (GLOBEX, TenantStatus::Active)].into_iter().collect();
     let tenants = TenantLayer::builder()

@@ -5,8 +5,6 @@
 
 mod body;
 mod builder;
-mod cached;
-mod directory;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -23,8 +21,6 @@ mod trace;
 
 pub use body::TenantBody;
 pub use builder::{NoDirectory, NoPolicy, TenantLayerBuilder};
-pub use cached::{Cached, CachedError};
-pub use directory::Directory;
 #[cfg(feature = "axum")]
 pub use extract::CurrentTenant;
 pub use future::ResponseFuture;
@@ -35,3 +31,5 @@ pub use propagate::{PropagateTenant, PropagateTenantLayer};
 pub use refusal::Refusal;
 pub use snapshot::Snapshot;
 pub use source::Source;
+pub use tenancy::Directory;
+pub use tenancy_directory::{CachedDirectory, CachedError};

@@ -12,7 +12,7 @@ use axum::routing::get;
 use http::{HeaderValue, Request, Response};
 use tenancy::{TenantContext, TenantId, TenantStatus, tenant_id};
 use tenancy_testkit::allocations::{CountingAllocator, count};
-use tenancy_tower::{Cached, Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
+use tenancy_tower::{CachedDirectory, Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
 use tower::{Layer, Service};
 
 #[global_allocator]
@@ -153,7 +153,7 @@ fn rejections_allocate_nothing() {
 #[test]
 fn cached_directory_answers_allocate_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let cached = Cached::new(|_| async { Ok::<_, Infallible>(Some(TenantStatus::Active)) }, 10)
+    let cached = CachedDirectory::new(|_| async { Ok::<_, Infallible>(Some(TenantStatus::Active)) }, 10)
         .ttl(Duration::from_hours(1));
     let layer = TenantLayer::builder().directory(cached).trust_header().build();
     let _runtime = runtime.enter();

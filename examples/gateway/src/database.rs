@@ -12,7 +12,6 @@ use tenancy::TenantId;
 use tenancy_postgres::{Config, DirectoryConfig, Error, PgDirectory, SigningKey, TenantDb, TenantTx};
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
-use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::places::Places;
@@ -27,6 +26,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 /// How long a connection is waited for.
 const WAIT: Duration = Duration::from_secs(4);
 /// How long a tenant's state may be kept where the listener hears nothing.
+/// The SQLSTATE of a key that the database does not know, among others.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const MAX_AGE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;
 /// How many of them a tenant has at once.
@@ -131,20 +132,18 @@ async fn store(db: &TenantDb, key: i32) -> Result<Uuid> {
     let read = async |tx: &TenantTx<'_>| tx.query_unverified("SELECT id FROM gateway.store", &[]).await;
     match db.tx_in(TenantId::PLATFORM, read).await {
         Ok(rows) => rows.first().map(|row| row.get(0)).context("gateway.store is empty"),
-        Err(Error::Postgres(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Err(brief(error)).with_context(|| {
-                format!(
-                    "by the key {key} of TENANCY_KEY, which is to be the one that `gateway migrate` was given"
-                )
-            })
-        }
+        Err(error) if error.code() == Some(INSUFFICIENT_PRIVILEGE) => Err(error).with_context(|| {
+            format!(
+                "by the key {key} of TENANCY_KEY, which is to be the one that `gateway migrate` was given"
+            )
+        }),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Without the server's detail, which may name a row.
+/// Removes the server's detail, which can contain values.
 fn brief(error: tokio_postgres::Error) -> anyhow::Error {
-    Error::Postgres(error).into()
+    Error::from(error).into()
 }
 
 /// Shows nothing of the URL, and no tenant.

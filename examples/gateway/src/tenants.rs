@@ -99,7 +99,7 @@ impl Tenants {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.get(id)),
             Store::Files(tenants) => Ok(tenants.memory.get(id)),
-            Store::Postgres(tenants) => postgres::ask(tenants.record(id)).await,
+            Store::Postgres(tenants) => postgres::ask(tenants.tenants().get(id)).await,
         }
     }
 

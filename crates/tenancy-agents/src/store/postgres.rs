@@ -11,9 +11,8 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
-use tenancy_postgres::{Error, TenantDb};
+use tenancy_postgres::{Error, Row, TenantDb};
 use tokio::time::timeout;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 

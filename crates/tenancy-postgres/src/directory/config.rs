@@ -1,48 +1,57 @@
-//! What a directory is connected with.
+//! Configuration of a [`PgDirectory`](crate::PgDirectory).
 
 use std::fmt;
 use std::time::Duration;
 
-/// How a directory hears of changes, and how long it trusts that it would.
+use crate::wire::ConnectOptions;
+
+/// The connection on which a directory receives changes, and the limits of its cache.
 ///
-/// A `tokio_postgres::Config` becomes one by itself.
+/// [`ConnectOptions`] and `tokio_postgres::Config` convert into it.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tenancy_postgres::DirectoryConfig;
+/// use tenancy_postgres::{ConnectOptions, DirectoryConfig};
 ///
-/// # fn main() -> Result<(), tokio_postgres::Error> {
-/// let listener: tokio_postgres::Config = "postgres://notes_service@localhost/notes".parse()?;
+/// # fn main() -> Result<(), tenancy_postgres::ParseOptionsError> {
+/// let listener: ConnectOptions = "postgres://notes_service@localhost/notes".parse()?;
 /// let config = DirectoryConfig::new(listener).max_age(Duration::from_secs(10));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct DirectoryConfig {
-    pub(super) listener: tokio_postgres::Config,
+    pub(super) listener: ConnectOptions,
     pub(super) max_age: Duration,
     pub(super) capacity: usize,
 }
 
 impl DirectoryConfig {
-    /// The server that is listened to, in the database of the tenants: 100,000 states are kept, for at most 60 s.
+    /// Sets the server and the database of the tenants. By default, about 100,000 states are cached for at most 60 s.
     ///
-    /// The connection must be a direct one. Behind a transaction pooler `LISTEN` hears nothing, and no server says
-    /// so: then [`max_age`](Self::max_age) is all that ends a state. Its user needs no grant.
-    pub fn new(listener: tokio_postgres::Config) -> Self {
-        Self { listener, max_age: Duration::from_secs(60), capacity: 100_000 }
+    /// The connection must lead to the server itself. Behind a transaction pooler `LISTEN` receives nothing, and no
+    /// server reports that: only [`max_age`](Self::max_age) then ends a state. The user needs no privileges.
+    pub fn new(listener: impl Into<ConnectOptions>) -> Self {
+        Self { listener: listener.into(), max_age: Duration::from_secs(60), capacity: 100_000 }
     }
 
-    /// How long a tenant's state is kept where no change is heard of; an unknown id is kept 2 s at most.
+    /// Sets how long a tenant's state is cached if no change is received. It is cached for at most 2 s that a tenant does
+    /// not exist.
     #[must_use]
     pub fn max_age(self, max_age: Duration) -> Self {
         Self { max_age, ..self }
     }
 
-    /// About how many states are kept, those that were asked for most of late.
+    /// Sets about how many states are cached.
     #[must_use]
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
+    }
+}
+
+impl From<ConnectOptions> for DirectoryConfig {
+    fn from(listener: ConnectOptions) -> Self {
+        Self::new(listener)
     }
 }
 
@@ -52,7 +61,7 @@ impl From<tokio_postgres::Config> for DirectoryConfig {
     }
 }
 
-/// The limits: the rest may be a secret.
+/// The limits, without the connection options.
 impl fmt::Debug for DirectoryConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DirectoryConfig")

@@ -35,6 +35,7 @@ impl CancelKey {
     }
 
     /// The process of the session on the server; a pooler's own number if there is one.
+    #[cfg(test)]
     pub(crate) fn process_id(&self) -> i32 {
         self.0.process_id
     }

@@ -364,11 +364,6 @@ impl ConnectOptions {
     pub(crate) fn is_pooled(&self) -> bool {
         self.is_pooled
     }
-
-    /// The time limit for the start of a connection to one address.
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        self.connect_timeout
-    }
 }
 
 impl Host {

@@ -90,12 +90,12 @@ async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
     admin.share_table("countries").await.expect("shared");
     admin.audit(Some("tenancy_app")).await.expect("findings");
     admin.audit(None).await.expect("findings");
-    admin.create_tenant(&record(A, "acme")).await.expect("made");
-    admin.set_tenant_status(A, TenantStatus::Suspended).await.expect("suspended");
+    admin.tenants().create(&record(A, "acme")).await.expect("made");
+    admin.tenants().set_status(A, TenantStatus::Suspended).await.expect("suspended");
     let suspended = record(A, "acme").with_status(TenantStatus::Suspended);
-    assert_eq!(admin.tenant(A).await.expect("a record"), Some(suspended));
-    assert_eq!(admin.tenant_by_slug(suspended.slug()).await.expect("a record"), Some(suspended));
-    assert_eq!(admin.tenants(None, 9).await.expect("records"), [suspended]);
+    assert_eq!(admin.tenants().get(A).await.expect("a record"), Some(suspended));
+    assert_eq!(admin.tenants().by_slug(suspended.slug()).await.expect("a record"), Some(suspended));
+    assert_eq!(admin.tenants().list(None, 9).await.expect("records"), [suspended]);
     assert_eq!(admin.query("SELECT $1::text", &[&"a parameter"]).await.expect("rows").len(), 1);
     admin.execute("INSERT INTO countries VALUES ($1)", &[&7]).await.expect("inserted");
     let expected = [
@@ -139,11 +139,11 @@ async fn logs_each_action_as_an_event_and_a_row_with_reason_and_login() {
 async fn a_failed_action_changes_nothing_and_is_not_logged() {
     let schema = Orders::start().await;
     let mut admin = admin(&schema.database, "postgres").await;
-    admin.create_tenant(&record(A, "acme")).await.expect("made");
+    admin.tenants().create(&record(A, "acme")).await.expect("made");
     let before = outcome(&schema.operator, LOG).await;
-    let error = admin.create_tenant(&record(B, "acme")).await.expect_err("taken");
+    let error = admin.tenants().create(&record(B, "acme")).await.expect_err("taken");
     assert!(matches!(error, DirectoryError::SlugTaken), "{error:?}");
-    let error = admin.set_tenant_status(B, TenantStatus::Deleted).await.expect_err("nobody");
+    let error = admin.tenants().set_status(B, TenantStatus::Deleted).await.expect_err("nobody");
     assert!(matches!(error, DirectoryError::NotFound(_)), "{error:?}");
     let other = SigningKey::new(2, &[7; 32]).expect("a key");
     let error = admin.rotate_key(99, &other, Duration::ZERO).await.expect_err("no such key");

@@ -9,8 +9,8 @@ use futures_util::TryStreamExt;
 use http::{Request, Response};
 use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus, tenant_id};
 use tenancy_postgres::{
-    Config, DirectoryConfig, DirectoryError, FindingKind, Migration, PgDirectory, TenantDb, audit,
-    create_tenant, migrate, migrations, revert, set_tenant_status, tenant, tenant_by_slug, tenants,
+    Config, DirectoryConfig, DirectoryError, FindingKind, Migration, PgDirectory, TenantDb, TenantsTable,
+    audit, migrate, migrations, revert,
 };
 use tenancy_tower::{Directory, TenantLayer};
 use tokio_postgres::Client;
@@ -44,8 +44,8 @@ async fn start_alone() -> Orders {
 }
 
 async fn with_tenants(schema: Orders) -> Orders {
-    create_tenant(&schema.operator, &record(A, "a")).await.expect("created");
-    create_tenant(&schema.operator, &record(B, "b")).await.expect("created");
+    TenantsTable::new(&schema.operator).create(&record(A, "a")).await.expect("created");
+    TenantsTable::new(&schema.operator).create(&record(B, "b")).await.expect("created");
     schema
 }
 
@@ -177,28 +177,29 @@ async fn the_table_accepts_the_same_slugs_and_ids_as_the_types() {
 async fn an_operator_maintains_the_table() -> Result<(), DirectoryError> {
     let schema = start().await;
     let operator = &schema.database.client("keeper").await;
-    assert_eq!(tenant(operator, TenantId::PLATFORM).await?, None, "nobody made it");
-    assert_eq!(tenant(operator, A).await?, Some(record(A, "a")));
+    assert_eq!(TenantsTable::new(operator).get(TenantId::PLATFORM).await?, None, "nobody made it");
+    assert_eq!(TenantsTable::new(operator).get(A).await?, Some(record(A, "a")));
     assert_eq!(
-        tenant_by_slug(operator, TenantSlug::parse("b").expect("a slug")).await?,
+        TenantsTable::new(operator).by_slug(TenantSlug::parse("b").expect("a slug")).await?,
         Some(record(B, "b"))
     );
-    assert_eq!(tenant_by_slug(operator, TenantSlug::parse("c").expect("a slug")).await?, None);
-    let error = create_tenant(operator, &record(A, "other")).await.expect_err("its id");
+    assert_eq!(TenantsTable::new(operator).by_slug(TenantSlug::parse("c").expect("a slug")).await?, None);
+    let error = TenantsTable::new(operator).create(&record(A, "other")).await.expect_err("its id");
     assert!(matches!(error, DirectoryError::IdTaken), "{error:?}");
-    let error = create_tenant(operator, &record(C, "a")).await.expect_err("its slug");
+    let error = TenantsTable::new(operator).create(&record(C, "a")).await.expect_err("its slug");
     assert!(matches!(error, DirectoryError::SlugTaken), "{error:?}");
-    let error = set_tenant_status(operator, C, TenantStatus::Active).await.expect_err("unknown");
+    let error = TenantsTable::new(operator).set_status(C, TenantStatus::Active).await.expect_err("unknown");
     assert!(matches!(error, DirectoryError::NotFound(_)), "{error:?}");
     for status in
         [TenantStatus::Suspended, TenantStatus::Active, TenantStatus::Deleted, TenantStatus::Deleted]
     {
-        set_tenant_status(operator, B, status).await?;
-        assert_eq!(tenant(operator, B).await?, Some(record(B, "b").with_status(status)));
+        TenantsTable::new(operator).set_status(B, status).await?;
+        assert_eq!(TenantsTable::new(operator).get(B).await?, Some(record(B, "b").with_status(status)));
     }
-    let error = set_tenant_status(operator, B, TenantStatus::Active).await.expect_err("deleted");
+    let error = TenantsTable::new(operator).set_status(B, TenantStatus::Active).await.expect_err("deleted");
     assert!(matches!(error, DirectoryError::Deleted), "{error:?}");
-    let error = create_tenant(operator, &record(B, "again")).await.expect_err("its id is never another's");
+    let error =
+        TenantsTable::new(operator).create(&record(B, "again")).await.expect_err("its id is never another's");
     assert!(matches!(error, DirectoryError::IdTaken), "{error:?}");
     let sql = format!("UPDATE tenancy.tenants SET id = '{C}' WHERE id = '{A}'");
     assert_eq!(outcome(operator, &sql).await, "ERROR 23514", "an id stays");
@@ -219,8 +220,8 @@ async fn pages_contain_each_tenant_once() -> Result<(), DirectoryError> {
     let directory = directory(&schema, HOUR).await;
     let (mut all, mut last) = (Vec::new(), None);
     loop {
-        let page = tenants(&schema.operator, last, 7).await?;
-        assert_eq!(directory.list(last, 7).await?, page, "a service has the same");
+        let page = TenantsTable::new(&schema.operator).list(last, 7).await?;
+        assert_eq!(directory.tenants().list(last, 7).await?, page, "a service has the same");
         last = page.last().map(TenantRecord::id);
         all.extend(page.iter().map(TenantRecord::id));
         if last.is_none() {
@@ -229,7 +230,7 @@ async fn pages_contain_each_tenant_once() -> Result<(), DirectoryError> {
     }
     assert_eq!(all.len(), 100);
     assert!(all.is_sorted_by(|one, other| one < other), "as ids are ordered");
-    assert_eq!(directory.list(None, 0).await?, []);
+    assert_eq!(directory.tenants().list(None, 0).await?, []);
     Ok(())
 }
 
@@ -239,22 +240,26 @@ async fn a_service_maintains_the_table_and_reads_its_own_writes() -> Result<(), 
     let schema = start().await;
     let directory = directory(&schema, HOUR).await;
     learn(&directory, C, None).await;
-    directory.create(&record(C, "c")).await?;
+    directory.tenants().create(&record(C, "c")).await?;
     assert_eq!(directory.status(C).await?, ACTIVE, "not that it is unknown");
     learn(&directory, C, ACTIVE).await;
-    directory.set_status(C, TenantStatus::Suspended).await?;
+    directory.tenants().set_status(C, TenantStatus::Suspended).await?;
     assert_eq!(directory.status(C).await?, SUSPENDED);
-    assert_eq!(directory.record(C).await?, Some(record(C, "c").with_status(TenantStatus::Suspended)));
-    assert_eq!(directory.by_slug(TenantSlug::parse("a").expect("a slug")).await?, Some(record(A, "a")));
-    let error = directory.create(&record(C, "d")).await.expect_err("its id");
+    assert_eq!(directory.tenants().get(C).await?, Some(record(C, "c").with_status(TenantStatus::Suspended)));
+    assert_eq!(
+        directory.tenants().by_slug(TenantSlug::parse("a").expect("a slug")).await?,
+        Some(record(A, "a"))
+    );
+    let error = directory.tenants().create(&record(C, "d")).await.expect_err("its id");
     assert!(matches!(error, DirectoryError::IdTaken), "{error:?}");
-    let error = directory.create(&record(TenantId::PLATFORM, "c")).await.expect_err("its slug");
+    let error = directory.tenants().create(&record(TenantId::PLATFORM, "c")).await.expect_err("its slug");
     assert!(matches!(error, DirectoryError::SlugTaken), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("(slug)"), "{error:?}");
-    let error = directory.set_status(TenantId::PLATFORM, TenantStatus::Active).await.expect_err("unknown");
+    let error =
+        directory.tenants().set_status(TenantId::PLATFORM, TenantStatus::Active).await.expect_err("unknown");
     assert!(matches!(error, DirectoryError::NotFound(_)), "{error:?}");
-    directory.set_status(C, TenantStatus::Deleted).await?;
-    let error = directory.set_status(C, TenantStatus::Active).await.expect_err("deleted");
+    directory.tenants().set_status(C, TenantStatus::Deleted).await?;
+    let error = directory.tenants().set_status(C, TenantStatus::Active).await.expect_err("deleted");
     assert!(matches!(error, DirectoryError::Deleted), "{error:?}");
     assert_eq!(directory.status(C).await?, Some(TenantStatus::Deleted));
     Ok(())
@@ -267,11 +272,11 @@ async fn learns_of_a_suspension_by_another_program() {
     let directory = directory(&schema, HOUR).await;
     learn(&directory, A, ACTIVE).await;
     learn(&directory, B, ACTIVE).await;
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     until("it is heard of", async || directory.status(A).await.expect("a state") == SUSPENDED).await;
     assert_eq!(directory.status_now(B), Poll::Ready(ACTIVE), "it is nobody else's");
     learn(&directory, C, None).await;
-    create_tenant(&schema.operator, &record(C, "c")).await.expect("created");
+    TenantsTable::new(&schema.operator).create(&record(C, "c")).await.expect("created");
     until("so is a new tenant", async || directory.status(C).await.expect("a state") == ACTIVE).await;
     learn(&directory, B, ACTIVE).await;
     schema.operate("TRUNCATE tenancy.tenants").await;
@@ -282,7 +287,7 @@ async fn learns_of_a_suspension_by_another_program() {
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn a_forged_notification_changes_no_answer() {
     let schema = start().await;
-    set_tenant_status(&schema.operator, B, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(B, TenantStatus::Suspended).await.expect("suspended");
     let directory = directory(&schema, HOUR).await;
     let service = schema.service().await;
     for payload in [A.to_string(), B.to_string(), format!("{B},active"), String::new(), "x".repeat(7_000)] {
@@ -309,17 +314,17 @@ async fn misses_no_change_while_it_cannot_listen() {
     // Waits until the backend has ended.
     let end = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE usename = 'listener'";
     assert_eq!(outcome(&schema.operator, end).await, "t");
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     assert_eq!(directory.status(A).await.expect("a state"), SUSPENDED);
     assert!(!directory.is_listening());
     assert_eq!(directory.status_now(A), Poll::Pending, "nothing is kept");
     assert_eq!(directory.status_now(B), Poll::Pending);
     assert_eq!(directory.status(B).await.expect("a state"), ACTIVE);
-    set_tenant_status(&schema.operator, B, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(B, TenantStatus::Suspended).await.expect("suspended");
     schema.operate("ALTER ROLE listener LOGIN").await;
     until("it listens again", async || directory.is_listening()).await;
     learn(&directory, B, SUSPENDED).await;
-    set_tenant_status(&schema.operator, B, TenantStatus::Active).await.expect("resumed");
+    TenantsTable::new(&schema.operator).set_status(B, TenantStatus::Active).await.expect("resumed");
     until("and it hears again", async || directory.status(B).await.expect("a state") == ACTIVE).await;
 }
 
@@ -331,7 +336,7 @@ async fn listens_again_after_a_crash_of_the_server() {
     learn(&directory, A, ACTIVE).await;
     schema.database.server.crash_and_restart().expect("it starts again");
     schema.operator = schema.database.superuser().await;
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     until("it answers again", async || match directory.status(A).await {
         Ok(status) => {
             assert_eq!(status, SUSPENDED, "nothing of before");
@@ -345,7 +350,7 @@ async fn listens_again_after_a_crash_of_the_server() {
     .await;
     until("it listens again", async || directory.is_listening()).await;
     learn(&directory, A, SUSPENDED).await;
-    set_tenant_status(&schema.operator, A, TenantStatus::Active).await.expect("resumed");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Active).await.expect("resumed");
     until("it hears again", async || directory.status(A).await.expect("a state") == ACTIVE).await;
 }
 
@@ -357,7 +362,7 @@ async fn entries_expire_even_without_notifications() {
     let directory = directory(&schema, Duration::from_secs(2)).await;
     learn(&directory, A, ACTIVE).await;
     schema.operate("ALTER TABLE tenancy.tenants DISABLE TRIGGER tenants_notify").await;
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     until("it is asked for again", async || directory.status(A).await.expect("a state") == SUSPENDED).await;
     assert!(directory.is_listening());
 }
@@ -370,7 +375,7 @@ async fn replaces_a_listener_whose_server_does_not_answer() {
     learn(&directory, A, ACTIVE).await;
     let pid = backends(&schema.operator).await[0];
     signal("STOP", pid);
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     until("it is noticed", async || !directory.is_listening()).await;
     assert_eq!(directory.status(A).await.expect("a state"), SUSPENDED);
     until("another backend is listened to", async || directory.is_listening()).await;
@@ -392,7 +397,7 @@ async fn the_connection_ends_with_the_last_clone() {
     learn(&directory, A, ACTIVE).await;
     assert_eq!(clone.status_now(A), Poll::Ready(ACTIVE), "they share what they keep");
     drop(directory);
-    set_tenant_status(&schema.operator, A, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(A, TenantStatus::Suspended).await.expect("suspended");
     until("it is heard of", async || clone.status(A).await.expect("a state") == SUSPENDED).await;
     assert_eq!(backends(&schema.operator).await.len(), 1);
     drop(clone);
@@ -409,7 +414,7 @@ async fn a_lookup_takes_one_round_trip() {
     let directory = PgDirectory::connect(db.expect("a database"), listener).await.expect("a directory");
     proxy.take_trips();
     assert_eq!(directory.status(A).await.expect("a state"), ACTIVE);
-    assert_eq!(directory.record(B).await.expect("a record"), Some(record(B, "b")));
+    assert_eq!(directory.tenants().get(B).await.expect("a record"), Some(record(B, "b")));
     assert_eq!(proxy.take_trips(), 2);
     learn(&directory, A, ACTIVE).await;
     proxy.take_trips();
@@ -434,9 +439,9 @@ async fn connect_fails_if_role_or_table_is_missing() {
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn the_middleware_answers_by_the_tenant_status() {
     let schema = start().await;
-    create_tenant(&schema.operator, &record(C, "c")).await.expect("created");
-    set_tenant_status(&schema.operator, B, TenantStatus::Suspended).await.expect("suspended");
-    set_tenant_status(&schema.operator, C, TenantStatus::Deleted).await.expect("deleted");
+    TenantsTable::new(&schema.operator).create(&record(C, "c")).await.expect("created");
+    TenantsTable::new(&schema.operator).set_status(B, TenantStatus::Suspended).await.expect("suspended");
+    TenantsTable::new(&schema.operator).set_status(C, TenantStatus::Deleted).await.expect("deleted");
     // It connects after these changes, so that their notifications do not invalidate its cache later.
     let directory = directory(&schema, HOUR).await;
     let layer = TenantLayer::builder().directory(directory.clone()).trust_header().build();
@@ -467,7 +472,7 @@ async fn the_migration_is_idempotent_and_reversible() {
     schema.operate(&format!("GRANT ALL ON tenancy.tenants TO tenancy_app, PUBLIC; {up}")).await;
     assert_eq!(outcome(&schema.operator, made).await, before, "and its grants are as they were");
     assert_eq!(
-        tenant(&schema.operator, A).await.expect("a record"),
+        TenantsTable::new(&schema.operator).get(A).await.expect("a record"),
         Some(record(A, "a")),
         "it keeps the tenants"
     );

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tenancy::{TenantContext, TenantFutureExt, TenantStatus};
-use tenancy_tower::{Cached, TenantLayer};
+use tenancy_tower::{CachedDirectory, TenantLayer};
 use tokio::net::TcpStream;
 
 use crate::support::{directory, echo, get, seen, serve, tenant, text, trusting};
@@ -146,7 +146,7 @@ async fn check(sender: &mut Sender, number: u64) -> bool {
 /// Consecutive requests of a connection have different tenants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn responses_under_load_belong_to_their_own_tenants() {
-    let cached = Cached::new(Arc::new(directory()), 20).ttl(Duration::from_millis(20));
+    let cached = CachedDirectory::new(Arc::new(directory()), 20).ttl(Duration::from_millis(20));
     let layer = TenantLayer::builder().directory(cached).trust_header().build();
     let address = serve(layer, tower::service_fn(handle)).await;
     let next = Arc::new(AtomicU64::new(0));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use tenancy::{TenantRecord, TenantSlug};
-use tenancy_postgres::{DirectoryError, SigningKey, add_key, create_tenant, tenant};
+use tenancy_postgres::{DirectoryError, SigningKey, TenantsTable, add_key};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
@@ -71,13 +71,13 @@ async fn make_tables(client: &mut Client) -> Result<(), tokio_postgres::Error> {
 
 /// Those that are there stay as they are.
 async fn add_tenants(client: &Client, tenants: &[TenantRecord]) -> Result<Vec<TenantSlug>> {
-    let mut added = Vec::new();
+    let (mut table, mut added) = (TenantsTable::new(client), Vec::new());
     for record in tenants {
         let (id, slug) = (record.id(), record.slug());
-        if tenant(client, id).await.context("tenants")?.is_some() {
+        if table.get(id).await.context("tenants")?.is_some() {
             continue;
         }
-        match create_tenant(client, record).await {
+        match table.create(record).await {
             Ok(()) => added.push(slug),
             // Another program was quicker.
             Err(DirectoryError::IdTaken) => {}

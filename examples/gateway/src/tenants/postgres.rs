@@ -18,26 +18,26 @@ pub(super) fn ask<'a, T>(
 }
 
 pub(super) async fn list(
-    tenants: &PgDirectory,
+    directory: &PgDirectory,
     after: Option<TenantId>,
     limit: usize,
 ) -> Result<Vec<TenantRecord>, TenantsError> {
-    ask(tenants.list(after, u32::try_from(limit).unwrap_or(u32::MAX))).await
+    ask(directory.tenants().list(after, u32::try_from(limit).unwrap_or(u32::MAX))).await
 }
 
 /// Instances that create at the same time may make a few more than there may be.
-pub(super) async fn create(tenants: &PgDirectory, record: TenantRecord) -> Result<(), TenantsError> {
-    let is_full = list(tenants, None, MOST_TENANTS).await?.len() >= MOST_TENANTS;
-    if is_full { Err(TenantsError::Full) } else { ask(tenants.create(&record)).await }
+pub(super) async fn create(directory: &PgDirectory, record: TenantRecord) -> Result<(), TenantsError> {
+    let is_full = list(directory, None, MOST_TENANTS).await?.len() >= MOST_TENANTS;
+    if is_full { Err(TenantsError::Full) } else { ask(directory.tenants().create(&record)).await }
 }
 
 pub(super) async fn set_status(
-    tenants: &PgDirectory,
+    directory: &PgDirectory,
     id: TenantId,
     status: TenantStatus,
 ) -> Result<TenantRecord, TenantsError> {
-    ask(tenants.set_status(id, status)).await?;
-    ask(tenants.record(id)).await?.ok_or(TenantsError::Unknown)
+    ask(directory.tenants().set_status(id, status)).await?;
+    ask(directory.tenants().get(id)).await?.ok_or(TenantsError::Unknown)
 }
 
 impl From<DirectoryError> for TenantsError {

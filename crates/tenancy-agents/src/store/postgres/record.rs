@@ -5,7 +5,7 @@ use std::error::Error;
 use std::vec::Vec;
 
 use tenancy::TenantId;
-use tokio_postgres::Row;
+use tenancy_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 

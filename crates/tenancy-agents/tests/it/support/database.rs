@@ -57,7 +57,7 @@ impl Database {
 
     /// Connects as the service; the audit of the database has no critical finding.
     pub(crate) async fn connect(&self) -> TenantDb {
-        let postgres = self.server.url("service", &self.name).parse().expect("a URL");
+        let postgres: tokio_postgres::Config = self.server.url("service", &self.name).parse().expect("a URL");
         let config = Config::new(postgres, key()).acquire_timeout(Duration::from_secs(30));
         TenantDb::connect(config).await.expect("a database that does not leak")
     }

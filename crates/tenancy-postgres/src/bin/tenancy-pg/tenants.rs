@@ -37,7 +37,7 @@ async fn create(
         None => random()?,
     };
     let tenant = TenantRecord::new(id, slug, TenantStatus::Active);
-    admin.create_tenant(&tenant).await?;
+    admin.tenants().create(&tenant).await?;
     output.document([id], || document(&tenant))
 }
 
@@ -50,7 +50,7 @@ async fn list(
     let mut left = limit.unwrap_or(u64::MAX);
     while left > 0 {
         let most = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
-        let page = admin.tenants(after, most).await?;
+        let page = admin.tenants().list(after, most).await?;
         output.each(&page, line, document)?;
         let Some(last) = page.last().filter(|_| page.len() == most as usize) else { break };
         after = Some(last.id());
@@ -66,11 +66,11 @@ async fn set(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let found = match tenant {
-        TenantRef::Id(id) => admin.tenant(id).await?,
-        TenantRef::Slug(slug) => admin.tenant_by_slug(slug).await?,
+        TenantRef::Id(id) => admin.tenants().get(id).await?,
+        TenantRef::Slug(slug) => admin.tenants().by_slug(slug).await?,
     };
     let found = found.ok_or_else(|| Failure::Server("the tenant does not exist".to_owned()))?;
-    admin.set_tenant_status(found.id(), status).await?;
+    admin.tenants().set_status(found.id(), status).await?;
     let tenant = found.with_status(status);
     output.document([line(&tenant)], || document(&tenant))
 }

@@ -17,6 +17,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn accepts_strings_of_libpq() {
     let address = |address: &str, mut options: ConnectOptions| {
         options.host_addresses.push(address.parse().expect("an address"));
@@ -162,6 +163,7 @@ fn accepts_strings_of_libpq() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn names_the_parameter_that_is_wrong() {
     let table = [
         ("postgres://h?foo=1", "unknown connection parameter `foo`"),
@@ -178,10 +180,6 @@ fn names_the_parameter_that_is_wrong() {
         ("postgres://h:x", "invalid connection parameter `port`: expected numbers from 1 to 65535"),
         (
             "postgres://u:secret/more@h",
-            "invalid connection parameter `port`: expected numbers from 1 to 65535",
-        ),
-        (
-            "postgres://u:123/more@h",
             "invalid connection string: `/` or `@` must be percent-encoded before the host",
         ),
         (

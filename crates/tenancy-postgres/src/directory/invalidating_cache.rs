@@ -1,31 +1,32 @@
-//! What was learned, kept for as long as somebody listens.
+//! A cache that is empty unless changes are received.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use tenancy::{TenantId, TenantStatus};
-use tenancy_tower::{Cached, CachedError, Directory};
+use tenancy::{Directory, TenantId, TenantStatus};
+use tenancy_directory::{CachedDirectory, CachedError};
 
-/// A new tenant says so, so this is for who asks for ids that nobody has.
+/// The longest time for which it is cached that an id is unknown. The creation of a tenant is a change like others, so
+/// this limits the lookups of ids that nobody creates.
 const UNKNOWN: Duration = Duration::from_secs(2);
 
-/// A source's answers, of which none is given while nobody listens for changes.
-pub(super) struct Kept<D> {
-    /// One that is asked for loses its place when it is forgotten: an answer that was asked for before a change was
-    /// heard of is not kept after it.
-    answers: Cached<D>,
+/// A cache of a directory's answers. While no listener receives changes, every lookup queries the directory.
+pub(super) struct InvalidatingCache<D> {
+    /// An invalidated lookup that is in progress is not cached: its answer may be older than the change.
+    answers: CachedDirectory<D>,
     is_listening: AtomicBool,
 }
 
-impl<D: Directory> Kept<D> {
-    pub(super) fn new(source: D, max_age: Duration, capacity: usize) -> Self {
-        let answers = Cached::new(source, capacity).ttl(max_age).unknown_ttl(max_age.min(UNKNOWN));
+impl<D: Directory> InvalidatingCache<D> {
+    pub(super) fn new(directory: D, max_age: Duration, capacity: usize) -> Self {
+        let answers = CachedDirectory::new(directory, capacity);
+        let answers = answers.ttl(max_age).unknown_ttl(max_age.min(UNKNOWN));
         Self { answers, is_listening: AtomicBool::new(false) }
     }
 
-    pub(super) fn source(&self) -> &D {
+    pub(super) fn directory(&self) -> &D {
         self.answers.directory()
     }
 
@@ -40,7 +41,7 @@ impl<D: Directory> Kept<D> {
         if self.is_listening() {
             self.answers.status(tenant).await
         } else {
-            self.source().status(tenant).await.map_err(CachedError::Directory)
+            self.directory().status(tenant).await.map_err(CachedError::Directory)
         }
     }
 
@@ -48,36 +49,39 @@ impl<D: Directory> Kept<D> {
         if self.is_listening() { self.answers.status_now(tenant) } else { Poll::Pending }
     }
 
-    /// Answers are kept until this is dropped. Whoever calls it hears of each change from before the call on.
+    /// Enables the cache until the returned value is dropped. The caller receives every change that is committed after
+    /// the call.
     pub(super) fn listen(&self) -> Listening<'_, D> {
-        // What was asked for while nobody listened goes first.
+        // Lookups that began without a listener.
         self.answers.invalidate_all();
         self.is_listening.store(true, Ordering::SeqCst);
         Listening(self)
     }
 
-    pub(super) fn forget(&self, tenant: TenantId) {
+    pub(super) fn invalidate(&self, tenant: TenantId) {
         self.answers.invalidate(tenant);
     }
 }
 
-impl<D> fmt::Debug for Kept<D> {
+impl<D> fmt::Debug for InvalidatingCache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept")
+        f.debug_struct("InvalidatingCache")
             .field("answers", &self.answers)
             .field("is_listening", &self.is_listening)
             .finish()
     }
 }
 
-/// Somebody listens, until this is dropped: by a return, a panic, or the end of the runtime.
-pub(super) struct Listening<'a, D: Directory>(&'a Kept<D>);
+/// Enables the cache until this is dropped: by a return, a panic, or the end of the runtime.
+pub(super) struct Listening<'a, D: Directory>(&'a InvalidatingCache<D>);
 
 impl<D: Directory> Listening<'_, D> {
-    /// Anybody can send this: it makes the source be asked again, and says nothing.
-    pub(super) fn hear(&self, payload: &str) {
+    /// Removes the answer that a notification names, or all of them.
+    ///
+    /// Every session can send a notification, so it only causes a query.
+    pub(super) fn receive(&self, payload: &str) {
         match TenantId::parse(payload) {
-            Ok(tenant) => self.0.forget(tenant),
+            Ok(tenant) => self.0.invalidate(tenant),
             Err(_) => self.0.answers.invalidate_all(),
         }
     }
@@ -106,7 +110,7 @@ mod tests {
     const ACTIVE: Option<TenantStatus> = Some(TenantStatus::Active);
     const SUSPENDED: Option<TenantStatus> = Some(TenantStatus::Suspended);
 
-    /// Each question waits until the test answers it.
+    /// A directory in which each query waits until the test answers it.
     struct Asked(mpsc::UnboundedSender<oneshot::Sender<Option<TenantStatus>>>);
 
     impl Directory for Asked {
@@ -120,24 +124,25 @@ mod tests {
     }
 
     struct Test {
-        kept: &'static Kept<Asked>,
+        cache: &'static InvalidatingCache<Asked>,
         questions: mpsc::UnboundedReceiver<oneshot::Sender<Option<TenantStatus>>>,
     }
 
     impl Test {
         fn new() -> Self {
             let (sender, questions) = mpsc::unbounded_channel();
-            let kept = Box::leak(Box::new(Kept::new(Asked(sender), Duration::from_hours(1), 100)));
-            Self { kept, questions }
+            let cache =
+                Box::leak(Box::new(InvalidatingCache::new(Asked(sender), Duration::from_hours(1), 100)));
+            Self { cache, questions }
         }
 
-        /// Somebody asks, and the question is on its way.
+        /// Starts a lookup, and waits for its query.
         async fn ask(
             &mut self,
             tenant: TenantId,
         ) -> (JoinHandle<Option<TenantStatus>>, oneshot::Sender<Option<TenantStatus>>) {
-            let kept = self.kept;
-            let asker = tokio::spawn(async move { kept.status(tenant).await.expect("an answer") });
+            let cache = self.cache;
+            let asker = tokio::spawn(async move { cache.status(tenant).await.expect("an answer") });
             let question = timeout(Duration::from_secs(30), self.questions.recv()).await;
             (asker, question.expect("it is asked").expect("the source is there"))
         }
@@ -150,75 +155,75 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_was_asked_for_before_a_change_is_not_kept_after_it() {
+    async fn lookup_begun_before_a_change_is_not_cached() {
         for payload in [A.to_string(), String::new(), "all of them".into()] {
             let mut test = Test::new();
-            let listening = test.kept.listen();
+            let listening = test.cache.listen();
             let (asker, question) = test.ask(A).await;
-            listening.hear(&payload);
+            listening.receive(&payload);
             question.send(ACTIVE).expect("it waits");
-            assert_eq!(asker.await.expect("it ends"), ACTIVE, "it asked before");
-            assert_eq!(test.kept.status_now(A), Poll::Pending, "{payload}");
+            assert_eq!(asker.await.expect("it ends"), ACTIVE, "the lookup began before the change");
+            assert_eq!(test.cache.status_now(A), Poll::Pending, "{payload}");
             test.learn(A, SUSPENDED).await;
-            assert_eq!(test.kept.status_now(A), Poll::Ready(SUSPENDED));
+            assert_eq!(test.cache.status_now(A), Poll::Ready(SUSPENDED));
         }
     }
 
     #[tokio::test]
-    async fn who_asks_after_a_change_does_not_wait_for_an_answer_from_before() {
+    async fn lookup_begun_after_a_change_does_not_wait_for_an_older_query() {
         let mut test = Test::new();
-        let listening = test.kept.listen();
+        let listening = test.cache.listen();
         let (early, of_before) = test.ask(A).await;
-        listening.hear(&A.to_string());
+        listening.receive(&A.to_string());
         test.learn(A, SUSPENDED).await;
         of_before.send(ACTIVE).expect("it waits");
         assert_eq!(early.await.expect("it ends"), ACTIVE);
-        assert_eq!(test.kept.status_now(A), Poll::Ready(SUSPENDED), "the later answer stays");
+        assert_eq!(test.cache.status_now(A), Poll::Ready(SUSPENDED), "the later answer stays");
     }
 
     #[tokio::test]
-    async fn a_change_is_of_one_tenant_unless_it_names_none() {
+    async fn notification_without_a_tenant_invalidates_all() {
         let mut test = Test::new();
-        let listening = test.kept.listen();
+        let listening = test.cache.listen();
         test.learn(A, ACTIVE).await;
         test.learn(B, ACTIVE).await;
-        listening.hear(&A.to_string());
-        assert_eq!(test.kept.status_now(A), Poll::Pending);
-        assert_eq!(test.kept.status_now(B), Poll::Ready(ACTIVE));
-        listening.hear("active");
-        assert_eq!(test.kept.status_now(B), Poll::Pending);
+        listening.receive(&A.to_string());
+        assert_eq!(test.cache.status_now(A), Poll::Pending);
+        assert_eq!(test.cache.status_now(B), Poll::Ready(ACTIVE));
+        listening.receive("active");
+        assert_eq!(test.cache.status_now(B), Poll::Pending);
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_while_nobody_listens() {
+    async fn caches_nothing_without_a_listener() {
         let mut test = Test::new();
         for _ in 0..2 {
             test.learn(A, ACTIVE).await;
-            assert_eq!(test.kept.status_now(A), Poll::Pending);
+            assert_eq!(test.cache.status_now(A), Poll::Pending);
         }
-        let listening = test.kept.listen();
+        let listening = test.cache.listen();
         test.learn(A, ACTIVE).await;
         let (asker, question) = test.ask(B).await;
         drop(listening);
-        assert_eq!(test.kept.status_now(A), Poll::Pending);
+        assert_eq!(test.cache.status_now(A), Poll::Pending);
         test.learn(A, SUSPENDED).await;
-        let _listening = test.kept.listen();
-        assert_eq!(test.kept.status_now(A), Poll::Pending);
+        let _listening = test.cache.listen();
+        assert_eq!(test.cache.status_now(A), Poll::Pending);
         question.send(ACTIVE).expect("it waits");
         assert_eq!(asker.await.expect("it ends"), ACTIVE);
-        assert_eq!(test.kept.status_now(B), Poll::Pending, "it was asked for in another time");
+        assert_eq!(test.cache.status_now(B), Poll::Pending, "the lookup began under another listener");
     }
 
     #[tokio::test]
-    async fn ids_that_nobody_has_take_no_more_memory_than_others() {
+    async fn cache_of_unknown_ids_is_bounded() {
         let source = |_| async { Ok::<_, Infallible>(None) };
-        let kept = Kept::new(source, Duration::from_hours(1), 1_000);
-        let _listening = kept.listen();
+        let cache = InvalidatingCache::new(source, Duration::from_hours(1), 1_000);
+        let _listening = cache.listen();
         for number in 2..1_000_000_u128 {
             let tenant = TenantId::from_bytes(number.to_be_bytes()).expect("an id");
-            kept.status(tenant).await.expect("an answer");
+            cache.status(tenant).await.expect("an answer");
         }
-        let shown = format!("{kept:?}");
+        let shown = format!("{cache:?}");
         let length = shown.split("len: ").nth(1).and_then(|rest| rest.split(',').next()).expect("a length");
         assert!((1..=1_100).contains(&length.parse().expect("a number")), "{shown}");
     }

@@ -1,47 +1,47 @@
-//! A cache around a slower directory.
+//! The cache and its entries.
 
 use std::fmt;
 use std::task::Poll;
 use std::time::Duration;
 
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
-use tenancy::{TenantId, TenantStatus};
+use tenancy::{Directory, TenantId, TenantStatus};
 use tokio::time::Instant;
-
-use crate::Directory;
 
 const TTL: Duration = Duration::from_secs(30);
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 
-/// A directory's answers, kept for a while: [30 s](Self::ttl) for a tenant that it knows,
-/// [2 s](Self::unknown_ttl) for an unknown id, so that a new tenant is not hidden for long.
+/// A cache of directory lookups.
 ///
-/// An answer is asked for once for all who wait for it, and so is a failure, which is not kept for those who
-/// come later. Past its time no answer is given, also where the directory fails: then the failure is. The time
-/// counts from the question, so a suspended tenant is denied at the latest that long after, and at once by
+/// An answer is cached for [30 s](Self::ttl) if the tenant exists, and for [2 s](Self::unknown_ttl) if it does not, so
+/// that a new tenant is found soon.
+///
+/// Concurrent lookups of one tenant share a single query. Failures are shared with current waiters but not cached. An
+/// expired answer is never returned: if the directory fails then, the lookup fails. The time to live counts from the
+/// start of the query. A suspended tenant is therefore rejected at the latest after that time, and at once after
 /// [`invalidate`](Self::invalidate).
 ///
 /// ```
 /// use std::time::Duration;
-/// use tenancy::{TenantId, TenantStatus};
-/// use tenancy_tower::Cached;
+/// use tenancy::{Directory, TenantId, TenantStatus};
+/// use tenancy_directory::CachedDirectory;
 ///
 /// async fn by_database(tenant: TenantId) -> Result<Option<TenantStatus>, std::io::Error> {
 ///     # let _ = tenant;
 ///     Ok(Some(TenantStatus::Active))
 /// }
 ///
-/// let directory = Cached::new(by_database, 100_000).ttl(Duration::from_secs(5));
+/// let directory = CachedDirectory::new(by_database, 100_000).ttl(Duration::from_secs(5));
 /// directory.invalidate(TenantId::PLATFORM);
 /// ```
-pub struct Cached<D> {
+pub struct CachedDirectory<D> {
     directory: D,
     entries: Cache<TenantId, Entry>,
     ttl: Duration,
     unknown_ttl: Duration,
 }
 
-/// What the directory said; `None` where it failed.
+/// The directory's answer; `None` if it failed.
 type Answer = Option<Option<TenantStatus>>;
 
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ struct Entry {
     until: Instant,
 }
 
-/// As long as a time that is past what the clock can say.
+/// The time to live of an answer whose end is later than the clock can represent.
 const A_LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Entry {
@@ -64,18 +64,18 @@ impl Entry {
         Instant::now() < self.until
     }
 
-    /// Whether it came while somebody waited who had asked at that time: however short it is kept.
+    /// Whether the answer is valid for a lookup that began at this time: it arrived later, or it has not expired.
     fn is_for(&self, asked: Instant) -> bool {
         self.came > asked || self.is_fresh()
     }
 }
 
-/// Why a cached directory can't say.
+/// Why a cached lookup failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CachedError<E> {
     /// The directory failed.
     Directory(E),
-    /// The directory failed for somebody else, who asked for the same tenant at the same time.
+    /// The query of a concurrent lookup of the same tenant failed.
     Shared,
 }
 
@@ -83,49 +83,49 @@ impl<E: fmt::Display> fmt::Display for CachedError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(error) => error.fmt(f),
-            Self::Shared => f.write_str("the directory failed for a request that asked at the same time"),
+            Self::Shared => f.write_str("the directory failed in a concurrent lookup of the same tenant"),
         }
     }
 }
 
 impl<E: std::error::Error> std::error::Error for CachedError<E> {}
 
-impl<D: Directory> Cached<D> {
-    /// Keeps about as many answers as `capacity`, those that were asked for most of late.
+impl<D: Directory> CachedDirectory<D> {
+    /// Creates a cache of about `capacity` answers. It evicts those that were used least recently or least often.
     pub fn new(directory: D, capacity: usize) -> Self {
         Self { directory, entries: Cache::new(capacity.max(1)), ttl: TTL, unknown_ttl: UNKNOWN_TTL }
     }
 
-    /// How long the state of a known tenant is kept.
+    /// Sets how long the state of a tenant is cached. The default is 30 s.
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
         Self { ttl, ..self }
     }
 
-    /// How long it is kept that an id is unknown.
+    /// Sets how long it is cached that a tenant does not exist. The default is 2 s.
     #[must_use]
     pub fn unknown_ttl(self, unknown_ttl: Duration) -> Self {
         Self { unknown_ttl, ..self }
     }
 
-    /// Forgets a tenant's state. Who asks from now on gets an answer that was asked for from now on.
+    /// Removes a tenant's answer. Lookups that begin after this call query the directory again.
     pub fn invalidate(&self, tenant: TenantId) {
-        // A load that is under way loses its place, and with it what it finds.
+        // A query in progress loses its entry, so that its answer is not cached.
         self.entries.remove(&tenant);
     }
 
-    /// Forgets all states.
+    /// Removes all answers.
     pub fn invalidate_all(&self) {
         self.entries.clear();
     }
 
-    /// The directory behind the cache.
+    /// Returns the directory behind the cache.
     pub fn directory(&self) -> &D {
         &self.directory
     }
 }
 
-impl<D: Directory> Directory for Cached<D> {
+impl<D: Directory> Directory for CachedDirectory<D> {
     type Error = CachedError<D::Error>;
 
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Self::Error> {
@@ -140,11 +140,11 @@ impl<D: Directory> Directory for Cached<D> {
         let place = match found.await {
             EntryResult::Retained(answer) => return answer.ok_or(CachedError::Shared),
             EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => Some(place),
-            // Neither is asked for here.
+            // Neither is requested here.
             EntryResult::Removed(..) | EntryResult::Timeout => None,
         };
-        // The wait is over: what is asked now is as old as now. Where this future is dropped, the place goes to
-        // the next who waits.
+        // The wait for other lookups is over, so the query begins now. If this future is dropped, the next waiter
+        // receives the place.
         let asked = Instant::now();
         let status = self.directory.status(tenant).await;
         let (answer, ttl) = match &status {
@@ -152,7 +152,7 @@ impl<D: Directory> Directory for Cached<D> {
             Ok(status) => (Some(*status), self.ttl),
             Err(_) => (None, Duration::ZERO),
         };
-        // Fails where it was invalidated in between: then the answer is for who has asked before.
+        // Fails if the tenant was invalidated in between. The answer is returned only to lookups that began before.
         let _ = place.map(|place| place.insert(Entry::new(answer, asked, ttl)));
         status.map_err(CachedError::Directory)
     }
@@ -165,10 +165,10 @@ impl<D: Directory> Directory for Cached<D> {
     }
 }
 
-/// Shows how many answers are kept, and none of them.
-impl<D> fmt::Debug for Cached<D> {
+/// The number of answers and the limits, without the answers.
+impl<D> fmt::Debug for CachedDirectory<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached")
+        f.debug_struct("CachedDirectory")
             .field("len", &self.entries.len())
             .field("ttl", &self.ttl)
             .field("unknown_ttl", &self.unknown_ttl)

@@ -1,19 +1,19 @@
-//! Which tenants exist, and in what state.
+//! The interface of a directory.
 
-use std::fmt;
-use std::sync::Arc;
-use std::task::Poll;
+use core::convert::Infallible;
+use core::fmt;
+use core::task::Poll;
 
-use tenancy::{FixedDirectory, TenantId, TenantStatus};
+use super::{FixedDirectory, TenantRecord, TenantStatus};
+use crate::TenantId;
 
-/// Says in what state a tenant is, or that there is none.
+/// Looks up whether a tenant exists, and in what state it is.
 ///
-/// An error, and an answer that comes too late, is a 503 of the layer, and never a yes.
+/// A caller rejects a request if the lookup fails or takes too long.
 ///
 /// ```
 /// use std::io;
-/// use tenancy::{TenantId, TenantStatus};
-/// use tenancy_tower::Directory;
+/// use tenancy::{Directory, TenantId, TenantStatus};
 ///
 /// struct Platform;
 ///
@@ -26,29 +26,30 @@ use tenancy::{FixedDirectory, TenantId, TenantStatus};
 /// }
 /// ```
 ///
-/// Closures are directories: `|tenant: TenantId| async move { Ok::<_, Error>(…) }`. One that captures a handle
-/// clones it before the `async` block.
+/// Closures are directories: `|tenant: TenantId| async move { Ok::<_, Error>(…) }`. A closure that captures a handle
+/// clones it before the `async` block. [`FixedDirectory`] is one, and so is an `Arc` of a directory (feature `std`).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` says not which tenants there are",
+    message = "`{Self}` cannot look up tenants",
     label = "not a directory",
-    note = "name one by `.directory(directory)`: a `Snapshot`, a `Cached`, a closure that gives a future"
+    note = "a directory is a type that implements `tenancy::Directory`, or a closure that returns a future"
 )]
 pub trait Directory: Send + Sync + 'static {
-    /// Why the directory can't say.
+    /// Why a lookup failed.
     type Error: fmt::Display + Send;
 
-    /// The tenant's state; `None` for an unknown id.
+    /// Returns the tenant's state, or `None` if the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// Where the directory can't say.
+    /// If the lookup fails.
     fn status(
         &self,
         tenant: TenantId,
     ) -> impl Future<Output = Result<Option<TenantStatus>, Self::Error>> + Send;
 
-    /// The same, ready where it is known without waiting: then the layer needs no allocation for it. Pending
-    /// sends the layer to [`status`](Self::status).
+    /// Returns the tenant's state if it is known without waiting.
+    ///
+    /// This saves the caller an allocation. `Pending` tells the caller to use [`status`](Self::status).
     fn status_now(&self, _tenant: TenantId) -> Poll<Option<TenantStatus>> {
         Poll::Pending
     }
@@ -67,7 +68,8 @@ where
     }
 }
 
-impl<D: Directory> Directory for Arc<D> {
+#[cfg(feature = "std")]
+impl<D: Directory> Directory for std::sync::Arc<D> {
     type Error = D::Error;
 
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, D::Error> {
@@ -80,13 +82,13 @@ impl<D: Directory> Directory for Arc<D> {
 }
 
 impl<const N: usize> Directory for FixedDirectory<N> {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
-    async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Self::Error> {
-        Ok(self.get(tenant).map(tenancy::TenantRecord::status))
+    async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Infallible> {
+        Ok(self.get(tenant).map(TenantRecord::status))
     }
 
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
-        Poll::Ready(self.get(tenant).map(tenancy::TenantRecord::status))
+        Poll::Ready(self.get(tenant).map(TenantRecord::status))
     }
 }
