@@ -127,9 +127,10 @@ async fn run(
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = begin.start().await?;
     transaction.batch_execute(PATH).await?;
-    let role: Oid = transaction.query_one(role_sql(role), &[&role]).await?.get(0);
-    let version = transaction.query_one(VERSION, &[]).await?;
-    let (version, number): (String, i32) = (version.get(0), version.get(1));
+    // Unnamed statements: a named one would be closed by a message of its own.
+    let role: Oid = transaction.query_typed(role_sql(role), &[(&role, Type::TEXT)]).await?[0].get(0);
+    let version = transaction.query_typed(VERSION, &[]).await?;
+    let (version, number): (String, i32) = (version[0].get(0), version[0].get(1));
     let findings = find(&transaction, number, role, form, policy).await?;
     transaction.rollback().await?;
     Ok(conclude(findings, &version, number, policy))
