@@ -12,7 +12,7 @@ pub(crate) use self::checks::CHECKS;
 use self::checks::Check;
 pub use self::kind::FindingKind;
 use crate::binding::{Binding, ContextBinding};
-use crate::migrations::migrations;
+use crate::migrations::{DEFAULTS, Migration, migrations};
 use crate::params::Param;
 
 /// How bad a finding is.
@@ -112,19 +112,20 @@ pub(crate) struct Form {
     pub(crate) is_signed: bool,
     /// None: whatever names `tenant_id`.
     pub(crate) policy: Option<&'static str>,
-    pub(crate) default: Option<&'static str>,
+    /// None: any.
+    pub(crate) default: Option<&'static [&'static str]>,
 }
 
 pub(crate) const SIGNED: Form = Form {
     is_signed: true,
     policy: Some("(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))"),
-    default: Some("tenancy.tenant_id()"),
+    default: Some(&DEFAULTS),
 };
 
 const PLAIN: Form = Form {
     is_signed: false,
     policy: Some("(tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting))"),
-    default: Some("(current_setting('app.tenant_id'::text))::uuid"),
+    default: Some(&["(current_setting('app.tenant_id'::text))::uuid"]),
 };
 
 const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
@@ -168,7 +169,7 @@ async fn find(
         (&bodies, Type::TEXT_ARRAY),
         (&form.is_signed, Type::BOOL),
         (&form.policy, Type::TEXT),
-        (&form.default, Type::TEXT),
+        (&form.default, Type::TEXT_ARRAY),
     ];
     let rows = transaction.query_typed(&check.sql(), &params).await?;
     Ok(rows.iter().map(|row| check.finding(row.get(0), row.get(1))).collect())
@@ -177,7 +178,8 @@ async fn find(
 /// The functions of the schema as the migrations have them.
 pub(crate) fn bodies() -> Vec<&'static str> {
     let quoted = |up: &'static str| up.split("$function$").skip(1).step_by(2);
-    migrations().iter().flat_map(|migration| quoted(migration.up)).collect()
+    let files = |migration: &'static Migration| [migration.up, migration.finish.unwrap_or_default()];
+    migrations().iter().flat_map(files).flat_map(quoted).collect()
 }
 
 #[cfg(test)]
@@ -188,7 +190,9 @@ mod tests {
     fn each_function_of_the_migrations_has_a_body() {
         let functions: usize = migrations()
             .iter()
-            .map(|migration| migration.up.matches("CREATE OR REPLACE FUNCTION").count())
+            .flat_map(|migration| [Some(migration.up), migration.finish])
+            .flatten()
+            .map(|sql| sql.matches("CREATE OR REPLACE FUNCTION").count())
             .sum();
         assert_eq!(bodies().len(), functions);
         assert!(bodies().iter().all(|body| body.starts_with('\n')));

@@ -30,7 +30,7 @@ impl Check {
 /// schema can be used, for that grant may come.
 const PREAMBLE: &str = r"
 WITH RECURSIVE bodies (body) AS (SELECT unnest($2::text[])),
-form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text),
+form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text[]),
 reach (role) AS (
     SELECT $1::oid
     UNION SELECT m.roleid FROM pg_auth_members m JOIN reach ON m.member = reach.role
@@ -185,6 +185,24 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         kind: FindingKind::ContextAltered,
+        remedy: "run the migrations' SQL again",
+        // Domains of context v2 that would accept a value without calling their function.
+        sql: "SELECT format('tenancy.%I', domains.name), true
+            FROM form CROSS JOIN (VALUES
+                ('entering', 'bytea'::regtype, 'CHECK (tenancy.enter(VALUE))'),
+                ('leaving', 'float8'::regtype, 'CHECK (tenancy.leave(VALUE))')
+            ) AS domains (name, base, definition)
+            WHERE form.signed AND to_regclass('tenancy.secrets') IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                    JOIN pg_constraint c ON c.contypid = t.oid
+                WHERE n.nspname = 'tenancy' AND t.typname = domains.name AND t.typtype = 'd'
+                    AND t.typbasetype = base AND NOT t.typnotnull AND t.typdefault IS NULL
+                    AND t.typowner = to_regrole('tenancy_owner')
+                    AND c.convalidated AND pg_get_constraintdef(c.oid) = definition
+            )",
+    },
+    Check {
+        kind: FindingKind::ContextAltered,
         remedy: "run the migrations' SQL again, and revoke what else the user's roles have on {}",
         // With more than its grants a tenant could lock the table, or change what others are known by.
         sql: "SELECT 'tenancy.tenants', true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -278,7 +296,7 @@ pub(crate) const CHECKS: &[Check] = &[
         sql: "SELECT name, false FROM tables CROSS JOIN form JOIN pg_attribute a ON a.attrelid = tables.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND NOT relispartition
-                AND form.value IS NOT NULL AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM form.value",
+                AND form.value IS NOT NULL AND (pg_get_expr(d.adbin, d.adrelid) = ANY (form.value)) IS NOT TRUE",
     },
     Check {
         kind: FindingKind::View,

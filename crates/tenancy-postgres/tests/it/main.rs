@@ -23,3 +23,4 @@ mod sql;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod table;
+mod upgrade;
