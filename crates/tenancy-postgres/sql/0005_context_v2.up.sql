@@ -6,6 +6,7 @@
 
 -- The version whose predecessor was removed, and when.
 ALTER TABLE tenancy.migrations ADD COLUMN IF NOT EXISTS finished_at timestamptz;
+UPDATE tenancy.migrations m SET finished_at = NULL WHERE m.version OPERATOR(pg_catalog.=) 5;
 
 -- One row per key of tenancy.keys with everything that v2 needs. All columns but the times are secret.
 --
@@ -132,14 +133,21 @@ BEGIN
         WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
             AND s.not_after OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the key is unknown or retired';
+        RAISE EXCEPTION USING
+            ERRCODE = '42501',
+            MESSAGE = 'tenancy: the key is unknown or retired',
+            HINT = 'Run tenancy-pg key list, and tenancy-pg key add for a key that is missing.';
     END IF;
     PERFORM FROM tenancy.secrets s
         WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
             AND pg_catalog.sha256(pg_catalog.substr(token, 29)) OPERATOR(pg_catalog.=)
                 pg_catalog.sha256(pg_catalog.sha256(s.pad OPERATOR(pg_catalog.||) pg_catalog.substr(token, 1, 28)));
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the signature is not valid';
+        RAISE EXCEPTION USING
+            ERRCODE = '42501',
+            MESSAGE = 'tenancy: the signature is not valid',
+            HINT = 'If this database was restored from another one, its key of this id has another secret. '
+                'Run tenancy-pg key add for a key with a new id.';
     END IF;
     IF pg_catalog.substr(token, 21, 8) OPERATOR(pg_catalog.>)
             pg_catalog.timestamptz_send(pg_catalog.clock_timestamp())
@@ -239,8 +247,78 @@ END
 $function$;
 ALTER FUNCTION tenancy.leave(float8) OWNER TO tenancy_owner;
 
+-- Enables a table: column, NOT NULL, default, index, policies, grants. It is safe to run repeatedly, and must run again
+-- when a partition was added.
+--
+-- The default does not verify the context, because the policy does. Without a tenant it is NULL.
+CREATE OR REPLACE FUNCTION tenancy.enable_table(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT AS $function$
+DECLARE
+    name pg_catalog.text := tenancy.quoted(relation);
+    nullable boolean;
+    unvalidated pg_catalog.name;
+    lacking boolean;
+    other pg_catalog.text;
+    indexed boolean;
+BEGIN
+    PERFORM tenancy.add_tenant_column(relation);
+    -- From Postgres 18 on, a NOT NULL constraint can exist without having been validated.
+    SELECT NOT a.attnotnull, n.conname INTO nullable, unvalidated
+        FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_constraint n
+            ON n.conrelid OPERATOR(pg_catalog.=) a.attrelid AND n.contype OPERATOR(pg_catalog.=) 'n'
+            AND n.conkey[1] OPERATOR(pg_catalog.=) a.attnum AND NOT n.convalidated
+        WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'tenant_id';
+    IF nullable OR unvalidated IS NOT NULL THEN
+        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s WHERE tenant_id IS NULL)', name) INTO lacking;
+        IF lacking THEN
+            RAISE EXCEPTION USING
+                ERRCODE = '23502',
+                MESSAGE = pg_catalog.format('tenancy: rows of %s have no tenant_id', name),
+                HINT = 'Set their tenant first, for example with tenancy-pg enable --backfill.';
+        END IF;
+        IF nullable THEN
+            EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN tenant_id SET NOT NULL', name);
+        ELSE
+            EXECUTE pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', name, unvalidated);
+        END IF;
+    END IF;
+    EXECUTE pg_catalog.format(
+        'ALTER TABLE %s ALTER COLUMN tenant_id SET DEFAULT '
+        'CASE WHEN pg_catalog.current_setting(''tenancy.context'', true) OPERATOR(pg_catalog.<>) '''' '
+        'THEN pg_catalog.substr(pg_catalog.current_setting(''tenancy.context'', true), 1, 32)::pg_catalog.uuid END', name);
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
+            AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0]
+        WHERE i.indrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'tenant_id'
+            AND i.indisvalid AND i.indpred IS NULL
+    ) INTO indexed;
+    IF NOT indexed THEN
+        EXECUTE pg_catalog.format('CREATE INDEX ON %s (tenant_id)', name);
+    END IF;
+    PERFORM tenancy.protect(member) FROM tenancy.family(relation) AS member;
+    -- Partitions get no grants: they are accessed through their table.
+    EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE %s TO tenancy_app', name);
+    SELECT pg_catalog.quote_ident(n.nspname) INTO other
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.oid OPERATOR(pg_catalog.=) relation;
+    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %s TO tenancy_app', other);
+    -- Sequences of serial columns.
+    FOR other IN
+        SELECT tenancy.quoted(d.objid::pg_catalog.regclass) FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_class s ON s.oid OPERATOR(pg_catalog.=) d.objid
+        WHERE d.refobjid OPERATOR(pg_catalog.=) relation AND d.deptype OPERATOR(pg_catalog.=) 'a'
+            AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND s.relkind OPERATOR(pg_catalog.=) 'S'
+    LOOP
+        EXECUTE pg_catalog.format('GRANT USAGE ON SEQUENCE %s TO tenancy_app', other);
+    END LOOP;
+END
+$function$;
+ALTER FUNCTION tenancy.enable_table(regclass) OWNER TO tenancy_owner;
+
 REVOKE ALL ON FUNCTION
-    tenancy.entering_pad(bytea, bytea), tenancy.keys_written(), tenancy.tenant_id(), tenancy.enter(bytea),
+    tenancy.enable_table(regclass), tenancy.entering_pad(bytea, bytea), tenancy.keys_written(), tenancy.tenant_id(), tenancy.enter(bytea),
     tenancy.leave(float8)
     FROM PUBLIC, tenancy_app;
 GRANT EXECUTE ON FUNCTION tenancy.tenant_id(), tenancy.enter(bytea), tenancy.leave(float8) TO tenancy_app;

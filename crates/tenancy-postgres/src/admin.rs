@@ -14,7 +14,7 @@ use tokio_postgres::{Client, NoTls, Row, Socket, Transaction};
 pub use self::access::{AdminAccess, InvalidReasonError};
 use crate::audit::{AuditPolicy, Finding};
 use crate::error::Error;
-use crate::migrations::{EnableTable, Progress, add_key, applied, migrate_to, revert};
+use crate::migrations::{EnableTable, Finished, Progress, add_key, applied, finish, keys, migrate_to, revert};
 use crate::sign::SigningKey;
 use crate::tenants::TenantsTable;
 
@@ -150,6 +150,16 @@ impl AdminDb {
         Ok(revert(&mut self.client, to).await?)
     }
 
+    /// Removes what the newest version keeps for clients of earlier versions, as [`finish`](crate::finish()).
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](crate::finish()).
+    pub async fn finish(&mut self) -> Result<Finished, Error> {
+        self.note("finish", "").await?;
+        Ok(finish(&mut self.client).await?)
+    }
+
     /// The versions of the schema `tenancy` that are applied; none where there is no such schema.
     ///
     /// # Errors
@@ -210,9 +220,9 @@ impl AdminDb {
     /// The server's.
     pub async fn keys(&mut self) -> Result<Vec<KeyInfo>, Error> {
         let transaction = self.begin("keys", "").await?;
-        let rows = transaction.query("SELECT id, not_after FROM tenancy.keys ORDER BY id", &[]).await?;
+        let keys = keys(&transaction).await?;
         commit(transaction).await?;
-        Ok(rows.iter().map(|row| KeyInfo { id: row.get(0), not_after: row.get(1) }).collect())
+        Ok(keys.into_iter().map(|(id, not_after)| KeyInfo { id, not_after }).collect())
     }
 
     /// Makes a table its tenants' own, as [`EnableTable::run_with`], and gives the count of rows that got their tenant.

@@ -21,7 +21,7 @@ pub(crate) use self::finding::{Leaks, critical, keeps_session_state};
 pub use self::kind::{FindingKind, ParseFindingKindError};
 pub use self::policy::{AuditPolicy, ParseAuditPolicyError};
 pub(crate) use self::session::audit_session;
-use crate::migrations::migrations;
+use crate::migrations::{DEFAULTS, Migration, migrations};
 use crate::session::Param;
 
 /// Lists the ways around tenant isolation that are open to the client's user, the worst first.
@@ -90,19 +90,20 @@ pub(crate) struct Form {
     pub(crate) is_signed: bool,
     /// `None` accepts each policy that names `tenant_id`.
     pub(crate) policy: Option<&'static str>,
-    pub(crate) default: Option<&'static str>,
+    /// The defaults of the column that are accepted; `None` accepts each.
+    pub(crate) default: Option<&'static [&'static str]>,
 }
 
 pub(crate) const SIGNED: Form = Form {
     is_signed: true,
     policy: Some("(tenant_id = ( SELECT tenancy.tenant_id() AS tenant_id))"),
-    default: Some("tenancy.tenant_id()"),
+    default: Some(&DEFAULTS),
 };
 
 const PLAIN: Form = Form {
     is_signed: false,
     policy: Some("(tenant_id = ( SELECT (current_setting('app.tenant_id'::text))::uuid AS current_setting))"),
-    default: Some("(current_setting('app.tenant_id'::text))::uuid"),
+    default: Some(&["(current_setting('app.tenant_id'::text))::uuid"]),
 };
 
 const CLAIMS: Form = Form { is_signed: false, policy: None, default: None };
@@ -158,7 +159,7 @@ async fn find(
         (&bodies, Type::TEXT_ARRAY),
         (&form.is_signed, Type::BOOL),
         (&form.policy, Type::TEXT),
-        (&form.default, Type::TEXT),
+        (&form.default, Type::TEXT_ARRAY),
         (&stateful, Type::TEXT_ARRAY),
     ];
     let rows = transaction.query_typed(&statement(&checks), &params).await?;
@@ -186,7 +187,8 @@ pub(crate) fn conclude(
 /// Returns the bodies of the functions that the migrations create.
 pub(crate) fn bodies() -> Vec<&'static str> {
     let quoted = |up: &'static str| up.split("$function$").skip(1).step_by(2);
-    migrations().iter().flat_map(|migration| quoted(migration.up)).collect()
+    let files = |migration: &'static Migration| [migration.up, migration.finish.unwrap_or_default()];
+    migrations().iter().flat_map(files).flat_map(quoted).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +199,9 @@ mod tests {
     fn each_function_of_the_migrations_has_a_body() {
         let functions: usize = migrations()
             .iter()
-            .map(|migration| migration.up.matches("CREATE OR REPLACE FUNCTION").count())
+            .flat_map(|migration| [Some(migration.up), migration.finish])
+            .flatten()
+            .map(|sql| sql.matches("CREATE OR REPLACE FUNCTION").count())
             .sum();
         assert_eq!(bodies().len(), functions);
         assert!(bodies().iter().all(|body| body.starts_with('\n')));

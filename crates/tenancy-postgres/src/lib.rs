@@ -36,7 +36,7 @@ pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
-    EnableTable, Migration, Progress, add_key, enable_table, migrate, migrations, retire_key, revert,
+    EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations, retire_key, revert,
 };
 pub use session::RowStream;
 pub use sign::{ParseKeyError, ShortSecretError, SigningKey};

@@ -3,6 +3,8 @@
 mod enable;
 mod plain;
 
+use std::time::SystemTime;
+
 use tokio_postgres::{Client, Error, GenericClient, IsolationLevel, Transaction};
 
 pub use self::enable::{EnableTable, Progress, enable_table};
@@ -20,6 +22,9 @@ pub struct Migration {
     pub up: &'static str,
     /// The SQL that takes it back.
     pub down: &'static str,
+    /// The SQL that removes what the version keeps for clients of earlier versions, if it keeps anything. See
+    /// [`finish`].
+    pub finish: Option<&'static str>,
 }
 
 const MIGRATIONS: &[Migration] = &[
@@ -28,24 +33,28 @@ const MIGRATIONS: &[Migration] = &[
         name: "context",
         up: include_str!("../sql/0001_context.up.sql"),
         down: include_str!("../sql/0001_context.down.sql"),
+        finish: None,
     },
     Migration {
         version: 2,
         name: "tables",
         up: include_str!("../sql/0002_tables.up.sql"),
         down: include_str!("../sql/0002_tables.down.sql"),
+        finish: None,
     },
     Migration {
         version: 3,
         name: "tenants",
         up: include_str!("../sql/0003_tenants.up.sql"),
         down: include_str!("../sql/0003_tenants.down.sql"),
+        finish: None,
     },
     Migration {
         version: 4,
         name: "admin log",
         up: include_str!("../sql/0004_admin_log.up.sql"),
         down: include_str!("../sql/0004_admin_log.down.sql"),
+        finish: None,
     },
     Migration {
         version: 5,
@@ -57,7 +66,16 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("../sql/0001_context.up.sql"),
             include_str!("../sql/0002_tables.up.sql"),
         ),
+        finish: Some(include_str!("../sql/0005_context_v2.finish.sql")),
     },
+];
+
+/// The defaults of `tenant_id` that `enable_table` set, by version 2 and by version 5, as the server writes them if the
+/// search path has only the catalog.
+pub(crate) const DEFAULTS: [&str; 2] = [
+    "tenancy.tenant_id()",
+    "\nCASE\n    WHEN (current_setting('tenancy.context'::text, true) <> ''::text) THEN \
+     (substr(current_setting('tenancy.context'::text, true), 1, 32))::uuid\n    ELSE NULL::uuid\nEND",
 ];
 
 /// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".
@@ -113,6 +131,10 @@ pub(crate) async fn migrate_to(client: &mut Client, to: i32) -> Result<Vec<i32>,
 
 /// Takes back the newest versions, down to one that stays, and gives those that it took back; 0 takes back all.
 ///
+/// A downgrade from version 5 to 4 ends context v2, so its clients are stopped first; clients of v1 continue. It waits
+/// at most five seconds for transactions of clients. Enabled tables keep their default, which works with both. After
+/// [`finish`] the database has no key of v1 left: add the keys again, with [`add_key`].
+///
 /// # Errors
 ///
 /// The server's: the first version stays while a table calls `tenancy.tenant_id()`.
@@ -130,6 +152,94 @@ pub async fn revert(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
         reverted.push(migration.version);
     }
     Ok(reverted)
+}
+
+/// The result of [`finish`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The versions that were finished now.
+    pub versions: Vec<i32>,
+    /// The tables with a new default of `tenant_id`, by their qualified names.
+    pub tables: Vec<String>,
+}
+
+/// Removes what the newest version keeps for clients of earlier versions: context v1 with its tables and functions.
+///
+/// After it, only clients of version 5 can enter a tenant. The keys remain valid. The column `tenant_id` of enabled
+/// tables gets the default of version 5, which does not verify the context again; the policy does. The client's user
+/// owns these tables or is a superuser.
+///
+/// Each table is changed in a transaction, and the rest in one more. It is safe to run repeatedly. It waits at most
+/// five seconds for transactions that use a table.
+///
+/// ```no_run
+/// # async fn example(operator: &mut tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+/// let finished = tenancy_postgres::finish(operator).await?;
+/// println!("new default: {}", finished.tables.join(", "));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The server's: `55000` if version 5 is not applied, `55P03` if a table is in use.
+pub async fn finish(client: &mut Client) -> Result<Finished, Error> {
+    let mut finished = Finished::default();
+    for migration in MIGRATIONS {
+        let Some(sql) = migration.finish else { continue };
+        // Fails before any table is changed.
+        let transaction = locked(client).await?;
+        transaction.batch_execute(sql).await?;
+        transaction.rollback().await?;
+        while let Some(table) = change_default(client).await? {
+            finished.tables.push(table);
+        }
+        let transaction = locked(client).await?;
+        let record = "SELECT finished_at IS NULL FROM tenancy.migrations WHERE version = $1";
+        let is_open = transaction.query_opt(record, &[&migration.version]).await?;
+        transaction.batch_execute(sql).await?;
+        transaction.commit().await?;
+        if is_open.is_some_and(|row| row.get(0)) {
+            finished.versions.push(migration.version);
+        }
+    }
+    Ok(finished)
+}
+
+/// Changes the default of one table that still has that of version 2, and returns the table's name.
+async fn change_default(client: &mut Client) -> Result<Option<String>, Error> {
+    let transaction = locked(client).await?;
+    let next = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_attrdef d
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+            JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p')
+            AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) = $1
+        ORDER BY 1 LIMIT 1";
+    let Some(row) = transaction.query_opt(next, &[&DEFAULTS[0]]).await? else { return Ok(None) };
+    let table: String = row.get(0);
+    let set = format!("ALTER TABLE ONLY {table} ALTER COLUMN tenant_id SET DEFAULT {}", DEFAULTS[1]);
+    transaction.batch_execute(&set).await?;
+    transaction.commit().await?;
+    Ok(Some(table))
+}
+
+/// The keys, by their ids, with the time when they retire. An infinite time is none.
+pub(crate) async fn keys(transaction: &Transaction<'_>) -> Result<Vec<(i32, Option<SystemTime>)>, Error> {
+    let sql = if is_there(transaction, "tenancy.secrets").await? {
+        "SELECT id, NULLIF(not_after, 'infinity') FROM tenancy.secrets ORDER BY id"
+    } else {
+        "SELECT id, not_after FROM tenancy.keys ORDER BY id"
+    };
+    let rows = transaction.query(sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+async fn is_there(transaction: &Transaction<'_>, table: &str) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1::text) IS NOT NULL";
+    Ok(transaction.query_one(sql, &[&table]).await?.get(0))
 }
 
 /// Gives the database a key, so that its signatures are good there.
@@ -173,8 +283,7 @@ async fn is_applied(transaction: &Transaction<'_>, version: i32) -> Result<bool,
 
 /// The versions that are applied, the first one first.
 pub(crate) async fn applied(transaction: &Transaction<'_>) -> Result<Vec<i32>, Error> {
-    let there = "SELECT pg_catalog.to_regclass('tenancy.migrations') IS NOT NULL";
-    if !transaction.query_one(there, &[]).await?.get::<_, bool>(0) {
+    if !is_there(transaction, "tenancy.migrations").await? {
         return Ok(Vec::new());
     }
     let rows = transaction.query("SELECT version FROM tenancy.migrations ORDER BY 1", &[]).await?;

@@ -18,7 +18,7 @@
 /// - `running`: functions that run in statements of the user, with the role that they run as; 0 is the user.
 pub(super) const PREAMBLE: &str = r"
 WITH RECURSIVE bodies (body) AS (SELECT unnest($2::text[])),
-form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text),
+form (signed, policy, value) AS (SELECT $3::boolean, $4::text, $5::text[]),
 stateful (name) AS (SELECT unnest($6::text[])),
 reach (role) AS (
     SELECT $1::oid

@@ -178,6 +178,10 @@ const RELEASES: &[Release] = &[
     },
 ];
 
+/// How many days a server may lack a release that fixes a way around policies, before the finding is critical. An update
+/// of this crate does not stop a service whose server is going to be updated.
+const GRACE: u64 = 90;
+
 /// The last day of each version, as the date and the day since 1970-01-01.
 const ENDS: &[(i32, &str, u64)] = &[
     (14, "2026-11-12", 20_769),
@@ -191,13 +195,13 @@ const ENDS: &[(i32, &str, u64)] = &[
 pub(super) fn findings(version: &str, number: i32, now: SystemTime) -> Vec<Finding> {
     let (major, minor) = (number / 10_000, number % 10_000);
     let day = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs() / DAY;
-    [vulnerable(version, major, minor), ended(version, major, day), outdated(day)]
+    [vulnerable(version, major, minor, day), ended(version, major, day), outdated(day)]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn vulnerable(version: &str, major: i32, minor: i32) -> Option<Finding> {
+fn vulnerable(version: &str, major: i32, minor: i32, day: u64) -> Option<Finding> {
     if major < 14 {
         return Some(finding(Severity::Critical, version, "install version 14 or later"));
     }
@@ -212,12 +216,25 @@ fn vulnerable(version: &str, major: i32, minor: i32) -> Option<Finding> {
         (false, 0) => policies.join(", "),
         (false, others) => format!("{}, and {others} others", policies.join(", ")),
     };
-    let severity = if policies.is_empty() { Severity::Warning } else { Severity::Critical };
+    let is_due = |release: &&Release| !release.policies.is_empty() && day > day_of(release.date) + GRACE;
+    let severity = if open.iter().any(is_due) { Severity::Critical } else { Severity::Warning };
     Some(finding(
         severity,
         version,
         &format!("install {major}.{fixed} of {} or later, which fixes {names}", newest.date),
     ))
+}
+
+/// The day of a date, `YYYY-MM-DD`, since 1970-01-01.
+fn day_of(date: &str) -> u64 {
+    let mut parts = date.split('-').map(|part| part.parse::<u64>().unwrap_or_default());
+    let mut next = || parts.next().unwrap_or_default();
+    let (year, month, day) = (next(), next(), next());
+    // Years begin in March, so that the day of a leap year is the last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year.saturating_sub(1), month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
+    // From the first of March of year 0.
+    days.saturating_sub(719_469)
 }
 
 fn ended(version: &str, major: i32, day: u64) -> Option<Finding> {
@@ -268,7 +285,13 @@ mod tests {
         for (major, fixed) in newest.minors {
             for minor in 0..*fixed {
                 let [(severity, remedy)] = &of(major * 10_000 + minor)[..] else { panic!("{major}.{minor}") };
-                assert_eq!(*severity, Severity::Critical, "policies are bypassed before November 2026");
+                let is_before = |release: &Release| {
+                    release.minors.iter().any(|&(of, fixed)| of == *major && minor < fixed)
+                        && !release.policies.is_empty()
+                };
+                let is_due = RELEASES[..RELEASES.len() - 1].iter().any(is_before);
+                let expected = if is_due { Severity::Critical } else { Severity::Warning };
+                assert_eq!(*severity, expected, "{major}.{minor}");
                 assert!(
                     remedy.starts_with(&format!("install {major}.{fixed} of 2026-11-12 or later")),
                     "{remedy}"
@@ -276,6 +299,24 @@ mod tests {
             }
         }
         assert_eq!(of(130_023)[0].0, Severity::Critical);
+    }
+
+    #[test]
+    fn a_way_around_policies_is_critical_after_90_days() {
+        let severity = |day| findings("x", 150_019, on(day))[0].severity;
+        let released = day_of(RELEASES.last().expect("a release").date);
+        assert_eq!(severity(released), Severity::Warning);
+        assert_eq!(severity(released + 90), Severity::Warning);
+        assert_eq!(severity(released + 91), Severity::Critical);
+    }
+
+    #[test]
+    fn counts_days_like_the_calendar() {
+        for (date, day) in [("1970-01-01", 0), ("2000-02-29", 11_016), ("2000-03-01", 11_017)] {
+            assert_eq!(day_of(date), day, "{date}");
+        }
+        assert_eq!(day_of(UPDATED.0), UPDATED.1);
+        assert!(ENDS.iter().all(|(_, date, day)| day_of(date) == *day));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) async fn audit_session(
     let (bodies, stateful) = (bodies(), policy.stateful());
     let params: [Param<'_>; 6] = [&role, &bodies, &form.is_signed, &form.policy, &form.default, &stateful];
     let types =
-        [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY];
+        [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
     let encoded = Encoded::new(&params, Some(&types)).map_err(|_| Error::Config("invalid audit policy"))?;
     let mut findings = Vec::new();
     let oids = types.iter().map(Type::oid);

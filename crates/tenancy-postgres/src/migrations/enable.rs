@@ -10,8 +10,8 @@ const BATCH: i64 = 1024;
 
 /// What makes a table its tenants' own, for [`run`](Self::run) or as [`sql`](Self::sql).
 ///
-/// It is made of [`enable_table`]. The table gets the column `tenant_id uuid NOT NULL DEFAULT tenancy.tenant_id()`,
-/// an index that begins with it unless there is one, forced row-level security with its two policies, and the grants
+/// It is made of [`enable_table`]. The table gets the column `tenant_id uuid NOT NULL` with the current tenant as its
+/// default, an index that begins with it unless there is one, forced row-level security with its two policies, and the grants
 /// of `tenancy_app`: SELECT, INSERT, UPDATE, DELETE, and USAGE of its schema and of its serial columns' sequences.
 /// What else `tenancy_app` and PUBLIC were granted on the table goes. Its partitions get the policies and no grants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,8 +125,11 @@ async fn fill(
     tenant: TenantId,
     mut progress: impl FnMut(Progress),
 ) -> Result<u64, Error> {
-    let nullable = "SELECT FROM pg_catalog.pg_attribute \
-        WHERE attrelid = $1 AND attname = 'tenant_id' AND NOT attnotnull";
+    // From Postgres 18 on, a NOT NULL constraint can exist without having been validated.
+    let nullable = "SELECT FROM pg_catalog.pg_attribute a \
+        WHERE attrelid = $1 AND attname = 'tenant_id' AND (NOT attnotnull OR EXISTS ( \
+            SELECT FROM pg_catalog.pg_constraint \
+            WHERE conrelid = attrelid AND contype = 'n' AND conkey[1] = attnum AND NOT convalidated))";
     if client.query_opt(nullable, &[&table]).await?.is_none() {
         return Ok(0);
     }

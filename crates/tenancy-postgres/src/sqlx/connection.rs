@@ -1,6 +1,7 @@
 //! A connection of sqlx's pool, which goes back to it clean or not at all.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Postgres};
@@ -13,8 +14,10 @@ use super::error::SqlxError;
 use super::tx::SqlxTenantTx;
 use crate::sign::SigningKey;
 
-/// Parameters are not in `pg_stat_activity`, where the role's other sessions read what is sent, nor in sqlx's log.
-const ENTER: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
+/// Parameters appear neither in `pg_stat_activity`, which the role's other sessions can read, nor in sqlx's log.
+const ENTER: &str = "SELECT tenancy.enter($1)";
+/// For a database at a version before context v2.
+const ENTER_V1: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
 
 /// A connection of the pool, on which nothing runs but transactions of tenants.
 ///
@@ -70,15 +73,15 @@ impl<'a> SqlxConnection<'a> {
         let connection = self.connection.insert(connection);
         self.is_clean = false;
         let mut tx = connection.begin().await?;
-        let expires = SigningKey::expiry(SigningKey::LIFETIME);
-        let signature = self.db.key.sign(tenant, expires);
-        sqlx::query(ENTER)
-            .bind(Uuid::from(tenant))
-            .bind(self.db.key.id())
-            .bind(expires)
-            .bind(&signature[..])
-            .execute(&mut *tx)
-            .await?;
+        if self.db.has_tokens {
+            let token = self.db.key.token(tenant, SystemTime::now() + SigningKey::LIFETIME);
+            sqlx::query(ENTER).bind(&token[..]).execute(&mut *tx).await?;
+        } else {
+            let expires = SigningKey::expiry(SigningKey::LIFETIME);
+            let signature = self.db.key.sign(tenant, expires);
+            let enter = sqlx::query(ENTER_V1).bind(Uuid::from(tenant)).bind(self.db.key.id());
+            enter.bind(expires).bind(&signature[..]).execute(&mut *tx).await?;
+        }
         Ok(SqlxTenantTx::new(tenant, tx, &mut self.is_clean))
     }
 

@@ -15,6 +15,8 @@ use crate::audit::{
 };
 use crate::sign::SigningKey;
 
+const HAS_TOKENS: &str = "SELECT pg_catalog.to_regtype('tenancy.entering') IS NOT NULL";
+
 /// A pool of sqlx's, entered as one tenant at a time.
 ///
 /// For who stays on sqlx; [`TenantDb`](crate::TenantDb) has what this has not. There are two of the four layers here:
@@ -60,6 +62,8 @@ use crate::sign::SigningKey;
 pub struct SqlxTenantDb {
     pub(super) pool: PgPool,
     pub(super) key: SigningKey,
+    /// Whether the database has context v2.
+    pub(super) has_tokens: bool,
 }
 
 impl SqlxTenantDb {
@@ -79,7 +83,11 @@ impl SqlxTenantDb {
     ) -> Result<Self, SqlxError> {
         let pool = pool.connect_with(server).await?;
         let leaks = critical(audit(&mut *pool.acquire().await?).await?);
-        if leaks.is_empty() { Ok(Self { pool, key }) } else { Err(SqlxError::Leaks(leaks)) }
+        if !leaks.is_empty() {
+            return Err(SqlxError::Leaks(leaks));
+        }
+        let has_tokens = sqlx::query_scalar(HAS_TOKENS).persistent(false).fetch_one(&pool).await?;
+        Ok(Self { pool, key, has_tokens })
     }
 
     /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.

@@ -29,3 +29,4 @@ mod sql;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod table;
+mod upgrade;

@@ -22,12 +22,12 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: Remedy::Text("apply the migrations again: tenancy-pg migrate"),
         sql: "SELECT format('tenancy.%I', name), true
             FROM form CROSS JOIN (
-                VALUES ('enter', true, 'v'), ('tenant_id', true, 's'), ('leave', false, 'v')
+                VALUES ('enter', true, 'sv'), ('tenant_id', true, 's'), ('leave', false, 'v')
             ) AS f (name, definer, volatility)
             WHERE form.signed AND NOT EXISTS (
                 SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                 WHERE n.nspname = 'tenancy' AND p.proname = name AND p.prosecdef = definer
-                    AND p.provolatile::text = volatility AND NOT p.proleakproof AND NOT p.proisstrict
+                    AND strpos(volatility, p.provolatile::text) > 0 AND NOT p.proleakproof AND NOT p.proisstrict
             )
             UNION ALL SELECT format('tenancy.%I', p.proname), true
             FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -36,6 +36,25 @@ pub(super) const CHECKS: &[Check] = &[
                 OR p.proconfig IS NOT NULL
                 OR (p.proname NOT IN ('enter', 'tenant_id', 'leave')
                     AND EXISTS (SELECT FROM reach WHERE has_function_privilege(role, p.oid, 'EXECUTE')))
+            )",
+    },
+    Check {
+        kind: FindingKind::ContextAltered,
+        since: ANY,
+        remedy: Remedy::Text("apply the migrations again: tenancy-pg migrate"),
+        // Domains that would accept a value without calling their function.
+        sql: "SELECT format('tenancy.%I', domains.name), true
+            FROM form CROSS JOIN (VALUES
+                ('entering', 'bytea'::regtype, 'CHECK (tenancy.enter(VALUE))'),
+                ('leaving', 'float8'::regtype, 'CHECK (tenancy.leave(VALUE))')
+            ) AS domains (name, base, definition)
+            WHERE form.signed AND to_regclass('tenancy.secrets') IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                    JOIN pg_constraint c ON c.contypid = t.oid
+                WHERE n.nspname = 'tenancy' AND t.typname = domains.name AND t.typtype = 'd'
+                    AND t.typbasetype = base AND NOT t.typnotnull AND t.typdefault IS NULL
+                    AND t.typowner = to_regrole('tenancy_owner')
+                    AND c.convalidated AND pg_get_constraintdef(c.oid) = definition
             )",
     },
     Check {

@@ -64,7 +64,7 @@ pub(super) const CHECKS: &[Check] = &[
         sql: "SELECT name, false FROM tables CROSS JOIN form JOIN pg_attribute a ON a.attrelid = tables.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND NOT relispartition
-                AND form.value IS NOT NULL AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM form.value",
+                AND form.value IS NOT NULL AND (pg_get_expr(d.adbin, d.adrelid) = ANY (form.value)) IS NOT TRUE",
     },
     Check {
         kind: FindingKind::PartitionGranted,

@@ -75,8 +75,13 @@ pub(crate) struct Global {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Brings the schema `tenancy` up to date, or takes versions back
-    #[command(after_help = "Example: tenancy-pg migrate\n         tenancy-pg migrate --revert --to 2")]
+    /// Brings the schema `tenancy` up to date, removes what old clients needed, or takes versions back
+    #[command(
+        after_help = "A downgrade from version 5 to 4 ends context v2: stop the clients that use it first. After \
+            --finish it also leaves no keys: add them again with `tenancy-pg key add`.\n\n\
+            Example: tenancy-pg migrate\n         tenancy-pg migrate --finish\n         \
+            tenancy-pg migrate --revert --to 4"
+    )]
     Migrate {
         /// The version to end with; with --revert, the newest that stays, and 0 takes back all
         #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i32).range(0..))]
@@ -84,6 +89,9 @@ pub(crate) enum Command {
         /// Takes back what is newer than --to
         #[arg(long, requires = "to")]
         revert: bool,
+        /// Remove context v1 when no client uses it any more. Safe to run repeatedly
+        #[arg(long, conflicts_with_all = ["to", "revert"])]
+        finish: bool,
     },
     /// List the versions of the schema `tenancy`, and which of them are applied
     #[command(after_help = "Example: tenancy-pg status --json")]

@@ -26,7 +26,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failu
             return harden.run(&mut connected.await?, confirm, output).await;
         }
         Command::Key(command) => keys::run(&global, command, output).await,
-        Command::Migrate { to, revert } => migrate(&mut connected.await?, to, revert, output).await,
+        Command::Migrate { finish: true, .. } => finish(&mut connected.await?, output).await,
+        Command::Migrate { to, revert, finish: false } => migrate(&mut connected.await?, to, revert, output).await,
         Command::Status => status(&mut connected.await?, output).await,
         Command::Enable { table, backfill } => {
             tables::enable(&mut connected.await?, &table, backfill, output).await
@@ -51,6 +52,16 @@ async fn migrate(
     }
     let lines = versions.iter().map(|version| named(verb, *version));
     output.document(lines, || json!({ verb: versions }))
+}
+
+async fn finish(admin: &mut AdminDb, output: &mut Output) -> Result<(), Failure> {
+    let finished = admin.finish().await?;
+    if finished.versions.is_empty() && finished.tables.is_empty() {
+        output.aside("nothing to do");
+    }
+    let tables = finished.tables.iter().map(|table| format!("changed the default of {table}"));
+    let lines = tables.chain(finished.versions.iter().map(|version| named("finished", *version)));
+    output.document(lines, || json!({ "finished": finished.versions, "tables": finished.tables }))
 }
 
 async fn status(admin: &mut AdminDb, output: &mut Output) -> Result<(), Failure> {
