@@ -4,6 +4,7 @@ mod auth;
 mod cancel;
 mod channel;
 mod connection;
+mod default_tls;
 mod dial;
 mod error;
 mod options;

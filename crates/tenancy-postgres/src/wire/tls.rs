@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use super::error::ConnectionError;
-use super::options::ConnectOptions;
+use super::options::SslMode;
 use super::stream::{Socket, TlsIo};
 
 /// How TLS is established. Cheap to clone.
@@ -35,30 +35,6 @@ impl Tls {
         Self(None)
     }
 
-    /// Returns the connector of the feature `rustls`, if the options use TLS.
-    ///
-    /// # Errors
-    ///
-    /// If a file of certificates cannot be read, or if the options demand TLS and the feature is not enabled.
-    pub(crate) fn of_options(options: &ConnectOptions) -> Result<Self, ConnectionError> {
-        #[cfg(feature = "rustls")]
-        {
-            use super::options::SslMode;
-
-            if options.tls.mode == SslMode::Disable || !options.uses_network() {
-                return Ok(Self::none());
-            }
-            super::rustls::connector(&options.tls).map(Self::new)
-        }
-        #[cfg(not(feature = "rustls"))]
-        {
-            if options.tls.mode.demands_tls() && options.uses_network() {
-                return Err(no_connector(options.tls.mode));
-            }
-            Ok(Self::none())
-        }
-    }
-
     /// A connector for tokio-postgres.
     ///
     /// It encrypts, and verifies as it does; the connection's authentication cannot be bound to the channel, because
@@ -83,7 +59,7 @@ impl Tls {
 }
 
 /// The error of options that demand TLS without a connector.
-pub(super) fn no_connector(mode: super::options::SslMode) -> ConnectionError {
+pub(super) fn no_connector(mode: SslMode) -> ConnectionError {
     let problem = format!(
         "sslmode={} needs a TLS connector, or the feature `rustls` of tenancy-postgres",
         mode.as_str()
