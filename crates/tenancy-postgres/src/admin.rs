@@ -14,7 +14,9 @@ use tokio_postgres::{Client, NoTls, Row, Socket, Transaction};
 pub use self::access::{AdminAccess, InvalidReasonError};
 use crate::audit::{AuditPolicy, Finding};
 use crate::error::Error;
-use crate::migrations::{EnableTable, Finished, Progress, add_key, applied, finish, keys, migrate_to, revert};
+use crate::migrations::{
+    EnableTable, Finished, Progress, add_key, applied, finish, keys, migrate_to, revert,
+};
 use crate::sign::SigningKey;
 use crate::tenants::TenantsTable;
 

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use postgres_types::{Oid, Type};
 use serde_json::json;
 use tenancy::TenantId;
-use postgres_types::{Oid, Type};
 use uuid::Uuid;
 
 use crate::marks::{CLAIMS, Marks, PLAIN, SIGNED, SIGNED_V1};
@@ -150,15 +150,17 @@ impl Binding {
     /// The token that enters a tenant. It is empty, and refused, for a context that is not signed.
     pub(crate) fn token(&self, tenant: TenantId) -> Vec<u8> {
         match &self.context {
-            ContextBinding::Signed(key) => {
-                key.token(tenant, SystemTime::now() + self.lifetime).to_vec()
-            }
+            ContextBinding::Signed(key) => key.token(tenant, SystemTime::now() + self.lifetime).to_vec(),
             ContextBinding::Plain | ContextBinding::SupabaseClaims => Vec::new(),
         }
     }
 
     /// The statement that sets Supabase's claims beside a token, and its values.
-    pub(crate) fn claims(&self, tenant: TenantId, subject: Option<Uuid>) -> Option<(&'static str, [Bound; 2])> {
+    pub(crate) fn claims(
+        &self,
+        tenant: TenantId,
+        subject: Option<Uuid>,
+    ) -> Option<(&'static str, [Bound; 2])> {
         let supabase = self.supabase.as_ref()?;
         let values = [Bound::text(&supabase.claims(tenant, subject)), Bound::text(&supabase.role)];
         Some((CLAIMS_AND_ROLE, values))

@@ -269,10 +269,6 @@ impl TenantDb {
         self.session(current()?, access).await?.run_and_commit(statement).await
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     pub(crate) async fn session(&self, tenant: TenantId, access: Access) -> Result<Session<'_>, Error> {
         let session = Session::new(&self.shared, self.pool.get().await?, tenant, access);
         Ok(session.with_subject(self.subject))

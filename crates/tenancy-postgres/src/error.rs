@@ -141,14 +141,18 @@ impl fmt::Display for Error {
             }
             Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
             Self::TxClosed => f.write_str("the transaction was closed by an earlier error"),
-            Self::CommitUnknown(error) => write!(f, "connection lost during commit, outcome unknown: {error}"),
+            Self::CommitUnknown(error) => {
+                write!(f, "connection lost during commit, outcome unknown: {error}")
+            }
             Self::PoolTimeout => f.write_str("no connection available in time"),
             Self::Config(problem) => write!(f, "invalid configuration: {problem}"),
             Self::Options(error) => error.fmt(f),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::Table(error) => error.fmt(f),
             Self::Parameter { index: 0 } => f.write_str("the statement contains a null byte"),
-            Self::Parameter { index } => write!(f, "cannot send parameter {index} as the type that the statement needs"),
+            Self::Parameter { index } => {
+                write!(f, "cannot send parameter {index} as the type that the statement needs")
+            }
             Self::ParameterCount { given, expected } => {
                 write!(f, "{given} parameters given, statement uses {expected}")
             }

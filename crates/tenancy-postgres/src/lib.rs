@@ -18,6 +18,7 @@ mod session;
 mod sign;
 #[cfg(feature = "sqlx")]
 mod sqlx;
+mod stream;
 pub mod table;
 mod tenants;
 mod tx;
@@ -36,12 +37,13 @@ pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
-    EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations, retire_key, revert,
+    EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations,
+    retire_key, revert,
 };
-pub use session::RowStream;
 pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]
 pub use sqlx::{SqlxConnection, SqlxError, SqlxTenantDb, SqlxTenantTx};
+pub use stream::RowStream;
 pub use table::{Table, TableError};
 pub use tenants::{DirectoryError, TenantsTable};
 pub use tx::{Isolation, TenantTx, TxOptions};

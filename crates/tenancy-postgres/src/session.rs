@@ -10,7 +10,6 @@ mod pool;
 mod scrub;
 mod shared;
 mod statements;
-mod stream;
 mod text;
 mod types;
 mod verify;
@@ -27,19 +26,19 @@ use self::params::EncodeError;
 use self::scrub::{CLEAN, CONSTRAINTS, In, VERIFIED, write_scrub};
 use self::shared::Entry;
 use self::statements::Text;
-use self::stream::Batch;
 use self::text::highest_parameter;
 use self::verify::verify_row;
-use crate::error::Error;
 use crate::binding::Bound;
-use crate::wire::{Column, Connection, ConnectionError, Part, Replies, Row, ServerError, Status, Value};
+use crate::error::Error;
+use crate::wire::{
+    Column, Completion, Connection, ConnectionError, Part, Replies, Row, ServerError, Status, Value,
+};
 
 pub(crate) use self::entry::find as find_entry;
 pub(crate) use self::params::{Encoded, Param};
 pub(crate) use self::pool::{Lease, Pool};
 pub(crate) use self::scrub::CLEAN as CLEAN_SESSION;
 pub(crate) use self::shared::Shared;
-pub use self::stream::RowStream;
 
 /// The name of the empty statement whose parameter enters a tenant.
 const ENTER: &str = "tenancy_enter";
@@ -53,19 +52,15 @@ pub(crate) struct Session<'a> {
     access: Access,
     /// How the transaction begins, if not with the database's defaults.
     begin: Cow<'static, str>,
-    is_entered: bool,
+    state: State,
+    traces: Traces,
     /// The mark of the context, if it is checked by marks.
     mark: Option<Box<str>>,
-    /// Whether a statement ran that can leave something in the session.
-    leaves_state: bool,
-    /// Whether raw SQL ran.
-    is_raw: bool,
-    has_escaped: bool,
     /// Until then nothing is committed, whatever breaks.
     is_commit_sent: AtomicBool,
     /// Whether the scrub asked to close the session.
     is_altered: bool,
-    is_failed: bool,
+    /// Whether a statement failed because the transaction conflicted with another one.
     has_conflict: bool,
     /// The number of portals that were opened.
     portals: u32,
@@ -77,6 +72,30 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
+/// Where a transaction stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// Nothing was sent.
+    NotBegun,
+    /// The tenant is entered.
+    Open,
+    /// The tenant is entered, and a statement failed: only a rollback is possible.
+    Failed,
+    /// The SQL ended the transaction, or left its tenant.
+    Escaped,
+}
+
+/// What ran in a transaction, by what it can leave in the session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Traces {
+    /// Nothing that leaves anything.
+    None,
+    /// Text of this crate that writes, so that defaults and triggers ran.
+    Written,
+    /// Raw SQL.
+    Raw,
+}
+
 /// Where the text of a statement comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -86,6 +105,16 @@ pub(crate) enum Kind {
     Writes,
     /// Text of this crate that only reads.
     Reads,
+}
+
+impl Kind {
+    fn traces(self) -> Traces {
+        match self {
+            Self::Raw => Traces::Raw,
+            Self::Writes => Traces::Written,
+            Self::Reads => Traces::None,
+        }
+    }
 }
 
 /// Where the types of a statement's parameters come from.
@@ -112,6 +141,13 @@ pub(crate) struct Statement<'a> {
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
     pub(crate) affected: u64,
+}
+
+/// Rows of one round trip.
+pub(crate) struct Batch {
+    pub(crate) columns: Arc<[Column]>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) completion: Completion,
 }
 
 /// What follows the statement in its pipeline.
@@ -171,14 +207,11 @@ impl<'a> Session<'a> {
                 Access::ReadOnly => "BEGIN READ ONLY",
             }
             .into(),
-            is_entered: false,
+            state: State::NotBegun,
+            traces: Traces::None,
             mark: None,
-            leaves_state: false,
-            is_raw: false,
-            has_escaped: false,
             is_commit_sent: AtomicBool::new(false),
             is_altered: false,
-            is_failed: false,
             has_conflict: false,
             portals: 0,
         }
@@ -218,12 +251,14 @@ impl<'a> Session<'a> {
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         self.check()?;
-        if !self.is_entered {
+        if self.state == State::NotBegun {
             self.lease.give_back();
             return Ok(());
         }
         // Without the scrub, a commit of a failed transaction would be a rollback that reports no error.
-        self.leaves_state |= self.is_failed;
+        if self.state == State::Failed {
+            self.traces = self.traces.max(Traces::Written);
+        }
         let ended = self.exchange_end().await;
         match self.settle(ended) {
             Ok(_) => {
@@ -242,7 +277,7 @@ impl<'a> Session<'a> {
         if self.check().is_err() {
             return Ok(());
         }
-        if self.is_entered {
+        if self.state != State::NotBegun {
             let rolled_back = self.exchange_rollback().await;
             self.settle(rolled_back)?;
         }
@@ -252,7 +287,7 @@ impl<'a> Session<'a> {
 
     /// Whether the transaction can go on.
     fn check(&mut self) -> Result<(), Error> {
-        if self.has_escaped {
+        if self.state == State::Escaped {
             return Err(Error::TxEscaped);
         }
         if self.lease.is_busy {
@@ -264,14 +299,13 @@ impl<'a> Session<'a> {
 
     async fn send(&mut self, statement: Statement<'_>, then: Then) -> Result<Replies, Error> {
         self.check()?;
-        let is_first = !self.is_raw;
-        self.is_raw |= statement.kind == Kind::Raw;
-        self.leaves_state |= statement.kind != Kind::Reads;
-        let was_entered = self.is_entered;
+        let is_first = self.traces != Traces::Raw;
+        let was_begun = self.state != State::NotBegun;
+        self.traces = self.traces.max(statement.kind.traces());
         let mut sent = self.exchange(statement, then, is_first).await;
         if let Err(Fault::Failed(Part::Enter | Part::Statement, error)) = &sent
             && is_first
-            && !was_entered
+            && !was_begun
             && is_stale(error)
         {
             let prepared_again = self.forget_prepared().await;
@@ -293,7 +327,7 @@ impl<'a> Session<'a> {
         if statement.sql.contains('\0') {
             return Err(Error::Parameter { index: 0 }.into());
         }
-        let encoded = self.encode(statement).await?;
+        let encoded = self.encode(statement, may_prepare).await?;
         self.lease.is_busy = true;
         let sent = self.write(statement, &encoded, then, may_prepare)?;
         let connection = self.lease.connection()?;
@@ -303,7 +337,7 @@ impl<'a> Session<'a> {
     }
 
     /// Encodes the parameters. If a value does not name its type, the server is asked for it, in a round trip.
-    async fn encode(&mut self, statement: Statement<'_>) -> Result<Encoded, Fault> {
+    async fn encode(&mut self, statement: Statement<'_>, may_learn: bool) -> Result<Encoded, Fault> {
         let refused = |EncodeError(index)| Fault::Unsent(Error::Parameter { index });
         let (given, used) = (statement.params.len(), highest_parameter(statement.sql));
         if given > used {
@@ -333,8 +367,7 @@ impl<'a> Session<'a> {
         self.read(replies, None, Then::Continue)?;
         let known = self.shared.types.resolve(self.lease.connection()?, &parameters).await.map_err(broken)?;
         self.lease.is_busy = false;
-        let is_first = self.is_raw == (statement.kind == Kind::Raw);
-        if is_first {
+        if may_learn {
             // After other raw SQL, names may mean what they mean to this tenant alone.
             self.shared.learned.insert(statement.sql, &declared, Arc::clone(&known));
         }
@@ -359,17 +392,14 @@ impl<'a> Session<'a> {
         let mut is_described = false;
         if let Some(text) = &text {
             name = &text.name;
-            match session.prepared.get(text) {
-                Some(known) => {
-                    is_described = known.is_some();
-                    columns = known;
+            if let Some(known) = session.prepared.get(text) {
+                is_described = known.is_described();
+                columns = known.columns();
+            } else {
+                if let Some(removed) = session.prepared.add(Arc::clone(text)) {
+                    connection.close_statement(Part::Statement, &removed.name)?;
                 }
-                None => {
-                    if let Some(removed) = session.prepared.add(Arc::clone(text)) {
-                        connection.close_statement(Part::Statement, &removed.name)?;
-                    }
-                    connection.parse(Part::Statement, name, statement.sql, encoded.types.iter().copied())?;
-                }
+                connection.parse(Part::Statement, name, statement.sql, encoded.types.iter().copied())?;
             }
         } else {
             connection.parse(Part::Statement, "", statement.sql, encoded.types.iter().copied())?;
@@ -388,7 +418,7 @@ impl<'a> Session<'a> {
 
     /// Writes the transaction's begin and the tenant's context, unless they were sent before.
     fn write_begin(&mut self, may_prepare: bool) -> Result<(), Fault> {
-        if self.is_entered {
+        if self.state != State::NotBegun {
             return Ok(());
         }
         let shared = self.shared;
@@ -433,7 +463,7 @@ impl<'a> Session<'a> {
 
     /// Writes the check that the context is still the one that was entered.
     fn write_check(&mut self) -> Result<(), Fault> {
-        if !self.leaves_state {
+        if self.traces == Traces::None {
             return Ok(());
         }
         let sql = match self.shared.entry {
@@ -449,7 +479,7 @@ impl<'a> Session<'a> {
         self.is_commit_sent.store(self.access == Access::ReadWrite, Ordering::Relaxed);
         let shared = self.shared;
         let connection = self.lease.connection()?;
-        if self.leaves_state {
+        if self.traces > Traces::None {
             match &shared.entry {
                 Entry::Bound(domains) => write_scrub(connection, domains.leaving, In::Tenant)?,
                 Entry::Explicit { has_tokens, .. } => {
@@ -475,12 +505,14 @@ impl<'a> Session<'a> {
 
     async fn exchange_rollback(&mut self) -> Result<Replies, Fault> {
         self.lease.is_busy = true;
-        let (shared, leaves_state) = (self.shared, self.leaves_state);
+        let (shared, leaves_state) = (self.shared, self.traces > Traces::None);
         let connection = self.lease.connection()?;
         connection.run(Part::End, "ROLLBACK")?;
         if leaves_state {
             match &shared.entry {
-                Entry::Bound(domains) if shared.is_direct => write_scrub(connection, domains.leaving, In::NoTenant)?,
+                Entry::Bound(domains) if shared.is_direct => {
+                    write_scrub(connection, domains.leaving, In::NoTenant)?;
+                }
                 _ => {
                     for sql in CLEAN {
                         connection.run(Part::Scrub, sql)?;
@@ -507,8 +539,7 @@ impl<'a> Session<'a> {
         session.connection.run(Part::Scrub, "DEALLOCATE ALL")?;
         let replies = session.connection.exchange(None, |_| None).await?;
         self.lease.is_busy = false;
-        self.is_entered = false;
-        self.is_failed = false;
+        self.state = State::NotBegun;
         match replies.failure {
             Some((part, error)) => Err(Fault::Failed(part, error)),
             None => Ok(()),
@@ -517,7 +548,6 @@ impl<'a> Session<'a> {
 
     /// Takes over what the replies tell, and finds what went wrong.
     fn read(&mut self, replies: Replies, text: Option<Arc<Text>>, then: Then) -> Result<Replies, Fault> {
-        self.is_entered = true;
         self.is_altered |= self.lease.connection()?.take_altered();
         if let Some(text) = text {
             let prepared = &mut self.lease.session()?.prepared;
@@ -531,16 +561,22 @@ impl<'a> Session<'a> {
         if matches!(replies.failure, Some((Part::Begin | Part::Enter, _))) {
             self.lease.session()?.prepared.has_enter = false;
         }
-        self.is_failed = replies.status == Status::Failed;
+        self.state = if replies.status == Status::Failed { State::Failed } else { State::Open };
         if let Some(entered) = &replies.enter {
             self.mark = text_of(entered.last());
         }
         match replies.failure {
             None => {}
-            Some((Part::Check | Part::Scrub, error)) if is_without_context(&error) => return Err(Fault::Escaped),
+            Some((Part::Check | Part::Scrub, error)) if is_without_context(&error) => {
+                return Err(Fault::Escaped);
+            }
             Some((part @ (Part::Statement | Part::Check), error)) if then == Then::Continue => {
                 // Outside of a transaction, each statement would be one of its own.
-                return Err(if self.is_failed { Fault::Failed(part, error) } else { Fault::Escaped });
+                return Err(if self.state == State::Failed {
+                    Fault::Failed(part, error)
+                } else {
+                    Fault::Escaped
+                });
             }
             Some((part, error)) => return Err(Fault::Failed(part, error)),
         }
@@ -584,8 +620,7 @@ impl<'a> Session<'a> {
                 })
             }
             Fault::Failed(part, error) => {
-                if part == Part::Begin || (part == Part::End && !self.is_failed) {
-                    self.is_entered &= part == Part::End;
+                if part == Part::Begin || (part == Part::End && self.state != State::Failed) {
                     self.lease.close();
                 }
                 let error = Error::Postgres(error.in_read_only(self.access == Access::ReadOnly));
@@ -593,7 +628,7 @@ impl<'a> Session<'a> {
                 Err(error)
             }
             Fault::Escaped => {
-                self.has_escaped = true;
+                self.state = State::Escaped;
                 self.lease.close();
                 Err(Error::TxEscaped)
             }
@@ -609,7 +644,8 @@ impl<'a> Session<'a> {
         let columns = shared.types.complete(connection, columns).await?;
         let rows: Vec<_> = replies.rows.into_iter().map(|row| Row::new(Arc::clone(&columns), row)).collect();
         if statement.verifies {
-            let verified = shared.columns.verify(connection, statement.sql, &columns, &rows, self.tenant).await;
+            let verified =
+                shared.columns.verify(connection, statement.sql, &columns, &rows, self.tenant).await;
             match &verified {
                 Ok(()) => {}
                 Err(Error::MissingTenantColumn) => self.lease.is_busy = false,
@@ -635,9 +671,9 @@ impl<'a> Session<'a> {
         rows: i32,
     ) -> Result<Batch, Error> {
         self.check()?;
-        self.is_raw |= statement.kind == Kind::Raw;
-        self.leaves_state |= statement.kind != Kind::Reads;
-        let opened = self.exchange_open(statement, portal, rows).await;
+        let is_first = self.traces != Traces::Raw;
+        self.traces = self.traces.max(statement.kind.traces());
+        let opened = self.exchange_open(statement, portal, rows, is_first).await;
         let replies = self.settle(opened)?;
         self.lease.is_busy = true;
         let columns = replies.columns.clone().unwrap_or_default();
@@ -651,11 +687,12 @@ impl<'a> Session<'a> {
         statement: Statement<'_>,
         portal: &str,
         rows: i32,
+        is_first: bool,
     ) -> Result<Replies, Fault> {
         if statement.sql.contains('\0') {
             return Err(Error::Parameter { index: 0 }.into());
         }
-        let encoded = self.encode(statement).await?;
+        let encoded = self.encode(statement, is_first).await?;
         self.lease.is_busy = true;
         self.write_begin(true)?;
         let connection = self.lease.connection()?;
@@ -717,7 +754,7 @@ impl<'a> Session<'a> {
 
     /// Whether a statement may have changed the session, by raw SQL, a default or a trigger.
     pub(crate) fn leaves_state(&self) -> bool {
-        self.leaves_state
+        self.traces > Traces::None
     }
 
     /// Closes the connection: a row of the transaction belongs to another tenant.
@@ -732,7 +769,7 @@ impl<'a> Session<'a> {
 
     /// To the pool, unless the session is not as it was.
     fn give_back(mut self) {
-        if self.is_altered || (self.is_raw && self.shared.closes_raw_sessions) {
+        if self.is_altered || (self.traces == Traces::Raw && self.shared.closes_raw_sessions) {
             self.lease.close();
         }
         self.lease.give_back();

@@ -7,7 +7,8 @@ use tenancy::TenantId;
 use tokio::sync::Mutex;
 
 use crate::error::Error;
-use crate::session::{Access, Answer, Kind, Param, RowStream, Session, Statement, TypesOf};
+use crate::session::{Access, Answer, Kind, Param, Session, Statement, TypesOf};
+use crate::stream::RowStream;
 use crate::table::own_types::OwnTypesCache;
 use crate::wire::Row;
 
@@ -219,12 +220,12 @@ impl TxOptions {
         Self { retries, ..self }
     }
 
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn access(self) -> Access {
         if self.read_only { Access::ReadOnly } else { Access::ReadWrite }
     }
 
     /// The statement that begins the transaction.
-    pub(crate) fn sql(&self) -> String {
+    pub(crate) fn sql(self) -> String {
         let isolation = match self.isolation {
             None => "",
             Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",

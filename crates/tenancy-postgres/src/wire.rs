@@ -17,7 +17,6 @@ mod startup;
 mod stream;
 mod tls;
 
-pub(crate) use self::cancel::CancelKey;
 pub(crate) use self::connection::{Completion, Connection, Part, Replies, Status, Value};
 pub use self::error::{ConnectionError, ServerError};
 pub use self::options::{ChannelBinding, ConnectOptions, SslMode, TargetSessionAttrs};

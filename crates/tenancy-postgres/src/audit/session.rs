@@ -4,7 +4,9 @@ use std::io;
 
 use postgres_types::{Oid, Type};
 
-use super::{AuditPolicy, CLAIMS, Finding, PATH, PLAIN, SIGNED, VERSION, at, bodies, checks, conclude, statement};
+use super::{
+    AuditPolicy, CLAIMS, Finding, PATH, PLAIN, SIGNED, VERSION, at, bodies, checks, conclude, statement,
+};
 use crate::binding::{Binding, ContextBinding};
 use crate::error::Error;
 use crate::session::{Encoded, Param};
@@ -30,8 +32,7 @@ pub(crate) async fn audit_session(
     let checks: Vec<_> = checks(number).collect();
     let (bodies, stateful) = (bodies(), policy.stateful());
     let params: [Param<'_>; 6] = [&role, &bodies, &form.is_signed, &form.policy, &form.default, &stateful];
-    let types =
-        [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
+    let types = [Type::OID, Type::TEXT_ARRAY, Type::BOOL, Type::TEXT, Type::TEXT_ARRAY, Type::TEXT_ARRAY];
     let encoded = Encoded::new(&params, Some(&types)).map_err(|_| Error::Config("invalid audit policy"))?;
     let mut findings = Vec::new();
     let oids = types.iter().map(Type::oid);

@@ -6,8 +6,11 @@ use crate::binding::{Binding, ContextBinding};
 use crate::error::Error;
 use crate::wire::{Connection, ConnectionError, Part, Value};
 
-const DOMAINS: &str = "SELECT pg_catalog.to_regtype('tenancy.entering')::pg_catalog.oid, \
-     pg_catalog.to_regtype('tenancy.leaving')::pg_catalog.oid";
+/// By the catalog: a look-up by name fails for a role that may not use the schema.
+const DOMAINS: &str = "SELECT t.oid FROM pg_catalog.pg_type t \
+     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace \
+     WHERE n.nspname OPERATOR(pg_catalog.=) 'tenancy' AND t.typtype OPERATOR(pg_catalog.=) 'd' \
+     AND t.typname OPERATOR(pg_catalog.=) ANY ('{entering, leaving}') ORDER BY t.typname";
 
 /// Changes a setting of the session, which the scrub has to reset.
 const SOIL: &str = "SELECT pg_catalog.set_config('tenancy.probe', 'soiled', false)";
@@ -30,11 +33,8 @@ pub(crate) async fn find(
         return Ok(explicit(false));
     }
     let rows = connection.query(DOMAINS, &[]).await??;
-    let found = rows.first().and_then(|row| {
-        let (entering, leaving): (Option<u32>, Option<u32>) = (row.try_get(0).ok()?, row.try_get(1).ok()?);
-        Some(Domains { entering: entering?, leaving: leaving? })
-    });
-    let Some(domains) = found else { return Ok(explicit(false)) };
+    let [entering, leaving] = &rows[..] else { return Ok(explicit(false)) };
+    let domains = Domains { entering: entering.try_get(0)?, leaving: leaving.try_get(0)? };
     if uses_statements {
         return Ok(explicit(true));
     }

@@ -59,8 +59,12 @@ const NAMED: &[Type] = &[
 ];
 
 /// Types that a value of an earlier type of [`NAMED`] may mean as well: then the server is asked.
-const ALTERNATIVES: &[(Type, Type)] =
-    &[(Type::TIMESTAMPTZ, Type::TIMESTAMP), (Type::JSONB, Type::JSON), (Type::INET, Type::CIDR), (Type::VARBIT, Type::BIT)];
+const ALTERNATIVES: &[(Type, Type)] = &[
+    (Type::TIMESTAMPTZ, Type::TIMESTAMP),
+    (Type::JSONB, Type::JSON),
+    (Type::INET, Type::CIDR),
+    (Type::VARBIT, Type::BIT),
+];
 
 /// Parameters as they are sent.
 #[derive(Default)]
@@ -210,7 +214,10 @@ mod tests {
         assert_eq!(types(&[&1_i64, &now]), (vec![Type::INT8.oid(), INFERRED], true));
         let known = [Type::INT8, Type::TIMESTAMP];
         let encoded = Encoded::new(&[&1_i64, &now], Some(&known)).expect("a time");
-        assert_eq!((&encoded.types[..], encoded.asks), (&[Type::INT8.oid(), Type::TIMESTAMP.oid()][..], false));
+        assert_eq!(
+            (&encoded.types[..], encoded.asks),
+            (&[Type::INT8.oid(), Type::TIMESTAMP.oid()][..], false)
+        );
         assert!(matches!(Encoded::new(&[&now], Some(&[Type::INT4])), Err(EncodeError(1))));
     }
 }

@@ -46,7 +46,11 @@ impl managed::Manager for Manager {
 
     /// Costs no round trip.
     async fn recycle(&self, session: &mut PooledSession, _: &Metrics) -> RecycleResult<ConnectionError> {
-        if session.connection.is_usable() { Ok(()) } else { Err(RecycleError::message("the connection ended")) }
+        if session.connection.is_usable() {
+            Ok(())
+        } else {
+            Err(RecycleError::message("the connection ended"))
+        }
     }
 }
 
@@ -72,12 +76,14 @@ impl Pool {
 
     async fn is_marked(&self, nonce: &str) -> Result<bool, Error> {
         let mut lease = match self.get().await {
-            Err(Error::Connection(ConnectionError::Server(error))) if error.code() == REJECTED => return Ok(false),
+            Err(Error::Connection(ConnectionError::Server(error))) if error.code() == REJECTED => {
+                return Ok(false);
+            }
             lease => lease?,
         };
         let rows = lease.connection()?.query(IS_MARKED, &[]).await??;
         let marked: Option<&str> = rows.first().and_then(|row| row.try_get(0).ok());
-        let is_direct = marked == Some(&*nonce);
+        let is_direct = marked == Some(nonce);
         lease.give_back();
         Ok(is_direct)
     }
@@ -150,7 +156,8 @@ impl Lease<'_> {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (key, tls) = (session.connection.cancel_key().clone(), self.pool.sessions.manager().tls.clone());
+            let (key, tls) =
+                (session.connection.cancel_key().clone(), self.pool.sessions.manager().tls.clone());
             runtime.spawn(async move {
                 // The connection is closed in any case; without the request the server notices later.
                 let _ = tokio::time::timeout(CANCEL, key.cancel(&tls)).await;

@@ -117,19 +117,30 @@ pub(crate) struct Prepared {
     uses: u64,
 }
 
-struct PreparedStatement {
+pub(crate) struct PreparedStatement {
     text: Arc<Text>,
     columns: Option<Arc<[Column]>>,
     last_use: u64,
 }
 
+impl PreparedStatement {
+    /// Whether the server described the columns before.
+    pub(crate) fn is_described(&self) -> bool {
+        self.columns.is_some()
+    }
+
+    pub(crate) fn columns(&self) -> Option<Arc<[Column]>> {
+        self.columns.clone()
+    }
+}
+
 impl Prepared {
-    /// Returns whether the text is prepared, and its columns if they are known.
-    pub(crate) fn get(&mut self, text: &Text) -> Option<Option<Arc<[Column]>>> {
+    /// Returns the text's statement, if it is prepared.
+    pub(crate) fn get(&mut self, text: &Text) -> Option<&PreparedStatement> {
         self.uses += 1;
         let statement = self.statements.get_mut(&text.number)?;
         statement.last_use = self.uses;
-        Some(statement.columns.clone())
+        Some(statement)
     }
 
     /// Adds a text that is going to be prepared. Returns one that has to be closed, to make room.

@@ -86,7 +86,8 @@ fn after_comment(text: &str) -> &str {
     let mut depth = 0_usize;
     let mut rest = text;
     loop {
-        let next = rest.find("/*").map_or(usize::MAX, |at| at).min(rest.find("*/").map_or(usize::MAX, |at| at));
+        let next =
+            rest.find("/*").map_or(usize::MAX, |at| at).min(rest.find("*/").map_or(usize::MAX, |at| at));
         let Some(found) = rest.get(next..) else { return "" };
         depth = if found.starts_with("/*") { depth + 1 } else { depth.saturating_sub(1) };
         rest = &found[2..];
@@ -101,7 +102,8 @@ fn dollar_tag(text: &str) -> Option<&str> {
     let end = text[1..].find('$')? + 2;
     let tag = &text[..end];
     let name = &tag[1..end - 1];
-    let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
     is_tag.then_some(tag)
 }
 
@@ -111,7 +113,12 @@ mod tests {
 
     #[test]
     fn finds_set_operations_outside_of_strings_and_comments() {
-        for sql in ["SELECT 1 UNION SELECT 2", "(table a)except(table b)", "a /* b */ intersect all c", "x'--'\nunion"] {
+        for sql in [
+            "SELECT 1 UNION SELECT 2",
+            "(table a)except(table b)",
+            "a /* b */ intersect all c",
+            "x'--'\nunion",
+        ] {
             assert!(has_set_operation(sql), "{sql}");
         }
         for sql in [

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::wire::{Column, Connection, Row};
 
 /// How long a table's column number is used: `tenant_id` may be dropped and added under another number.
-const KNOWN: Duration = Duration::from_secs(60);
+const AGE: Duration = Duration::from_secs(60);
 
 /// Temporary tables have ever new numbers: they do not fill the memory.
 const TABLES: usize = 4096;
@@ -36,7 +36,13 @@ const LOOK_UP: &str = "SELECT c.oid, a.attnum FROM pg_catalog.pg_class c \
      WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
 
 /// The number of the column `tenant_id` in each table that was met; `None` for a table without one.
-pub(crate) struct TenantColumns(Cache<Oid, (Instant, Option<i16>)>);
+pub(crate) struct TenantColumns(Cache<Oid, Known>);
+
+#[derive(Clone, Copy)]
+struct Known {
+    since: Instant,
+    number: Option<i16>,
+}
 
 /// The tenant columns of a result, and the table of each.
 type Places = Vec<(Oid, usize)>;
@@ -78,23 +84,29 @@ impl TenantColumns {
         self.places(columns).or_else(|| by_name(sql, columns)).ok_or(Error::MissingTenantColumn)
     }
 
-    async fn look_up(&self, connection: &mut Connection, columns: &[Column], again: bool) -> Result<(), Error> {
-        let unknown: Vec<_> =
-            tables(columns).filter(|oid| again || self.get(*oid).is_none()).map(|oid| oid.to_string()).collect();
+    async fn look_up(
+        &self,
+        connection: &mut Connection,
+        columns: &[Column],
+        again: bool,
+    ) -> Result<(), Error> {
+        let unknown: Vec<_> = tables(columns)
+            .filter(|oid| again || self.get(*oid).is_none())
+            .map(|oid| oid.to_string())
+            .collect();
         if unknown.is_empty() {
             return Ok(());
         }
         let since = Instant::now();
         let list = format!("{{{}}}", unknown.join(","));
         for row in connection.query(LOOK_UP, &[&list]).await?? {
-            self.0.insert(row.try_get(0)?, (since, row.try_get(1)?));
+            self.0.insert(row.try_get(0)?, Known { since, number: row.try_get(1)? });
         }
         Ok(())
     }
 
-    fn get(&self, table: Oid) -> Option<Option<i16>> {
-        let (since, number) = self.0.get(&table)?;
-        (since.elapsed() < KNOWN).then_some(number)
+    fn get(&self, table: Oid) -> Option<Known> {
+        self.0.get(&table).filter(|known| known.since.elapsed() < AGE)
     }
 
     /// `None` if a table does not return its own, or if there is none.
@@ -106,7 +118,7 @@ impl TenantColumns {
                 continue;
             }
             last = Some(oid);
-            let Some(number) = self.get(oid)? else { continue };
+            let Some(number) = self.get(oid)?.number else { continue };
             let is_it = |column: &Column| {
                 column.table_oid() == Some(oid)
                     && column.column_id() == Some(number)
@@ -173,5 +185,9 @@ fn mismatch(tenant: TenantId, found: &[u8]) -> Error {
 
 fn is_null(row: &Row, oid: Oid) -> bool {
     let of_table = |column: &Column| column.table_oid() == Some(oid);
-    row.columns().iter().enumerate().filter(|(_, column)| of_table(column)).all(|(at, _)| row.raw(at).is_none())
+    row.columns()
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| of_table(column))
+        .all(|(at, _)| row.raw(at).is_none())
 }

@@ -15,7 +15,9 @@ use crate::audit::{
 };
 use crate::sign::SigningKey;
 
-const HAS_TOKENS: &str = "SELECT pg_catalog.to_regtype('tenancy.entering') IS NOT NULL";
+const HAS_TOKENS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_type t \
+     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace \
+     WHERE n.nspname OPERATOR(pg_catalog.=) 'tenancy' AND t.typname OPERATOR(pg_catalog.=) 'entering')";
 
 /// A pool of sqlx's, entered as one tenant at a time.
 ///

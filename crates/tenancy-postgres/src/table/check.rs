@@ -3,8 +3,8 @@
 //! The column of a function's result, and an array of the tenant columns of embedded rows, belong to no table. This
 //! crate's statements select them in a known place, and each value is compared with the tenant's id here.
 
-use tenancy::{TenantId, TenantMismatchError};
 use crate::wire::Row;
+use tenancy::{TenantId, TenantMismatchError};
 use uuid::Uuid;
 
 use super::sql::{Checked, TableSql};

@@ -17,10 +17,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::backend::{Header, Message};
 use postgres_protocol::message::frontend;
 use postgres_types::{Oid, Type};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::cancel::CancelKey;
 use super::error::{ConnectionError, ServerError};
@@ -255,11 +255,6 @@ impl Connection {
         frontend::close(b'S', statement, &mut self.write)
     }
 
-    pub(crate) fn close_portal(&mut self, part: Part, portal: &str) -> io::Result<()> {
-        self.expected.push_back((Expected::CloseComplete, part));
-        frontend::close(b'P', portal, &mut self.write)
-    }
-
     /// Parses, binds and executes a statement without parameters.
     pub(crate) fn run(&mut self, part: Part, sql: &str) -> io::Result<()> {
         self.parse(part, "", sql, [])?;
@@ -323,11 +318,14 @@ impl Connection {
             return Err(ConnectionError::Protocol("a message that nothing caused"));
         };
         match (expected, message) {
-            (_, Message::ErrorResponse(error)) => return self.fail(replies, part, ServerError::read(error.fields())?),
+            (_, Message::ErrorResponse(error)) => {
+                return self.fail(replies, part, ServerError::read(error.fields())?);
+            }
             (Expected::ParseComplete, Message::ParseComplete)
             | (Expected::BindComplete, Message::BindComplete)
             | (Expected::CloseComplete, Message::CloseComplete)
-            | (Expected::Description, Message::NoData) => {}
+            | (Expected::Description, Message::NoData)
+            | (Expected::Completion, Message::EmptyQueryResponse) => {}
             (Expected::Parameters, Message::ParameterDescription(parameters)) => {
                 replies.parameters = parameters.parameters().collect()?;
             }
@@ -355,7 +353,6 @@ impl Connection {
                     _ => {}
                 }
             }
-            (Expected::Completion, Message::EmptyQueryResponse) => {}
             (Expected::Completion, Message::PortalSuspended) => replies.completion = Completion::Suspended,
             (Expected::Ready, Message::ReadyForQuery(ready)) => {
                 replies.status = match ready.status() {
@@ -392,7 +389,7 @@ impl Connection {
     /// The next message that belongs to a pipeline.
     async fn message(&mut self) -> Result<Message, ConnectionError> {
         loop {
-            while let Some(message) = Message::parse(&mut self.read)? {
+            while let Some(message) = parse(&mut self.read)? {
                 if let Some(message) = self.set_aside(message)? {
                     return Ok(message);
                 }
@@ -438,19 +435,19 @@ impl Connection {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(Ok(length)) => drop(self.write.split_to(length)),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {
-                        match poll_fill(&mut self.stream, &mut self.read, context)? {
-                            Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                            Poll::Ready(_) => {}
-                            Poll::Pending => return Poll::Pending,
-                        }
-                    }
+                    Poll::Pending => match poll_fill(&mut self.stream, &mut self.read, context)? {
+                        Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                        Poll::Ready(_) => {}
+                        Poll::Pending => return Poll::Pending,
+                    },
                 }
             }
             Pin::new(&mut self.stream).poll_flush(context)
         });
         match self.answer_timeout {
-            Some(limit) => tokio::time::timeout(limit, written).await.map_err(|_| ConnectionError::Timeout)?,
+            Some(limit) => {
+                tokio::time::timeout(limit, written).await.map_err(|_| ConnectionError::Timeout)?
+            }
             None => written.await,
         }?;
         // `split_to` leaves the buffer at the end of its memory.
@@ -469,7 +466,7 @@ impl Connection {
             }
         }
         while !self.read.is_empty() {
-            match Message::parse(&mut self.read) {
+            match parse(&mut self.read) {
                 Ok(Some(message)) => match self.set_aside(message) {
                     Ok(None) => {}
                     _ => return false,
@@ -489,7 +486,7 @@ impl Connection {
             if let Some(notification) = self.notifications.pop_front() {
                 return Ok(notification);
             }
-            while let Some(message) = Message::parse(&mut self.read)? {
+            while let Some(message) = parse(&mut self.read)? {
                 match self.set_aside(message)? {
                     None => {}
                     Some(Message::ErrorResponse(error)) => {
@@ -507,6 +504,22 @@ impl Connection {
 
 /// How much memory is kept free for what arrives, in bytes.
 const READ: usize = 8 * 1024;
+
+/// The longest message, in bytes: no value of Postgres is longer than 1 GB. A length that is wrong does not make the
+/// client reserve more.
+const LONGEST: usize = 1 << 30;
+
+fn parse(read: &mut BytesMut) -> Result<Option<Message>, ConnectionError> {
+    let length = Header::parse(read)?.map_or(0, |header| usize::try_from(header.len()).unwrap_or(usize::MAX));
+    if length > LONGEST {
+        return Err(ConnectionError::Protocol("a message is too long"));
+    }
+    if length > read.capacity() && length > read.len() {
+        // `Message::parse` would reserve all of it at once: the memory grows with what arrives.
+        return Ok(None);
+    }
+    Ok(Message::parse(read)?)
+}
 
 fn poll_fill(stream: &mut Stream, into: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let start = into.len();

@@ -205,7 +205,9 @@ impl Error for ConnectionError {
         match self {
             Self::Io(error) => error.source(),
             Self::Tls(error) => error.source(),
-            Self::Server(_) | Self::Protocol(_) | Self::Authentication(_) | Self::Timeout | Self::Copy => None,
+            Self::Server(_) | Self::Protocol(_) | Self::Authentication(_) | Self::Timeout | Self::Copy => {
+                None
+            }
         }
     }
 }

@@ -39,8 +39,8 @@ pub(crate) struct Values {
 #[derive(Clone, Debug)]
 pub struct Column {
     name: Box<str>,
-    table_oid: Oid,
-    column_id: i16,
+    table: Oid,
+    number: i16,
     r#type: Type,
 }
 
@@ -132,8 +132,8 @@ impl Values {
 }
 
 impl Column {
-    pub(crate) fn new(name: &str, table_oid: Oid, column_id: i16, r#type: Type) -> Self {
-        Self { name: name.into(), table_oid, column_id, r#type }
+    pub(crate) fn new(name: &str, table: Oid, number: i16, r#type: Type) -> Self {
+        Self { name: name.into(), table, number, r#type }
     }
 
     /// The name.
@@ -143,12 +143,12 @@ impl Column {
 
     /// The table that the column comes from; `None` for an expression.
     pub fn table_oid(&self) -> Option<Oid> {
-        (self.table_oid != 0).then_some(self.table_oid)
+        (self.table != 0).then_some(self.table)
     }
 
     /// The column's number in its table, from 1; `None` for an expression.
     pub fn column_id(&self) -> Option<i16> {
-        (self.column_id != 0).then_some(self.column_id)
+        (self.number != 0).then_some(self.number)
     }
 
     /// The type.

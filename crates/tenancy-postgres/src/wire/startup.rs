@@ -1,6 +1,5 @@
 //! The start of a session.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::{env, io};
 
@@ -30,8 +29,6 @@ pub(crate) struct Connected {
     /// Bytes that were read after the end of the start-up.
     pub(crate) read: BytesMut,
     pub(crate) cancel: CancelKey,
-    /// The parameters that the server reported, for example `server_version`.
-    pub(crate) parameters: BTreeMap<String, String>,
 }
 
 /// Starts a session on the first host that accepts one.
@@ -166,16 +163,11 @@ impl Login {
         let mut channel = Channel::new(dialed.stream);
         channel.send(&self.message).await?;
         authenticate(&mut channel, credentials).await?;
-        let mut parameters = BTreeMap::new();
         let mut key = (0, 0);
         loop {
             match channel.receive().await? {
                 Message::BackendKeyData(body) => key = (body.process_id(), body.secret_key()),
-                Message::ParameterStatus(body) => {
-                    let malformed = |_| ConnectionError::Protocol("a malformed parameter");
-                    let name = body.name().map_err(malformed)?.to_owned();
-                    parameters.insert(name, body.value().map_err(malformed)?.to_owned());
-                }
+                Message::ParameterStatus(_) => {}
                 Message::ReadyForQuery(_) => break,
                 _ => return Err(ConnectionError::Protocol("not a message of the start-up")),
             }
@@ -186,7 +178,7 @@ impl Login {
         }
         let without_password = ConnectOptions { password: None, ..options.clone() };
         let cancel = CancelKey::new(address.clone(), without_password, used, key);
-        Ok(Connected { stream: channel.stream, read: channel.read, cancel, parameters })
+        Ok(Connected { stream: channel.stream, read: channel.read, cancel })
     }
 }
 

@@ -198,11 +198,7 @@ async fn a_failed_statement_keeps_the_transaction_in_its_tenant() -> Result<(), 
     let next = tx.execute("SELECT 1", &[]).await.unwrap_err();
     assert_eq!(code(&next), Some(SqlState::IN_FAILED_SQL_TRANSACTION));
     let commit = tx.commit().await.unwrap_err();
-    assert_eq!(
-        code(&commit),
-        Some(SqlState::IN_FAILED_SQL_TRANSACTION),
-        "a commit that would be a rollback"
-    );
+    assert_eq!(code(&commit), Some(SqlState::IN_FAILED_SQL_TRANSACTION), "a commit that would be a rollback");
 
     let tx = db.begin_in(A).await?;
     tx.execute("SAVEPOINT s", &[]).await?;

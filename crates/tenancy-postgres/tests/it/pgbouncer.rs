@@ -8,7 +8,6 @@ use bytes::{BufMut, BytesMut};
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_postgres::{Config, Error, PgTenantId, TenantDb, TenantTx};
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 
 use crate::support::database::Database;
@@ -21,15 +20,10 @@ use crate::support::{A, B, key};
 const BACKEND: &str = "SELECT pg_backend_pid()::text";
 
 async fn connect(pgbouncer: &Pooler, pool_size: usize) -> TenantDb {
-    let config = Config::new(pgbouncer.config(), key()).max_connections(pool_size).acquire_timeout(Duration::from_secs(30));
+    let config = Config::new(pgbouncer.config(), key())
+        .max_connections(pool_size)
+        .acquire_timeout(Duration::from_secs(30));
     TenantDb::connect(config).await.expect("a database")
-}
-
-fn code(error: &Error) -> Option<SqlState> {
-    match error {
-        Error::Postgres(error) => Some(SqlState::from_code(error.code())),
-        _ => None,
-    }
 }
 
 /// Returns the first column of the first row, or an empty text if there is no row or an error.

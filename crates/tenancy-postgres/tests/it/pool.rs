@@ -147,7 +147,8 @@ async fn pids(superuser: &Client) -> Vec<i32> {
 async fn an_exhausted_pool_times_out() -> Result<(), Error> {
     let database = Database::with_notes();
     // The pool waits as long as this, and a busy machine can need seconds for a connection.
-    let db = TenantDb::connect(config(&database).max_connections(2).acquire_timeout(Duration::from_secs(5))).await?;
+    let db = TenantDb::connect(config(&database).max_connections(2).acquire_timeout(Duration::from_secs(5)))
+        .await?;
     let held = (db.begin_in(A).await?, db.begin_in(A).await?);
     let waited = timeout(LIMIT, db.begin_in(B)).await.expect("in time");
     assert!(matches!(waited, Err(Error::PoolTimeout)), "{waited:?}");
@@ -188,7 +189,10 @@ async fn a_hundred_tasks_of_twenty_tenants_share_eight_connections() -> Result<(
     const ROUNDS: usize = 6;
     let database = Database::with_notes();
     let superuser = database.superuser().await;
-    let db = Arc::new(TenantDb::connect(config(&database).max_connections(8).acquire_timeout(Duration::from_secs(60))).await?);
+    let db = Arc::new(
+        TenantDb::connect(config(&database).max_connections(8).acquire_timeout(Duration::from_secs(60)))
+            .await?,
+    );
     let tasks: Vec<_> = (0..100_u8)
         .map(|task| {
             let db = Arc::clone(&db);

@@ -180,7 +180,10 @@ async fn fills_an_existing_table_in_batches() {
     let table = "SELECT attnotnull, pg_get_expr(adbin, adrelid) FROM pg_attribute a \
         JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum WHERE attrelid = 'old'::regclass";
     let default = outcome(&schema.operator, table).await;
-    assert!(default.starts_with("t,\nCASE") && default.contains("current_setting('tenancy.context'"), "{default}");
+    assert!(
+        default.starts_with("t,\nCASE") && default.contains("current_setting('tenancy.context'"),
+        "{default}"
+    );
     let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'old'::regclass";
     assert_eq!(outcome(&schema.operator, indexes).await, "1", "made once");
     let policies = "SELECT polname, polpermissive FROM pg_policy WHERE polrelid = 'old'::regclass ORDER BY 1";

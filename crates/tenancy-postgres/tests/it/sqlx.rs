@@ -298,7 +298,7 @@ async fn no_other_session_reads_the_signature() -> Result<(), SqlxError> {
             WHERE usename = 'service' AND datname = current_database() AND pid <> pg_backend_pid()";
         Ok::<_, SqlxError>(sqlx::query_scalar::<_, String>(sql).fetch_all(&mut **tx).await?)
     };
-    assert_eq!(db.tx_in(A, look).await?, ["SELECT tenancy.enter($1, $2, $3, $4)"]);
+    assert_eq!(db.tx_in(A, look).await?, ["SELECT tenancy.enter($1)"]);
     drop(tx);
     Ok(())
 }

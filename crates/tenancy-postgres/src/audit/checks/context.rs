@@ -48,7 +48,8 @@ pub(super) const CHECKS: &[Check] = &[
                 ('entering', 'bytea'::regtype, 'CHECK (tenancy.enter(VALUE))'),
                 ('leaving', 'float8'::regtype, 'CHECK (tenancy.leave(VALUE))')
             ) AS domains (name, base, definition)
-            WHERE form.signed AND to_regclass('tenancy.secrets') IS NOT NULL AND NOT EXISTS (
+            WHERE form.signed AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = 'tenancy' AND c.relname = 'secrets') AND NOT EXISTS (
                 SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
                     JOIN pg_constraint c ON c.contypid = t.oid
                 WHERE n.nspname = 'tenancy' AND t.typname = domains.name AND t.typtype = 'd'

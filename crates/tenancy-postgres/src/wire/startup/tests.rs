@@ -73,10 +73,6 @@ async fn starts_sessions_over_a_unix_socket() {
     let options = options.application_name("wire").options("-c work_mem=1MB");
     let connected = connect(&options, &Tls::none(), "-c statement_timeout=7s").await.expect("a session");
     assert!(connected.read.is_empty() && connected.cancel.process_id() != 0);
-    for (name, value) in [("client_encoding", "UTF8"), ("application_name", "wire"), ("is_superuser", "on")] {
-        assert_eq!(connected.parameters.get(name).map(String::as_str), Some(value), "{name}");
-    }
-    assert!(connected.parameters.contains_key("server_version"));
     let settings =
         "SELECT current_setting('work_mem') || current_setting('statement_timeout') || current_user";
     assert_eq!(ask(connected, settings).await, "1MB7spostgres");

@@ -10,7 +10,8 @@ use crate::support::pooler::Pooler;
 use crate::support::{A, B, key};
 
 async fn connect(pgbouncer: &Pooler) -> TenantDb {
-    let config = Config::new(pgbouncer.config(), key()).max_connections(1).acquire_timeout(Duration::from_secs(30));
+    let config =
+        Config::new(pgbouncer.config(), key()).max_connections(1).acquire_timeout(Duration::from_secs(30));
     TenantDb::connect(config).await.expect("a database")
 }
 

@@ -7,11 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 use tenancy::{TenantFutureExt, TenantId};
+use tenancy_postgres::Row;
 use tenancy_postgres::{Error, TenantDb, TenantTx};
 use tokio::time::timeout;
-use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::Client;
-use tenancy_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
 
 use crate::support::database::{Contents, Database};
 use crate::support::notes::connect;

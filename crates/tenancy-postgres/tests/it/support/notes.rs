@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tenancy::{TenantFutureExt, TenantId};
-use tenancy_postgres::{Config, TenantDb};
 use tenancy_postgres::Row;
+use tenancy_postgres::{Config, TenantDb};
 
 use super::database::{Contents, Database};
 use super::key;

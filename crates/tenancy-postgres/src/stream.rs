@@ -7,8 +7,8 @@ use std::sync::Arc;
 use postgres_types::{Oid, ToSql};
 use tokio::sync::Mutex;
 
-use super::{Kind, Session, Statement, TypesOf};
 use crate::error::Error;
+use crate::session::{Batch, Kind, Session, Statement, TypesOf};
 use crate::wire::{Column, Completion, Row};
 
 /// The number of rows that one round trip returns.
@@ -71,13 +71,6 @@ impl<'b, 'a> RowStream<'b, 'a> {
         self.rows.extend(batch.rows);
         Ok(())
     }
-}
-
-/// Rows of one round trip.
-pub(crate) struct Batch {
-    pub(crate) columns: Arc<[Column]>,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) completion: Completion,
 }
 
 /// Shows the columns: values may be secrets.
