@@ -29,4 +29,5 @@ mod sql;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod table;
+mod transactions;
 mod upgrade;
