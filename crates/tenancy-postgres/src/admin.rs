@@ -14,7 +14,9 @@ pub use self::access::{AdminAccess, InvalidReasonError};
 use crate::audit::{Finding, audit, audit_role};
 use crate::error::Error;
 use crate::id::PgTenantId;
-use crate::migrations::{EnableTable, Finished, Progress, add_key, applied, finish, keys, migrate_to, revert};
+use crate::migrations::{
+    EnableTable, Finished, Progress, add_key, applied, finish, keys, migrate_to, revert,
+};
 use crate::params::Param;
 use crate::sign::SigningKey;
 use crate::tenants::{self, DirectoryError, record};

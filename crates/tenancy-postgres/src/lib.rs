@@ -35,7 +35,8 @@ pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
 pub use migrations::{
-    EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations, retire_key, revert,
+    EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations,
+    retire_key, revert,
 };
 pub use sign::{ParseKeyError, ShortSecretError, SigningKey};
 #[cfg(feature = "sqlx")]

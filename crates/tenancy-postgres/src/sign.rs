@@ -224,9 +224,15 @@ mod tests {
         let key = SigningKey::new(7, SECRET).expect("a key");
         let expires = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
         // Computed with Python's hmac and hashlib.
-        assert_eq!(hex(&key.token(ACME, expires)), "550e8400e29b41d4a716446655440000000000070002ad22dce84240f8a65e442777f03d9c60a8bfbdda571c56de6dd41212c3e6c6be2b08a35b715a");
+        assert_eq!(
+            hex(&key.token(ACME, expires)),
+            "550e8400e29b41d4a716446655440000000000070002ad22dce84240f8a65e442777f03d9c60a8bfbdda571c56de6dd41212c3e6c6be2b08a35b715a"
+        );
         let long = SigningKey::new(-7, &SECRET.repeat(3)).expect("a key");
-        assert_eq!(hex(&long.token(ACME, expires)), "550e8400e29b41d4a716446655440000fffffff90002ad22dce8424094013f7e1fe0b3ceedc2826bdcb166e03a5d6fa60489685b2a1f2a008c5a30fe");
+        assert_eq!(
+            hex(&long.token(ACME, expires)),
+            "550e8400e29b41d4a716446655440000fffffff90002ad22dce8424094013f7e1fe0b3ceedc2826bdcb166e03a5d6fa60489685b2a1f2a008c5a30fe"
+        );
     }
 
     #[test]

@@ -55,14 +55,19 @@ impl Domains {
     pub(crate) async fn of(client: &Client) -> Self {
         let sql = "SELECT 'tenancy.entering'::regtype::oid, 'tenancy.leaving'::regtype::oid";
         let oids = client.query_one(sql, &[]).await.expect("the domains");
-        let domain = |name: &str, oid, base| Type::new(name.into(), oid, Kind::Domain(base), "tenancy".into());
+        let domain =
+            |name: &str, oid, base| Type::new(name.into(), oid, Kind::Domain(base), "tenancy".into());
         Self {
             entering: domain("entering", oids.get(0), Type::BYTEA),
             leaving: domain("leaving", oids.get(1), Type::FLOAT8),
         }
     }
 
-    pub(crate) async fn enter(&self, client: &Client, token: impl Into<Option<Vec<u8>>>) -> Result<(), Error> {
+    pub(crate) async fn enter(
+        &self,
+        client: &Client,
+        token: impl Into<Option<Vec<u8>>>,
+    ) -> Result<(), Error> {
         bind(client, token.into(), &self.entering).await
     }
 
@@ -81,7 +86,11 @@ async fn bind(client: &Client, value: Option<Vec<u8>>, kind: &Type) -> Result<()
 struct Binary(Option<Vec<u8>>);
 
 impl ToSql for Binary {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         let Some(bytes) = &self.0 else { return Ok(IsNull::Yes) };
         out.extend_from_slice(bytes);
         Ok(IsNull::No)
@@ -159,7 +168,11 @@ async fn tokens_that_are_not_valid_are_refused() {
     assert_eq!(refusal(&domains, &service, other_tenant).await, "tenancy: the signature is not valid");
     for expires in [now() - 1, 0, -1, i64::MIN] {
         let expired = token(SECRET, A, 1, expires);
-        assert_eq!(refusal(&domains, &service, expired).await, "tenancy: the signature has expired", "{expires}");
+        assert_eq!(
+            refusal(&domains, &service, expired).await,
+            "tenancy: the signature has expired",
+            "{expires}"
+        );
     }
     let unknown = token(SECRET, A, 2, now() + HOUR);
     assert_eq!(refusal(&domains, &service, unknown).await, "tenancy: the key is unknown or retired");
@@ -183,7 +196,10 @@ async fn expiry_and_retirement_hold_in_a_transaction_that_began_before() {
     service.batch_execute("ROLLBACK; BEGIN; SELECT 1").await.expect("a transaction");
     retire_key(&schema.operator, 1).await.expect("retired");
     let error = domains.enter(&service, token_of(A)).await.expect_err("retired");
-    assert_eq!(error.as_db_error().expect("the server's").message(), "tenancy: the key is unknown or retired");
+    assert_eq!(
+        error.as_db_error().expect("the server's").message(),
+        "tenancy: the key is unknown or retired"
+    );
 }
 
 #[tokio::test]
@@ -230,7 +246,10 @@ async fn contexts_cannot_be_forged_replayed_or_changed() {
     domains.enter(&service, token_of(B)).await.expect("entered");
     let of_b = outcome(&service, "SELECT current_setting('tenancy.context')").await;
     let error = domains.enter(&service, token_of(A)).await.expect_err("another tenant");
-    assert_eq!(error.as_db_error().expect("the server's").message(), "tenancy: the transaction is another tenant's");
+    assert_eq!(
+        error.as_db_error().expect("the server's").message(),
+        "tenancy: the transaction is another tenant's"
+    );
     service.batch_execute("ROLLBACK").await.expect("it ends");
     let a = A.to_string().replace('-', "");
     for (context, why) in [
@@ -335,7 +354,10 @@ async fn leaving_checks_deferred_constraints_in_the_tenant() {
     for (order, expected) in [(1, ""), (2, "ERROR 23503")] {
         service.batch_execute("BEGIN").await.expect("a transaction");
         domains.enter(&service, token_of(A)).await.expect("entered");
-        service.batch_execute(&format!("INSERT INTO lines VALUES ({order}, {order})")).await.expect("deferred");
+        service
+            .batch_execute(&format!("INSERT INTO lines VALUES ({order}, {order})"))
+            .await
+            .expect("deferred");
         let left = domains.leave(&service, 0.5).await;
         assert_eq!(left.map_or_else(|error| code(&error), |()| String::new()), expected, "{order}");
         service.batch_execute("COMMIT").await.expect("it ends");
@@ -376,7 +398,9 @@ async fn leaving_works_outside_of_a_tenant_and_rejects_what_is_no_seed() {
     service.batch_execute("SET statement_timeout = '1h'").await.expect("a setting");
     domains.leave(&service, 0.5).await.expect("left");
     assert_eq!(outcome(&service, "SHOW statement_timeout").await, "0");
-    for (seed, expected) in [(None, "ERROR 23514"), (Some(2.0), "ERROR 22023"), (Some(f64::NAN), "ERROR 22023")] {
+    for (seed, expected) in
+        [(None, "ERROR 23514"), (Some(2.0), "ERROR 22023"), (Some(f64::NAN), "ERROR 22023")]
+    {
         let error = domains.leave(&service, seed).await.expect_err("no seed");
         assert_eq!(code(&error), expected, "{seed:?}");
     }
@@ -384,7 +408,8 @@ async fn leaving_works_outside_of_a_tenant_and_rejects_what_is_no_seed() {
 
 /// Connects as the service, and returns the SQLSTATEs of the notices that it gets.
 async fn with_notices(schema: &Orders) -> (Client, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
-    let (client, mut connection) = schema.database.config("service").connect(NoTls).await.expect("a connection");
+    let (client, mut connection) =
+        schema.database.config("service").connect(NoTls).await.expect("a connection");
     let notices = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = notices.clone();
     tokio::spawn(async move {

@@ -20,7 +20,9 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failu
         }
         Command::Key(command) => keys::run(&global, command, output).await,
         Command::Migrate { finish: true, .. } => finish(&mut connected.await?, output).await,
-        Command::Migrate { to, revert, finish: false } => migrate(&mut connected.await?, to, revert, output).await,
+        Command::Migrate { to, revert, finish: false } => {
+            migrate(&mut connected.await?, to, revert, output).await
+        }
         Command::Status => status(&mut connected.await?, output).await,
         Command::Enable { table, backfill } => {
             tables::enable(&mut connected.await?, &table, backfill, output).await
