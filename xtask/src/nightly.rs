@@ -9,7 +9,7 @@ use crate::check::suites::tested_packages;
 use crate::coverage;
 use crate::process::cargo;
 use crate::report::Report;
-use crate::servers::{need_clients, need_postgres, need_redis};
+use crate::servers::{ON_EACH_POSTGRES, POSTGRES, need_clients, need_postgres, need_redis};
 use crate::tools;
 
 /// Runs everything, and returns whether it passed.
@@ -44,6 +44,18 @@ pub(crate) fn run() -> Result<bool> {
     report.step("documentation tests in a release build", || {
         cargo(&["test", "--quiet", "--doc", "--release"]).args(&tested_packages()?).run()
     });
+    for postgres in POSTGRES {
+        report.step(&format!("tenancy-postgres on Postgres {}", postgres.major), || {
+            let tests = ["run", "--profile", "nightly", "--release", "--run-ignored", "only"];
+            tools::NEXTEST
+                .command()?
+                .args(&tests)
+                .args(&["--filterset", ON_EACH_POSTGRES])
+                .args(&tested_packages()?)
+                .env("TENANCY_TESTKIT_POSTGRES_BIN", postgres.programs()?)
+                .run()
+        });
+    }
     report.part("coverage");
     report.step("line coverage", coverage::run);
     Ok(report.finish())

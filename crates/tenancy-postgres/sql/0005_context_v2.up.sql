@@ -136,7 +136,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = '42501',
             MESSAGE = 'tenancy: the key is unknown or retired',
-            HINT = 'Run tenancy-pg key list, and tenancy-pg key add for a key that is missing.';
+            HINT = 'Run tenancy-pg migrate and tenancy-pg key list; tenancy-pg key add adds a missing key.';
     END IF;
     PERFORM FROM tenancy.secrets s
         WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')

@@ -91,6 +91,10 @@ pub fn migrations() -> &'static [Migration] {
 /// The client's user makes roles and a schema: a superuser, or one with `CREATEROLE` who may `CREATE` in the
 /// database. Each version is a transaction; several programs may run it at once.
 ///
+/// A database that was restored from a dump can lack the roles, their objects and grants, or the rows of
+/// `tenancy.minting`. Then all applied versions are applied again, in one transaction, and their numbers are returned
+/// too. Grants on enabled tables are restored by [`enable_table`].
+///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use tenancy_postgres::SigningKey;
@@ -114,7 +118,7 @@ pub async fn migrate(client: &mut Client) -> Result<Vec<i32>, Error> {
 
 /// The same, up to a version.
 pub(crate) async fn migrate_to(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
-    let mut applied = Vec::new();
+    let mut applied = mend(client).await?;
     for migration in MIGRATIONS.iter().take_while(|migration| migration.version <= to) {
         let transaction = locked(client).await?;
         if is_applied(&transaction, migration.version).await? {
@@ -127,6 +131,67 @@ pub(crate) async fn migrate_to(client: &mut Client, to: i32) -> Result<Vec<i32>,
         applied.push(migration.version);
     }
     Ok(applied)
+}
+
+/// Applies the applied versions again if a restored dump lacks a part of them, and returns their numbers.
+async fn mend(client: &mut Client) -> Result<Vec<i32>, Error> {
+    let transaction = locked(client).await?;
+    let versions = applied(&transaction).await?;
+    if versions.is_empty() || is_whole(&transaction).await? {
+        return Ok(Vec::new());
+    }
+    let finished = "SELECT m.version FROM tenancy.migrations m \
+        WHERE (pg_catalog.to_jsonb(m) ->> 'finished_at') IS NOT NULL";
+    let finished: Vec<i32> = transaction.query(finished, &[]).await?.iter().map(|row| row.get(0)).collect();
+    transaction.batch_execute(include_str!("../sql/restored.sql")).await?;
+    let is_among = |versions: &[i32], migration: &&Migration| versions.contains(&migration.version);
+    for migration in MIGRATIONS.iter().filter(|migration| is_among(&versions, migration)) {
+        transaction.batch_execute(migration.up).await?;
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| is_among(&finished, migration)) {
+        transaction.batch_execute(migration.finish.unwrap_or_default()).await?;
+    }
+    transaction.commit().await?;
+    Ok(versions)
+}
+
+/// Returns whether roles, owners, grants and secrets are as the applied versions made them.
+async fn is_whole(transaction: &Transaction<'_>) -> Result<bool, Error> {
+    let owned = "SELECT NOT EXISTS (
+            SELECT FROM pg_catalog.unnest(ARRAY['tenancy_owner', 'tenancy_app', 'tenancy_shared']) AS role
+            WHERE pg_catalog.to_regrole(role) IS NULL
+        ) AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'tenancy' AND (
+                n.nspowner <> pg_catalog.to_regrole('tenancy_owner')::oid
+                OR NOT EXISTS (
+                    SELECT FROM pg_catalog.aclexplode(n.nspacl) AS granted
+                    WHERE granted.grantee = pg_catalog.to_regrole('tenancy_app')::oid
+                )
+                OR EXISTS (
+                    SELECT FROM pg_catalog.pg_proc p
+                    WHERE p.pronamespace = n.oid AND p.proowner <> pg_catalog.to_regrole('tenancy_owner')::oid
+                )
+                OR EXISTS (
+                    SELECT FROM pg_catalog.pg_class c
+                    WHERE c.relnamespace = n.oid AND c.relowner <> pg_catalog.to_regrole('tenancy_owner')::oid
+                )
+            )
+        )";
+    if !transaction.query_one(owned, &[]).await?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    if is_there(transaction, "minting").await? {
+        let minting = transaction.query_opt("SELECT FROM tenancy.minting", &[]).await?;
+        if minting.is_none() {
+            return Ok(false);
+        }
+    }
+    if is_there(transaction, "secrets").await? && is_there(transaction, "keys").await? {
+        let missing = "SELECT NOT EXISTS (SELECT FROM tenancy.keys k \
+            WHERE NOT EXISTS (SELECT FROM tenancy.secrets s WHERE s.id = k.id))";
+        return Ok(transaction.query_one(missing, &[]).await?.get(0));
+    }
+    Ok(true)
 }
 
 /// Takes back the newest versions, down to one that stays, and gives those that it took back; 0 takes back all.
@@ -228,7 +293,7 @@ async fn change_default(client: &mut Client) -> Result<Option<String>, Error> {
 
 /// The keys, by their ids, with the time when they retire. An infinite time is none.
 pub(crate) async fn keys(transaction: &Transaction<'_>) -> Result<Vec<(i32, Option<SystemTime>)>, Error> {
-    let sql = if is_there(transaction, "tenancy.secrets").await? {
+    let sql = if is_there(transaction, "secrets").await? {
         "SELECT id, NULLIF(not_after, 'infinity') FROM tenancy.secrets ORDER BY id"
     } else {
         "SELECT id, not_after FROM tenancy.keys ORDER BY id"
@@ -237,8 +302,12 @@ pub(crate) async fn keys(transaction: &Transaction<'_>) -> Result<Vec<(i32, Opti
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// Returns whether the schema has the table.
 async fn is_there(transaction: &Transaction<'_>, table: &str) -> Result<bool, Error> {
-    let sql = "SELECT pg_catalog.to_regclass($1::text) IS NOT NULL";
+    // Not by `to_regclass`: it can miss what another session committed while this one waited for the lock.
+    let sql = "SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'tenancy' AND c.relname = $1)";
     Ok(transaction.query_one(sql, &[&table]).await?.get(0))
 }
 
@@ -283,7 +352,7 @@ async fn is_applied(transaction: &Transaction<'_>, version: i32) -> Result<bool,
 
 /// The versions that are applied, the first one first.
 pub(crate) async fn applied(transaction: &Transaction<'_>) -> Result<Vec<i32>, Error> {
-    if !is_there(transaction, "tenancy.migrations").await? {
+    if !is_there(transaction, "migrations").await? {
         return Ok(Vec::new());
     }
     let rows = transaction.query("SELECT version FROM tenancy.migrations ORDER BY 1", &[]).await?;

@@ -21,7 +21,7 @@ use tenancy_testkit::RedisServer;
 
 use crate::process::{Step, cargo, root, target};
 use crate::report::Report;
-use crate::servers::{need_clients, need_postgres, need_redis};
+use crate::servers::{ON_EACH_POSTGRES, POSTGRES, need_clients, need_postgres, need_redis};
 use crate::tools;
 use crate::workspace::{files_below, folder, members, published};
 
@@ -77,6 +77,11 @@ pub(super) fn check(report: &mut Report) {
     report.step("tests that need servers or a browser", || {
         let tests = nextest(&all)?.args(&["--run-ignored", "only"]);
         timed(tests.env("TENANCY_EXAMPLES", target().join("debug/examples")), &mut times)
+    });
+    let [.., newest] = POSTGRES;
+    report.step(&format!("tenancy-postgres on Postgres {}", newest.major), || {
+        let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", ON_EACH_POSTGRES]);
+        tests.env("TENANCY_TESTKIT_POSTGRES_BIN", newest.programs()?).run()
     });
     report.step("test groups", || groups_match(&all));
     for (features, options) in CORE {

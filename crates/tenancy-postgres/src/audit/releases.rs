@@ -102,9 +102,11 @@ const RELEASES: &[Release] = &[
     Release {
         date: "2026-08-13",
         minors: &[(14, 24), (15, 19), (16, 15), (17, 11), (18, 6)],
-        // A cached plan applies old policies after a membership or an attribute of a role has changed.
-        policies: &["CVE-2026-14666"],
+        policies: &[],
+        // CVE-2026-14666: a cached plan applies old policies after a membership or an attribute of a role has changed. The
+        // policies of tenants' tables are the same for every role, so that a tenant gains nothing.
         others: &[
+            "CVE-2026-14666",
             "CVE-2026-6469",
             "CVE-2026-6470",
             "CVE-2026-14662",
