@@ -1,4 +1,4 @@
-//! The operator's side: all tenants, with a reason, and logged.
+//! The operator's access to the data of all tenants. Each call has a reason and is logged.
 
 mod access;
 mod harden;
@@ -20,10 +20,10 @@ use crate::migrations::{
 use crate::sign::SigningKey;
 use crate::tenants::TenantsTable;
 
-/// Whether the log is there: what comes before its migration is not in it.
+/// Whether the log exists. Actions before its migration are not in it.
 const IS_THERE: &str = "SELECT pg_catalog.to_regclass('tenancy.admin_log') IS NOT NULL";
 
-/// Whether this user may write the log on this server.
+/// Whether this user may write to the log on this server.
 const MAY_WRITE: &str = "SELECT NOT pg_catalog.pg_is_in_recovery() AND EXISTS (
     SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
     WHERE n.nspname OPERATOR(pg_catalog.=) 'tenancy' AND c.relname OPERATOR(pg_catalog.=) 'admin_log'
@@ -31,26 +31,27 @@ const MAY_WRITE: &str = "SELECT NOT pg_catalog.pg_is_in_recovery() AND EXISTS (
 
 const WRITE: &str = "INSERT INTO tenancy.admin_log (reason, action, object) VALUES ($1, $2, $3)";
 
-/// A database as its operator has it: across all tenants, for a reason, and logged.
+/// An operator's access to a database, across all tenants. Each call has a reason and is logged.
 ///
-/// It is no [`TenantDb`](crate::TenantDb) and can't become one. Its login is a superuser or a member of
-/// `tenancy_owner`, and no service has that login.
+/// It is separate from [`TenantDb`](crate::TenantDb) and cannot be converted to it. Its login is a superuser or a member
+/// of `tenancy_owner`. Do not give this login to a service.
 ///
-/// Each call is logged twice. A `tracing` event comes before it (target `tenancy_postgres::admin`, level `INFO`, with
-/// `reason`, `action` and `object`). A row of `tenancy.admin_log` is written in the transaction of what it tells of, so
-/// that none is done without the other; for what takes several transactions it is written before, and for
-/// [`migrate`](Self::migrate), which makes that table, afterwards. [`audit`](Self::audit) also serves who may not write
-/// the log. An operator who means harm can delete rows: keep the events elsewhere. Neither has keys or parameters.
+/// Each call is logged twice. First, a `tracing` event is emitted (target `tenancy_postgres::admin`, level `INFO`, fields
+/// `reason`, `action` and `object`). Then a row of `tenancy.admin_log` is written, in the same transaction as the action.
+/// If an action takes several transactions, the row is committed before it. The row of [`migrate`](Self::migrate), which
+/// creates the table, is written afterwards. [`audit`](Self::audit) also works for a login that may not write to the log.
+/// Neither log contains keys or parameters. A malicious operator can delete rows of the table, so store the events on
+/// another machine.
 ///
-/// It prepares statements, so it connects to the server itself or to a session pooler. A call that is dropped on the
-/// way is rolled back.
+/// It prepares statements, so connect it to the server itself or to a session pooler. A call that is dropped before it
+/// is complete is rolled back.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use tenancy::{TenantRecord, TenantSlug, TenantStatus, tenant_id};
 /// use tenancy_postgres::{AdminAccess, AdminDb};
 ///
-/// let access = AdminAccess::new("ticket 1234: acme moves in")?;
+/// let access = AdminAccess::new("ticket 1234: create tenant acme")?;
 /// let mut admin = AdminDb::connect("postgres://operator@localhost/notes".parse()?, access).await?;
 ///
 /// let acme = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
@@ -66,29 +67,29 @@ pub struct AdminDb {
     access: AdminAccess,
 }
 
-/// A key as the database knows it.
+/// The id and the expiry time of a key in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// Its id.
+    /// The key's id.
     pub id: i32,
-    /// When its signatures end, by the server's clock. None: it is not retired.
+    /// The time by the server's clock from which its signatures are rejected. `None` if the key is not retired.
     pub not_after: Option<SystemTime>,
 }
 
 impl AdminDb {
     /// Connects without TLS.
     ///
-    /// Where the configuration has no `application_name` it gets `tenancy-admin`.
+    /// If the configuration has no `application_name`, it is set to `tenancy-admin`.
     ///
     /// # Errors
     ///
-    /// [`Error::Postgres`] where the server refused, or can't be reached.
+    /// [`Error::Postgres`] if the server rejects the connection, [`Error::Connection`] if it cannot be reached.
     pub async fn connect(postgres: tokio_postgres::Config, access: AdminAccess) -> Result<Self, Error> {
         Self::connect_tls(postgres, access, NoTls).await
     }
 
-    /// Connects with a TLS connector of `tokio-postgres`.
+    /// Connects with a TLS connector for `tokio-postgres`.
     ///
     /// # Errors
     ///
@@ -109,27 +110,27 @@ impl AdminDb {
         }
         let (client, connection) = postgres.connect(tls).await?;
         tokio::spawn(async move {
-            // Its errors are those of the calls that wait for it.
+            // The calls that wait for the connection return its errors.
             let _ = connection.await;
         });
         Ok(Self { client, access })
     }
 
-    /// Why it connected.
+    /// Returns the access with its reason.
     pub fn access(&self) -> &AdminAccess {
         &self.access
     }
 
-    /// Brings the schema `tenancy` up to date, as [`migrate`](crate::migrate()), and gives the versions that it applied.
+    /// Applies the pending versions of the schema `tenancy`, as [`migrate`](crate::migrate()), and returns them.
     ///
     /// # Errors
     ///
-    /// The server's. What was applied before stays.
+    /// Returns the server's error. Versions that were applied before it remain applied.
     pub async fn migrate(&mut self) -> Result<Vec<i32>, Error> {
         self.migrate_to(i32::MAX).await
     }
 
-    /// The same, up to a version.
+    /// Applies the pending versions up to `version`, and returns them.
     ///
     /// # Errors
     ///
@@ -142,11 +143,13 @@ impl AdminDb {
         Ok(applied)
     }
 
-    /// Takes back the newest versions, as [`revert`](crate::revert). The log goes with version 4.
+    /// Reverts all versions after `to`, as [`revert`](crate::revert), and returns them.
+    ///
+    /// Reverting version 4 removes the log.
     ///
     /// # Errors
     ///
-    /// The server's. What was taken back before stays so.
+    /// Returns the server's error. Versions that were reverted before it remain reverted.
     pub async fn revert(&mut self, to: i32) -> Result<Vec<i32>, Error> {
         self.note("revert", &to.to_string()).await?;
         Ok(revert(&mut self.client, to).await?)
@@ -162,11 +165,11 @@ impl AdminDb {
         Ok(finish(&mut self.client).await?)
     }
 
-    /// The versions of the schema `tenancy` that are applied; none where there is no such schema.
+    /// Returns the applied versions of the schema `tenancy`. The list is empty if the schema does not exist.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// Returns the server's error.
     pub async fn applied_migrations(&mut self) -> Result<Vec<i32>, Error> {
         let transaction = self.begin("applied_migrations", "").await?;
         let versions = applied(&transaction).await?;
@@ -174,22 +177,24 @@ impl AdminDb {
         Ok(versions)
     }
 
-    /// Gives the database a key, as [`add_key`](crate::add_key).
+    /// Adds a key to the database, as [`add_key`](crate::add_key).
     ///
     /// # Errors
     ///
-    /// The server's: `23505` where the id is another key's.
+    /// Returns the server's error: `23505` if another key has the same id.
     pub async fn add_key(&mut self, key: &SigningKey) -> Result<(), Error> {
         let transaction = self.begin("add_key", &key.id().to_string()).await?;
         add_key(&transaction, key).await?;
         commit(transaction).await
     }
 
-    /// Refuses the signatures of a key after a time, or from now on. It can be retired earlier again, never later.
+    /// Retires a key at a time, or now. Later signatures of the key are rejected.
+    ///
+    /// The time of a retired key can be moved to an earlier one, but not to a later one.
     ///
     /// # Errors
     ///
-    /// The server's: `P0002` where there is no such key.
+    /// Returns the server's error: `P0002` if the key does not exist.
     pub async fn retire_key(&mut self, id: i32, not_after: Option<SystemTime>) -> Result<(), Error> {
         let transaction = self.begin("retire_key", &id.to_string()).await?;
         let sql = "SELECT tenancy.retire_key($1, COALESCE($2, pg_catalog.clock_timestamp()))";
@@ -197,15 +202,17 @@ impl AdminDb {
         commit(transaction).await
     }
 
-    /// Adds a key, and retires another after a grace, by the server's clock: both or neither.
+    /// Adds the key `new`, and retires the key `old` after `grace`, in one transaction.
+    ///
+    /// The server's clock decides when the grace period ends.
     ///
     /// # Errors
     ///
-    /// - The server's, as of [`add_key`](Self::add_key) and [`retire_key`](Self::retire_key).
-    /// - [`Error::Config`] where it would retire the key that it adds.
+    /// - Those of [`add_key`](Self::add_key) and [`retire_key`](Self::retire_key).
+    /// - [`Error::Config`] if both keys have the same id.
     pub async fn rotate_key(&mut self, old: i32, new: &SigningKey, grace: Duration) -> Result<(), Error> {
         if old == new.id() {
-            return Err(Error::Config("a key does not replace itself: a new secret has a new id"));
+            return Err(Error::Config("the new key has the id of the old one"));
         }
         let transaction = self.begin("rotate_key", &format!("{old} {}", new.id())).await?;
         add_key(&transaction, new).await?;
@@ -215,11 +222,11 @@ impl AdminDb {
         commit(transaction).await
     }
 
-    /// The keys that the database knows, by their ids, without what they are made of.
+    /// Returns the keys of the database in the order of their ids, without their secrets.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// Returns the server's error.
     pub async fn keys(&mut self) -> Result<Vec<KeyInfo>, Error> {
         let transaction = self.begin("keys", "").await?;
         let keys = keys(&transaction).await?;
@@ -227,7 +234,7 @@ impl AdminDb {
         Ok(keys.into_iter().map(|(id, not_after)| KeyInfo { id, not_after }).collect())
     }
 
-    /// Makes a table its tenants' own, as [`EnableTable::run_with`], and gives the count of rows that got their tenant.
+    /// Enables tenant isolation for a table, as [`EnableTable::run_with`]. Returns the number of backfilled rows.
     ///
     /// # Errors
     ///
@@ -241,11 +248,13 @@ impl AdminDb {
         Ok(table.run_with(&self.client, progress).await?)
     }
 
-    /// Lets all tenants read a table without `tenant_id`, and none write it. The name is one as SQL has it.
+    /// Grants all tenants read access to a table without `tenant_id`, and revokes write access.
+    ///
+    /// `name` is the table's name in SQL syntax, for example `public.countries`.
     ///
     /// # Errors
     ///
-    /// The server's: `42809` where the table has `tenant_id`, `42P01` where it is not there.
+    /// Returns the server's error: `42809` if the table has a column `tenant_id`, `42P01` if it does not exist.
     pub async fn share_table(&mut self, name: &str) -> Result<(), Error> {
         let transaction = self.begin("share_table", name).await?;
         transaction.execute("SELECT tenancy.share_table($1::text::regclass)", &[&name]).await?;
@@ -267,10 +276,11 @@ impl AdminDb {
         TenantsTable::of(self)
     }
 
-    /// The rows of one statement, **whosever they are**: nothing keeps the tenants apart here.
+    /// Returns the rows of one statement, **of all tenants**: nothing isolates the tenants here.
     ///
-    /// Row-level security is forced on the owners of tables too, so this is for a login that bypasses it. The text of
-    /// the statement is logged, its parameters are not: values belong there. It runs in a transaction.
+    /// Policies also apply to the owner of an enabled table, so this needs a login that bypasses row-level security. The
+    /// text of the statement is logged. Its parameters are not logged, so pass values as parameters. The statement runs
+    /// in a transaction.
     ///
     /// ```no_run
     /// # async fn example(admin: &mut tenancy_postgres::AdminDb) -> Result<(), tenancy_postgres::Error> {
@@ -281,7 +291,8 @@ impl AdminDb {
     ///
     /// # Errors
     ///
-    /// [`Error::Postgres`] where the server refused; [`Error::CommitUnknown`] where the answer to the commit was lost.
+    /// [`Error::Postgres`] if the server rejects the statement, and [`Error::CommitUnknown`] if the reply to the commit
+    /// was lost.
     pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let transaction = self.begin("query", sql).await?;
         let rows = transaction.query(sql, params).await?;
@@ -289,7 +300,7 @@ impl AdminDb {
         Ok(rows)
     }
 
-    /// Runs one statement **across all tenants**, and says how many rows it touched; as [`query`](Self::query).
+    /// Runs one statement **across all tenants**, as [`query`](Self::query), and returns the number of affected rows.
     ///
     /// # Errors
     ///
@@ -301,12 +312,12 @@ impl AdminDb {
         Ok(touched)
     }
 
-    /// A line of its own, for what runs in transactions of its own.
+    /// Writes and commits a row of the log, before an action that begins transactions itself.
     async fn note(&mut self, action: &str, object: &str) -> Result<(), Error> {
         commit(self.begin(action, object).await?).await
     }
 
-    /// A transaction that has its line in the log.
+    /// Begins a transaction that contains its row of the log.
     async fn begin(&mut self, action: &str, object: &str) -> Result<Transaction<'_>, Error> {
         self.event(action, object);
         self.write_down(IS_THERE, action, object).await
@@ -317,7 +328,7 @@ impl AdminDb {
         tracing::info!(target: "tenancy_postgres::admin", reason, action, object, "access to all tenants");
     }
 
-    /// A transaction that has its line in the log, where a statement says that it can be written.
+    /// Begins a transaction, and writes the row of the log if the statement `can_write` returns true.
     async fn write_down(
         &mut self,
         can_write: &str,
@@ -332,7 +343,7 @@ impl AdminDb {
     }
 }
 
-/// Nobody knows what became of it where the answer is lost.
+/// Commits. If the reply is lost, the outcome is unknown.
 async fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     transaction.commit().await.map_err(|error| match error.as_db_error() {
         Some(error) => Error::Postgres(error.into()),

@@ -1,4 +1,4 @@
-//! Ids as parameters and columns.
+//! Tenant ids as parameters and columns.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// A tenant's id as a parameter or a column of type `uuid`.
 ///
-/// `TenantId` and the traits of `tokio-postgres` are both of other crates, so this one stands between them.
+/// `TenantId` and the traits `ToSql` and `FromSql` belong to other crates, so this type implements them.
 ///
 /// ```
 /// use tenancy::TenantId;
@@ -43,7 +43,7 @@ impl ToSql for PgTenantId {
     to_sql_checked!();
 }
 
-/// Nil and all ones are no tenant.
+/// Rejects the nil UUID and the one of all ones, which are not tenants.
 impl<'a> FromSql<'a> for PgTenantId {
     fn from_sql(r#type: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         Ok(Self(Uuid::from_sql(r#type, raw)?.try_into()?))
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_written_and_read_as_a_uuid() {
+    fn converts_ids_to_and_from_uuids() {
         let mut bytes = BytesMut::new();
         PgTenantId(TenantId::PLATFORM).to_sql_checked(&Type::UUID, &mut bytes).expect("a uuid");
         assert_eq!(bytes[..], TenantId::PLATFORM.as_bytes()[..]);

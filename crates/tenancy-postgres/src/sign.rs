@@ -1,4 +1,4 @@
-//! The signature that a transaction enters its tenant by.
+//! The signatures and tokens by which a transaction enters a tenant.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use tenancy::TenantId;
 
-/// So that no other use of the key makes a signature.
+/// The prefix of the signed message of context v1, so that no other use of the key creates a valid signature.
 const DOMAIN: &[u8] = b"tenancy.enter.v1";
 
 /// The messages of the HMACs that form the two halves of a token's pad.
@@ -18,11 +18,11 @@ const TOKEN_DOMAINS: [&[u8]; 2] = [b"tenancy.entering.v2.a", b"tenancy.entering.
 /// The length of a token in bytes: tenant, key id, expiry and MAC.
 pub(crate) const TOKEN_LEN: usize = 16 + 4 + 8 + 32;
 
-/// The key that says to the database which tenant a transaction is in.
+/// A key that proves to the database which tenant a transaction is in.
 ///
-/// The service has it, and the schema `tenancy` has it; the service's database role can't read it. So SQL that
-/// runs in a tenant can't make a signature for another. What takes over the process itself has the key: against
-/// that it is no help.
+/// The service and the schema `tenancy` store the key, and the service's database role cannot read it there. So SQL that
+/// runs in one tenant cannot create a signature for another one. An attacker that executes code in the service's process
+/// has the key; it does not protect against that.
 ///
 /// ```
 /// use tenancy_postgres::SigningKey;
@@ -34,31 +34,31 @@ pub(crate) const TOKEN_LEN: usize = 16 + 4 + 8 + 32;
 #[derive(Clone)]
 pub struct SigningKey {
     id: i32,
-    /// The secret as HMAC takes it: hashed if it is longer than a block, then filled up with zeros.
+    /// The secret as HMAC uses it: hashed if it is longer than a block, then padded with zeros.
     block: [u8; Self::BLOCK],
     mac: Hmac<Sha256>,
-    /// SHA-256 after the pad of tokens, which is one block.
+    /// The state of SHA-256 after the pad of tokens, which is one block.
     token: Sha256,
 }
 
 impl SigningKey {
-    /// How long a signature is good for, unless another time is given.
+    /// The default time for which a signature is valid.
     pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
-    /// The fewest bytes of a secret.
+    /// The minimum length of a secret, in bytes.
     pub const MIN_SECRET: usize = 32;
 
-    /// The block of SHA-256, in bytes.
+    /// The block size of SHA-256, in bytes.
     const BLOCK: usize = 64;
 
-    /// A key of a random secret, under the id that the database knows it by.
+    /// Creates a key from its id in the database and a random secret.
     ///
-    /// A new secret gets a new id. For a while the database knows both, then the old one is
+    /// To rotate keys, add a new secret under a new id. Both keys are valid until the old one is
     /// [retired](crate::retire_key).
     ///
     /// # Errors
     ///
-    /// [`ShortSecretError`]: the secret has fewer than [`MIN_SECRET`](Self::MIN_SECRET) bytes.
+    /// [`ShortSecretError`] if the secret has fewer than [`MIN_SECRET`](Self::MIN_SECRET) bytes.
     pub fn new(id: i32, secret: &[u8]) -> Result<Self, ShortSecretError> {
         if secret.len() < Self::MIN_SECRET {
             return Err(ShortSecretError(()));
@@ -75,9 +75,9 @@ impl SigningKey {
         Ok(Self { id, block, mac, token })
     }
 
-    /// A key as a configuration has it, `ID:HEX`: its id, and its secret in hexadecimal digits.
+    /// Parses a key of the form `ID:HEX`: its id, and its secret in hexadecimal digits.
     ///
-    /// `tenancy-pg key generate` writes one.
+    /// `tenancy-pg key generate` writes this form.
     ///
     /// ```
     /// use tenancy_postgres::SigningKey;
@@ -89,11 +89,11 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`ParseKeyError`], which repeats nothing of the text: it is not of that form, or the secret has fewer than
-    /// [`MIN_SECRET`](Self::MIN_SECRET) bytes.
+    /// [`ParseKeyError`] if the text has another form, or the secret has fewer than
+    /// [`MIN_SECRET`](Self::MIN_SECRET) bytes. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, ParseKeyError> {
         let (id, digits) = text.split_once(':').ok_or(ParseKeyError(()))?;
-        // What `parse` takes too, and no configuration means.
+        // `i32::from_str` accepts a plus sign, which is not part of the form.
         if id.starts_with('+') {
             return Err(ParseKeyError(()));
         }
@@ -102,12 +102,12 @@ impl SigningKey {
         Self::new(id, &secret).map_err(|_| ParseKeyError(()))
     }
 
-    /// The id that the database knows it by.
+    /// Returns the key's id in the database.
     pub fn id(&self) -> i32 {
         self.id
     }
 
-    /// The signature that `tenancy.enter` wants; `expires` is a Unix time in seconds.
+    /// Returns the signature that `tenancy.enter` of context v1 accepts until `expires`, a Unix time in seconds.
     pub(crate) fn sign(&self, tenant: TenantId, expires: i64) -> [u8; 32] {
         let mac = self.mac.clone().chain_update(DOMAIN).chain_update(tenant.as_bytes());
         let mac = mac.chain_update(self.id.to_be_bytes()).chain_update(expires.to_be_bytes());
@@ -125,13 +125,13 @@ impl SigningKey {
         token
     }
 
-    /// When a signature of now that is good for so long is good no more: a Unix time in seconds.
+    /// Returns the Unix time in seconds at which a signature that is created now with this lifetime expires.
     pub(crate) fn expiry(lifetime: Duration) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from((now + lifetime).as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// A secret that makes the same signatures, for the database.
+    /// Returns an equivalent secret for the database, of one block.
     pub(crate) fn secret(&self) -> &[u8] {
         &self.block
     }
@@ -150,7 +150,7 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.iter().map(byte).collect()
 }
 
-/// As [`SigningKey::parse`].
+/// Parses as [`SigningKey::parse`].
 impl FromStr for SigningKey {
     type Err = ParseKeyError;
 
@@ -159,32 +159,32 @@ impl FromStr for SigningKey {
     }
 }
 
-/// The secret is not shown.
+/// Shows the id without the secret.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// A secret of too few bytes.
+/// The error for a secret of fewer than [`SigningKey::MIN_SECRET`] bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ShortSecretError(());
 
 impl fmt::Display for ShortSecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a secret of fewer than {} bytes", SigningKey::MIN_SECRET)
+        write!(f, "secret is shorter than {} bytes", SigningKey::MIN_SECRET)
     }
 }
 
 impl StdError for ShortSecretError {}
 
-/// A text that is no key. It does not repeat the text, for there may be a secret in it.
+/// The error for a text that is not a key. It does not contain the text, which may contain a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ParseKeyError(());
 
 impl fmt::Display for ParseKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a key is ID:HEX, an id and {} or more pairs of hexadecimal digits", SigningKey::MIN_SECRET)
+        write!(f, "invalid key: expected ID:HEX, an id and {} or more pairs of hexadecimal digits", SigningKey::MIN_SECRET)
     }
 }
 
@@ -204,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_other_programs() {
+    fn signatures_match_those_of_other_programs() {
         let key = SigningKey::new(7, SECRET).expect("a key");
-        // Of Python's hmac and hashlib.
+        // Computed with Python's hmac and hashlib.
         assert_eq!(
             hex(&key.sign(ACME, EXPIRES)),
             "1dc221d58335f744a7576ccf5d750b32aedbf8a27332d0d2978213f95c555a61"
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_database_gets_makes_the_same_signatures() {
+    fn secret_for_the_database_creates_the_same_signatures() {
         for length in [32, 63, 64, 65, 200] {
             let key = SigningKey::new(7, &vec![b'x'; length]).expect("a key");
             let again = SigningKey::new(7, key.secret()).expect("a key");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn another_tenant_expiry_id_or_secret_has_another_signature() {
+    fn signature_depends_on_tenant_expiry_id_and_secret() {
         let key = SigningKey::new(7, SECRET).expect("a key");
         let mut other = *SECRET;
         other[31] ^= 1;
@@ -273,13 +273,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_refused() {
+    fn rejects_a_short_secret() {
         let error = SigningKey::new(7, &SECRET[1..]).expect_err("31 bytes");
-        assert_eq!(error.to_string(), "a secret of fewer than 32 bytes");
+        assert_eq!(error.to_string(), "secret is shorter than 32 bytes");
     }
 
     #[test]
-    fn a_key_is_read_as_it_is_written() {
+    fn parses_the_written_form() {
         for length in [32, 33, 64, 100] {
             let secret: Vec<u8> = (0x70..).take(length).collect();
             for digits in [hex(&secret), hex(&secret).to_uppercase()] {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_key_is_not_repeated() {
+    fn error_does_not_repeat_an_invalid_key() {
         let digits = hex(SECRET);
         let (short, odd) = (&digits[2..], &digits[1..]);
         for text in [

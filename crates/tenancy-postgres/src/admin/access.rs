@@ -3,13 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The permission to act for all tenants, and why: what [`AdminDb`](crate::AdminDb) wants before it connects.
+/// The permission to act for all tenants, with a reason. [`AdminDb`](crate::AdminDb) requires it to connect.
 ///
 /// ```
 /// use tenancy_postgres::AdminAccess;
 ///
-/// let access = AdminAccess::new("ticket 1234: acme wants its export")?;
-/// assert_eq!(access.reason(), "ticket 1234: acme wants its export");
+/// let access = AdminAccess::new("ticket 1234: export for acme")?;
+/// assert_eq!(access.reason(), "ticket 1234: export for acme");
 /// assert!(AdminAccess::new("  ").is_err());
 /// # Ok::<(), tenancy_postgres::InvalidReasonError>(())
 /// ```
@@ -19,37 +19,37 @@ pub struct AdminAccess {
 }
 
 impl AdminAccess {
-    /// The most characters of a reason.
+    /// The maximum length of a reason, in characters.
     pub const MAX_REASON: usize = 200;
 
-    /// Access for a reason that people can read: it is logged with all that is done.
+    /// Creates an access with a reason, which is logged with each call.
     ///
     /// # Errors
     ///
-    /// [`InvalidReasonError`]: it is empty or white space, has more than [`MAX_REASON`](Self::MAX_REASON) characters,
-    /// or a control character.
+    /// [`InvalidReasonError`] if the reason is empty or only white space, is longer than
+    /// [`MAX_REASON`](Self::MAX_REASON) characters, or contains a control character.
     pub fn new(reason: impl Into<String>) -> Result<Self, InvalidReasonError> {
         let reason = reason.into();
         if reason.trim().is_empty() {
-            return Err(InvalidReasonError("an access without a reason"));
+            return Err(InvalidReasonError("reason is empty"));
         }
         if reason.chars().count() > Self::MAX_REASON {
-            return Err(InvalidReasonError("a reason of more than 200 characters"));
+            return Err(InvalidReasonError("reason is longer than 200 characters"));
         }
-        // A line break would forge a line of the log.
+        // A line break could forge a line of a log.
         if reason.contains(|char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}')) {
-            return Err(InvalidReasonError("a reason with a control character"));
+            return Err(InvalidReasonError("reason contains a control character"));
         }
         Ok(Self { reason })
     }
 
-    /// Why.
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// A reason that can't stand in a log.
+/// The error for a reason that is empty, too long or contains a control character.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidReasonError(&'static str);
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_one_line_that_says_something() {
+    fn accepts_one_line_of_at_most_200_characters() {
         let longest = "é".repeat(AdminAccess::MAX_REASON);
         for reason in ["x", "ticket 7", "'; DROP TABLE notes --", &longest] {
             assert_eq!(AdminAccess::new(reason).expect(reason).reason(), reason);

@@ -1,4 +1,4 @@
-//! Why a directory can't say, or did not change.
+//! Errors of the table of tenants.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,40 +8,40 @@ use tenancy::TenantNotFoundError;
 use crate::error::Error;
 use crate::wire::{ColumnError, ServerError};
 
-/// Why the tenants' table can't say, or did not change.
+/// An error of a read or a write of the table of tenants.
 ///
-/// Neither `Display` nor `Debug` shows what the server tells in an error's detail.
+/// Neither `Display` nor `Debug` shows the detail of a server's error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// There is a tenant of this id, in whatever state.
+    /// A tenant with this id exists already, in any state.
     IdTaken,
-    /// There is a tenant of this slug, in whatever state.
+    /// A tenant with this slug exists already, in any state.
     SlugTaken,
-    /// There is no such tenant.
+    /// The tenant does not exist.
     NotFound(TenantNotFoundError),
-    /// The tenant is deleted, and stays so.
+    /// The tenant is deleted permanently, so its state cannot change.
     Deleted,
-    /// A record can't be read: a newer version wrote it.
+    /// A record cannot be read, because a newer version of this crate wrote it.
     Row,
-    /// It failed for somebody else, who asked for the same tenant at the same time.
+    /// The query of a concurrent lookup of the same tenant failed.
     Shared,
     /// The database did not answer in time.
     Timeout,
-    /// The database refused, or can't be reached.
+    /// The database rejected the statement, or cannot be reached.
     Database(Error),
 }
 
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IdTaken => f.write_str("there is a tenant of this id"),
-            Self::SlugTaken => f.write_str("there is a tenant of this slug"),
+            Self::IdTaken => f.write_str("id is already taken by a tenant"),
+            Self::SlugTaken => f.write_str("slug is already taken by a tenant"),
             Self::NotFound(error) => error.fmt(f),
-            Self::Deleted => f.write_str("the tenant is deleted, and stays so"),
-            Self::Row => f.write_str("a tenant's record can't be read"),
-            Self::Shared => f.write_str("the database failed for somebody who asked at the same time"),
-            Self::Timeout => f.write_str("the database did not answer in time"),
+            Self::Deleted => f.write_str("invalid transition: tenant is deleted"),
+            Self::Row => f.write_str("cannot read the tenant's record"),
+            Self::Shared => f.write_str("concurrent lookup of the same tenant failed"),
+            Self::Timeout => f.write_str("database did not answer in time"),
             Self::Database(error) => error.fmt(f),
         }
     }
@@ -84,7 +84,7 @@ impl From<tokio_postgres::Error> for DirectoryError {
     }
 }
 
-/// What the table itself refuses.
+/// Returns the error for a violated constraint of the table.
 fn refused(error: &ServerError) -> Option<DirectoryError> {
     if (error.schema(), error.table()) != (Some("tenancy"), Some("tenants")) {
         return None;

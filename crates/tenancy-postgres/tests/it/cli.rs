@@ -120,7 +120,7 @@ async fn creates_lists_and_changes_tenants() {
     let taken = command.run(&["tenant", "create", "acme", "--json"]);
     assert_eq!((taken.code, &*taken.out), (Some(3), ""));
     let error: Value = serde_json::from_str(&taken.err).expect("JSON");
-    assert_eq!(error, serde_json::json!({ "error": "there is a tenant of this slug", "exit_code": 3 }));
+    assert_eq!(error, serde_json::json!({ "error": "slug is already taken by a tenant", "exit_code": 3 }));
     let line = |status: &str| format!("{id} acme {status}\n");
     assert_eq!(command.run(&["tenant", "suspend", "acme"]).ok(), line("suspended"));
     assert_eq!(command.run(&["tenant", "list"]).ok(), line("suspended"));
@@ -249,7 +249,7 @@ async fn errors_have_an_exit_code_and_show_no_secret() {
     }
     assert_eq!(command.with("TENANCY_SECRET", "1:ab").run(&["key", "add", "1"]).code, Some(2));
     let other = command.with("TENANCY_SECRET", &secret).run(&["key", "add", "1"]);
-    assert_eq!(other.code, Some(3), "the id is another key's");
+    assert_eq!(other.code, Some(3), "another key has the id");
     assert!(!other.err.contains(&secret), "{}", other.err);
     let kept = fs::read_to_string(&file).expect("read");
     assert_eq!(kept, format!("1:{secret}0"), "what was there is not overwritten");

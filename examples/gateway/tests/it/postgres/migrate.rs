@@ -54,7 +54,7 @@ fn migration_names_a_slug_used_by_another_tenant() {
     std::fs::write(&path, census).expect("written");
     let (code, _, stderr) = run(database.migration(&["--principals", path.to_str().expect("UTF-8")]));
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("acme: there is a tenant of this slug"), "{stderr}");
+    assert!(stderr.contains("acme: slug is already taken by a tenant"), "{stderr}");
 }
 
 #[test]
