@@ -33,15 +33,15 @@ const WRITE: &str = "INSERT INTO tenancy.admin_log (reason, action, object) VALU
 
 /// An operator's access to a database, across all tenants. Each call has a reason and is logged.
 ///
-/// It is separate from [`TenantDb`](crate::TenantDb) and cannot be converted to it. Its login is a superuser or a member
-/// of `tenancy_owner`. Do not give this login to a service.
+/// It is separate from [`TenantDb`](crate::TenantDb) and cannot be converted to it. Its login is a superuser or a
+/// member of `tenancy_owner`. Do not give this login to a service.
 ///
-/// Each call is logged twice. First, a `tracing` event is emitted (target `tenancy_postgres::admin`, level `INFO`, fields
-/// `reason`, `action` and `object`). Then a row of `tenancy.admin_log` is written, in the same transaction as the action.
-/// If an action takes several transactions, the row is committed before it. The row of [`migrate`](Self::migrate), which
-/// creates the table, is written afterwards. [`audit`](Self::audit) also works for a login that may not write to the log.
-/// Neither log contains keys or parameters. A malicious operator can delete rows of the table, so store the events on
-/// another machine.
+/// Each call is logged twice. First, a `tracing` event is emitted (target `tenancy_postgres::admin`, level `INFO`,
+/// fields `reason`, `action` and `object`). Then a row of `tenancy.admin_log` is written, in the same transaction as
+/// the action. If an action takes several transactions, the row is committed before it. The row of
+/// [`migrate`](Self::migrate), which creates the table, is written afterwards. [`audit`](Self::audit) also works for a
+/// login that may not write to the log. Neither log contains keys or parameters. A malicious operator can delete rows
+/// of the table, so store the events on another machine.
 ///
 /// It prepares statements, so connect it to the server itself or to a session pooler. A call that is dropped before it
 /// is complete is rolled back.
@@ -278,9 +278,9 @@ impl AdminDb {
 
     /// Returns the rows of one statement, **of all tenants**: nothing isolates the tenants here.
     ///
-    /// Policies also apply to the owner of an enabled table, so this needs a login that bypasses row-level security. The
-    /// text of the statement is logged. Its parameters are not logged, so pass values as parameters. The statement runs
-    /// in a transaction.
+    /// Policies also apply to the owner of an enabled table, so this needs a login that bypasses row-level security.
+    /// The text of the statement is logged. Its parameters are not logged, so pass values as parameters. The statement
+    /// runs in a transaction.
     ///
     /// ```no_run
     /// # async fn example(admin: &mut tenancy_postgres::AdminDb) -> Result<(), tenancy_postgres::Error> {

@@ -1,4 +1,4 @@
-//! The schema `tenancy`: its versions, and its operator's functions.
+//! The versions of the schema `tenancy`, and the functions for its operator.
 
 mod enable;
 mod plain;
@@ -14,13 +14,13 @@ use crate::sign::SigningKey;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Migration {
-    /// Its number; they begin with 1, without gaps.
+    /// The version number. Numbers begin with 1 and have no gaps.
     pub version: i32,
-    /// Its name, for people.
+    /// A short name.
     pub name: &'static str,
-    /// The SQL that makes it: several statements, for one transaction. It may run twice.
+    /// The SQL that applies the version: several statements, for one transaction. It is safe to run repeatedly.
     pub up: &'static str,
-    /// The SQL that takes it back.
+    /// The SQL that reverts the version.
     pub down: &'static str,
     /// The SQL that removes what the version keeps for clients of earlier versions, if it keeps anything. See
     /// [`finish`].
@@ -78,18 +78,18 @@ pub(crate) const DEFAULTS: [&str; 2] = [
      (substr(current_setting('tenancy.context'::text, true), 1, 32))::uuid\n    ELSE NULL::uuid\nEND",
 ];
 
-/// Of `pg_advisory_xact_lock`: the first bytes of "tenancy".
+/// The key of the advisory lock that migrations take: the bytes of "tenancy".
 const LOCK: i64 = i64::from_be_bytes(*b"\0tenancy");
 
-/// The versions of the schema `tenancy`, the first one first, for who runs migrations by a tool of their own.
+/// Returns the versions of the schema `tenancy` in ascending order, for other migration tools.
 pub fn migrations() -> &'static [Migration] {
     MIGRATIONS
 }
 
-/// Brings the schema `tenancy` up to date, and gives the versions that it applied.
+/// Applies the pending versions of the schema `tenancy`, and returns them.
 ///
-/// The client's user makes roles and a schema: a superuser, or one with `CREATEROLE` who may `CREATE` in the
-/// database. Each version is a transaction; several programs may run it at once.
+/// The client's user creates roles and a schema: it is a superuser, or has `CREATEROLE` and the privilege `CREATE` on
+/// the database. Each version is applied in one transaction. Several programs may call this at the same time.
 ///
 /// A database that was restored from a dump can lack the roles, their objects and grants, or the rows of
 /// `tenancy.minting`. Then all applied versions are applied again, in one transaction, and their numbers are returned
@@ -111,12 +111,12 @@ pub fn migrations() -> &'static [Migration] {
 ///
 /// # Errors
 ///
-/// The server's. What was applied before stays.
+/// Returns the server's error. Versions that were applied before it remain applied.
 pub async fn migrate(client: &mut Client) -> Result<Vec<i32>, Error> {
     migrate_to(client, i32::MAX).await
 }
 
-/// The same, up to a version.
+/// Applies the pending versions up to `to`, and returns them.
 pub(crate) async fn migrate_to(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
     let mut applied = mend(client).await?;
     for migration in MIGRATIONS.iter().take_while(|migration| migration.version <= to) {
@@ -194,15 +194,16 @@ async fn is_whole(transaction: &Transaction<'_>) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Takes back the newest versions, down to one that stays, and gives those that it took back; 0 takes back all.
+/// Reverts all versions after `to`, the newest first, and returns them. With 0 it reverts all versions.
 ///
-/// A downgrade from version 5 to 4 ends context v2, so its clients are stopped first; clients of v1 continue. It waits
-/// at most five seconds for transactions of clients. Enabled tables keep their default, which works with both. After
-/// [`finish`] the database has no key of v1 left: add the keys again, with [`add_key`].
+/// Reverting version 5 removes context v2: stop its clients first. Clients of context v1 continue to work. It waits at
+/// most five seconds for open transactions of clients. Enabled tables keep their column default, which works with both
+/// contexts. After [`finish`] the database has no keys of context v1, so add the keys again with [`add_key`].
 ///
 /// # Errors
 ///
-/// The server's: the first version stays while a table calls `tenancy.tenant_id()`.
+/// Returns the server's error. Version 1 cannot be reverted while a policy or a default of a table calls
+/// `tenancy.tenant_id()`.
 pub async fn revert(client: &mut Client, to: i32) -> Result<Vec<i32>, Error> {
     let mut reverted = Vec::new();
     for migration in MIGRATIONS.iter().rev().take_while(|migration| migration.version > to) {
@@ -248,7 +249,7 @@ pub struct Finished {
 ///
 /// # Errors
 ///
-/// The server's: `55000` if version 5 is not applied, `55P03` if a table is in use.
+/// Returns the server's error: `55000` if version 5 is not applied, `55P03` if a table is in use.
 pub async fn finish(client: &mut Client) -> Result<Finished, Error> {
     let mut finished = Finished::default();
     for migration in MIGRATIONS {
@@ -291,7 +292,7 @@ async fn change_default(client: &mut Client) -> Result<Option<String>, Error> {
     Ok(Some(table))
 }
 
-/// The keys, by their ids, with the time when they retire. An infinite time is none.
+/// Returns the ids of the keys with the times at which they retire. An infinite time becomes `None`.
 pub(crate) async fn keys(transaction: &Transaction<'_>) -> Result<Vec<(i32, Option<SystemTime>)>, Error> {
     let sql = if is_there(transaction, "secrets").await? {
         "SELECT id, NULLIF(not_after, 'infinity') FROM tenancy.secrets ORDER BY id"
@@ -311,34 +312,34 @@ async fn is_there(transaction: &Transaction<'_>, table: &str) -> Result<bool, Er
     Ok(transaction.query_one(sql, &[&table]).await?.get(0))
 }
 
-/// Gives the database a key, so that its signatures are good there.
+/// Adds a key to the database, so that the database accepts its signatures.
 ///
-/// The same key twice is one. The secret goes over the client's connection as a parameter.
+/// Adding the same key again has no effect. The secret is sent over the client's connection as a parameter.
 ///
 /// # Errors
 ///
-/// The server's: `23505` where the id is another key's.
+/// Returns the server's error: `23505` if another key has the same id.
 pub async fn add_key(client: &impl GenericClient, key: &SigningKey) -> Result<(), Error> {
     client.execute("SELECT tenancy.add_key($1, $2)", &[&key.id(), &key.secret()]).await?;
     Ok(())
 }
 
-/// Refuses the signatures of a key from now on.
+/// Retires a key now. Later signatures of the key are rejected.
 ///
 /// # Errors
 ///
-/// The server's: `P0002` where there is no such key.
+/// Returns the server's error: `P0002` if the key does not exist.
 pub async fn retire_key(client: &Client, id: i32) -> Result<(), Error> {
     client.execute("SELECT tenancy.retire_key($1)", &[&id]).await?;
     Ok(())
 }
 
-/// A transaction that no other program's migration runs beside.
+/// Begins a transaction that excludes concurrent migrations of other programs.
 async fn locked(client: &mut Client) -> Result<Transaction<'_>, Error> {
-    // Another level would not see what was committed while it waited.
+    // Other isolation levels would not see what was committed while the transaction waited for the lock.
     let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
     let transaction = begin.start().await?;
-    // Nothing that others may create in `public` stands in for what the SQL names.
+    // Otherwise objects that others created in `public` could replace those that the SQL names.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
     transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     // A statement that waits for an open transaction makes all later clients wait behind it.
@@ -350,7 +351,7 @@ async fn is_applied(transaction: &Transaction<'_>, version: i32) -> Result<bool,
     Ok(applied(transaction).await?.contains(&version))
 }
 
-/// The versions that are applied, the first one first.
+/// Returns the applied versions in ascending order.
 pub(crate) async fn applied(transaction: &Transaction<'_>) -> Result<Vec<i32>, Error> {
     if !is_there(transaction, "migrations").await? {
         return Ok(Vec::new());

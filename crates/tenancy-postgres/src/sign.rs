@@ -20,9 +20,9 @@ pub(crate) const TOKEN_LEN: usize = 16 + 4 + 8 + 32;
 
 /// A key that proves to the database which tenant a transaction is in.
 ///
-/// The service and the schema `tenancy` store the key, and the service's database role cannot read it there. So SQL that
-/// runs in one tenant cannot create a signature for another one. An attacker that executes code in the service's process
-/// has the key; it does not protect against that.
+/// The service and the schema `tenancy` store the key, and the service's database role cannot read it there. So SQL
+/// that runs in one tenant cannot create a signature for another one. An attacker that executes code in the service's
+/// process has the key; it does not protect against that.
 ///
 /// ```
 /// use tenancy_postgres::SigningKey;

@@ -1,11 +1,11 @@
-//! Tenants' transactions for who stays on sqlx.
+//! Transactions of tenants for applications that already use sqlx.
 //!
-//! Of the four layers these have the first and the third: no transaction without a tenant, and the database's check.
-//! What a statement returns is not looked at, and there is no table API.
+//! They have layers 1 and 3: no transaction without a tenant, and row-level security in the database. Results are not
+//! verified, and there is no table API.
 //!
-//! sqlx's own guard is not trusted: a `begin` that is cancelled leaves a transaction open in the pool
-//! (transact-rs/sqlx#4385), and a transaction that is dropped rolls back when its connection is next used. So a
-//! connection goes back to the pool by an acknowledged end of its transaction alone.
+//! The guard of sqlx does not suffice: a `begin` that is cancelled leaves a transaction open in the pool
+//! (transact-rs/sqlx#4385), and a transaction that is dropped rolls back only when its connection is used again. So a
+//! connection is returned to the pool only after the server confirmed the end of its transaction.
 
 mod connection;
 mod db;

@@ -35,8 +35,8 @@ impl DirectoryConfig {
         Self { listener: listener.into(), max_age: Duration::from_secs(60), capacity: 100_000 }
     }
 
-    /// Sets how long a tenant's state is cached if no change is received. It is cached for at most 2 s that a tenant does
-    /// not exist.
+    /// Sets how long a tenant's state is cached if no change is received. That a tenant does not exist is cached for at
+    /// most 2 s.
     #[must_use]
     pub fn max_age(self, max_age: Duration) -> Self {
         Self { max_age, ..self }

@@ -111,9 +111,9 @@ mod tests {
     const SUSPENDED: Option<TenantStatus> = Some(TenantStatus::Suspended);
 
     /// A directory in which each query waits until the test answers it.
-    struct Asked(mpsc::UnboundedSender<oneshot::Sender<Option<TenantStatus>>>);
+    struct Manual(mpsc::UnboundedSender<oneshot::Sender<Option<TenantStatus>>>);
 
-    impl Directory for Asked {
+    impl Directory for Manual {
         type Error = Infallible;
 
         async fn status(&self, _: TenantId) -> Result<Option<TenantStatus>, Infallible> {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     struct Test {
-        cache: &'static InvalidatingCache<Asked>,
+        cache: &'static InvalidatingCache<Manual>,
         questions: mpsc::UnboundedReceiver<oneshot::Sender<Option<TenantStatus>>>,
     }
 
@@ -132,7 +132,7 @@ mod tests {
         fn new() -> Self {
             let (sender, questions) = mpsc::unbounded_channel();
             let cache =
-                Box::leak(Box::new(InvalidatingCache::new(Asked(sender), Duration::from_hours(1), 100)));
+                Box::leak(Box::new(InvalidatingCache::new(Manual(sender), Duration::from_hours(1), 100)));
             Self { cache, questions }
         }
 

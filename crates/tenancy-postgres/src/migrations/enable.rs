@@ -1,39 +1,41 @@
-//! A table becomes its tenants' own.
+//! Enables tenant isolation for a table.
 
 use tenancy::TenantId;
 use tokio_postgres::types::Oid;
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
-/// Blocks of a table that one statement gives their tenant: 8 MiB, so that no row is locked for long.
+/// The number of blocks that one statement backfills: 8 MiB, so that no row is locked for long.
 const BATCH: i64 = 1024;
 
-/// What makes a table its tenants' own, for [`run`](Self::run) or as [`sql`](Self::sql).
+/// The options of [`enable_table`]. Run them with [`run`](Self::run), or get them as [`sql`](Self::sql).
 ///
-/// It is made of [`enable_table`]. The table gets the column `tenant_id uuid NOT NULL` with the current tenant as its
-/// default, an index that begins with it unless there is one, forced row-level security with its two policies, and the grants
-/// of `tenancy_app`: SELECT, INSERT, UPDATE, DELETE, and USAGE of its schema and of its serial columns' sequences.
-/// What else `tenancy_app` and PUBLIC were granted on the table goes. Its partitions get the policies and no grants.
+/// The table gets the column `tenant_id uuid NOT NULL` with the current tenant as its default, an index that begins
+/// with this column unless one exists, forced row-level security with two policies, and grants for `tenancy_app`:
+/// SELECT, INSERT, UPDATE and DELETE on the table, and USAGE on its schema and on the sequences of its serial columns.
+/// Other privileges of `tenancy_app` and PUBLIC on the table are revoked. Its partitions get the policies and no
+/// grants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use = "it does nothing until it runs"]
+#[must_use = "a table is not enabled until `run` is called"]
 pub struct EnableTable<'a> {
     pub(super) name: &'a str,
     backfill: Option<TenantId>,
 }
 
-/// How far the rows of a table have their tenant.
+/// The progress of a backfill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Rows that got their tenant until now.
+    /// The number of rows that were backfilled until now.
     pub rows: u64,
-    /// Rows that will have got it in the end, by the part of the table that was read.
+    /// The estimated number of rows at the end, extrapolated from the part of the table that was read.
     pub estimated: u64,
 }
 
-/// Makes a table its tenants' own; it may run twice, and again for each partition that is added.
+/// Enables tenant isolation for a table. It is safe to run repeatedly.
 ///
-/// The name is one as SQL has it: `orders`, `public.orders`, `public."Order"`.
+/// `name` is the table's name in SQL syntax: `orders`, `public.orders`, `public."Order"`. Run it again when a partition was
+/// added.
 ///
 /// ```no_run
 /// # async fn example(operator: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
@@ -47,8 +49,7 @@ pub struct Progress {
 /// # }
 /// ```
 ///
-/// For another tool that runs migrations there is the SQL. That works in the tool's transaction, and gives no row
-/// its tenant:
+/// Other migration tools can run the SQL. It works in a transaction, and does not backfill rows:
 ///
 /// ```
 /// use tenancy_postgres::enable_table;
@@ -60,8 +61,10 @@ pub fn enable_table(name: &str) -> EnableTable<'_> {
 }
 
 impl EnableTable<'_> {
-    /// The tenant that rows of today belong to, if they have none. Where they are of several tenants, add the
-    /// column by `SELECT tenancy.add_tenant_column('public.orders')`, and fill it, before.
+    /// Sets the tenant of existing rows that have none.
+    ///
+    /// If existing rows belong to several tenants, first add the column with
+    /// `SELECT tenancy.add_tenant_column('public.orders')` and fill it.
     pub fn backfill(self, tenant: TenantId) -> Self {
         Self { backfill: Some(tenant), ..self }
     }
@@ -70,27 +73,27 @@ impl EnableTable<'_> {
         self.name
     }
 
-    /// One statement, for the table's owner.
+    /// Returns one SQL statement, which the table's owner runs.
     pub fn sql(&self) -> String {
         format!("SELECT tenancy.enable_table({}::regclass)", literal(self.name))
     }
 
-    /// Does it, and gives the count of rows that got their tenant.
+    /// Enables the table, and returns the number of backfilled rows.
     ///
-    /// The client's user owns the table, and is a superuser or a member of `tenancy_owner`. Rows get their tenant in
-    /// batches, a transaction each, so the client is in none. The rest is one statement, which locks the table while
-    /// it looks for rows without a tenant and makes the index: for a table that is large and busy, make the index
-    /// `CONCURRENTLY` before.
+    /// The client's user owns the table, and is a superuser or a member of `tenancy_owner`. Rows are backfilled in
+    /// batches, one transaction each, so the client must not be in a transaction. The rest is one statement, which
+    /// locks the table while it looks for rows without a tenant and creates the index. For a large table that is in
+    /// use, create the index `CONCURRENTLY` first.
     ///
     /// # Errors
     ///
-    /// The server's: `23502` where rows have no tenant and none is given for them, `42804` where the column is
-    /// there and no `uuid`, `42809` for what is no table that lasts, or a partition.
+    /// Returns the server's error: `23502` if rows have no tenant and none is given for them, `42804` if the column
+    /// exists with another type than `uuid`, `42809` for a temporary table, a partition or another relation.
     pub async fn run(&self, client: &Client) -> Result<u64, Error> {
         self.run_with(client, |_| ()).await
     }
 
-    /// Does it as [`run`](Self::run) does, and tells after each batch how far it is.
+    /// Enables the table as [`run`](Self::run) does, and reports the progress after each batch.
     ///
     /// ```no_run
     /// # async fn example(operator: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
@@ -107,7 +110,7 @@ impl EnableTable<'_> {
     ///
     /// As [`run`](Self::run).
     pub async fn run_with(&self, client: &Client, progress: impl FnMut(Progress)) -> Result<u64, Error> {
-        // What the name means is asked once, for the search_path may change.
+        // The name is resolved once, because the search path may change.
         let table = client.query_one("SELECT $1::text::regclass::oid", &[&self.name]).await?.get(0);
         client.execute("SELECT tenancy.add_tenant_column($1::oid)", &[&table]).await?;
         let filled = match self.backfill {
@@ -133,7 +136,7 @@ async fn fill(
     if client.query_opt(nullable, &[&table]).await?.is_none() {
         return Ok(0);
     }
-    // Each relation that holds rows itself.
+    // Each relation that stores rows itself.
     let leaves = "SELECT tenancy.quoted(m), \
             pg_catalog.pg_relation_size(m) / pg_catalog.current_setting('block_size')::bigint + 1 \
         FROM tenancy.family($1::oid) m JOIN pg_catalog.pg_class c ON c.oid = m WHERE c.relkind = 'r'";
@@ -148,7 +151,7 @@ async fn fill(
     Ok(read.rows)
 }
 
-/// What was read of a table.
+/// The part of a table that was read.
 struct Read {
     blocks: i64,
     of: i64,
@@ -164,7 +167,8 @@ impl Read {
     }
 }
 
-/// By ranges of blocks, each read once; rows of before stand before where an update puts their new version.
+/// Backfills one relation by ranges of blocks. Each block is read once, and new row versions are skipped, because they
+/// have a tenant.
 async fn fill_leaf(
     client: &Client,
     quoted: &str,
@@ -185,7 +189,7 @@ async fn fill_leaf(
     Ok(())
 }
 
-/// A string as SQL has it, whatever the server's `standard_conforming_strings`.
+/// Quotes a string for SQL, independently of the server's `standard_conforming_strings`.
 pub(super) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
@@ -196,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_estimate_comes_to_what_there_is() {
+    fn estimate_ends_at_the_number_of_rows() {
         let mut read = Read { blocks: 0, of: 40, rows: 0 };
         assert_eq!(read.on(10, 100), Progress { rows: 100, estimated: 400 });
         assert_eq!(read.on(10, 0), Progress { rows: 100, estimated: 200 });
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_within_its_quotes() {
+    fn quotes_names() {
         for (name, quoted) in [
             ("orders", "'orders'"),
             (r#"public."Or'der""#, r#"'public."Or''der"'"#),

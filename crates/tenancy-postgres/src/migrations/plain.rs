@@ -1,8 +1,8 @@
-//! A table of tenants where no function can be installed.
+//! Enables a table in a database in which no function can be installed.
 
 use super::enable::{EnableTable, literal};
 
-/// `{name}` is the table as a literal, `format`'s `%s` its name.
+/// The body of the statement. `{name}` is the table's name as a literal; `%s` of `format` is the name itself.
 const BODY: &str = r"
 DECLARE
     name pg_catalog.text := {name}::pg_catalog.regclass::pg_catalog.text;
@@ -35,11 +35,12 @@ BEGIN
 END";
 
 impl EnableTable<'_> {
-    /// One statement that needs no schema `tenancy`, for [`ContextBinding::Plain`](crate::ContextBinding::Plain): it
-    /// may run twice.
+    /// Returns one statement for [`ContextBinding::Plain`](crate::ContextBinding::Plain), which needs no schema
+    /// `tenancy`.
     ///
-    /// The policies trust in a setting, which any SQL can set: they hold against what is forgotten, not against an
-    /// attack. It gives no row its tenant, no partition its policy, and nobody a grant.
+    /// It is safe to run repeatedly. The policies trust a setting that any SQL can set, so they protect against
+    /// mistakes and not against an attack. The statement does not backfill rows, does not change partitions, and grants
+    /// nothing.
     ///
     /// ```
     /// use tenancy_postgres::enable_table;

@@ -1,4 +1,4 @@
-//! A connection of sqlx's pool, which goes back to it clean or not at all.
+//! A connection of a pool of sqlx, which is returned to the pool only if it is clean.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -16,13 +16,13 @@ use crate::sign::SigningKey;
 
 /// Parameters appear neither in `pg_stat_activity`, which the role's other sessions can read, nor in sqlx's log.
 const ENTER: &str = "SELECT tenancy.enter($1)";
-/// For a database at a version before context v2.
+/// The statement for a database before version 5, which has only context v1.
 const ENTER_V1: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
 
-/// A connection of the pool, on which nothing runs but transactions of tenants.
+/// A connection of the pool that runs only transactions of tenants.
 ///
-/// It goes back to the pool if its last transaction was committed or rolled back. Otherwise it is closed: whatever
-/// was dropped on the way, at whatever point.
+/// It is returned to the pool if its last transaction was committed or rolled back. Otherwise it is closed, for example
+/// after a future was dropped before it was complete.
 ///
 /// ```no_run
 /// # async fn example(db: &tenancy_postgres::SqlxTenantDb) -> Result<(), tenancy_postgres::SqlxError> {
@@ -35,7 +35,7 @@ const ENTER_V1: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
 /// ```
 pub struct SqlxConnection<'a> {
     db: &'a SqlxTenantDb,
-    /// Some, but while an unclean one is replaced, and when it is closed.
+    /// `None` while an unclean connection is replaced, and after it is closed.
     connection: Option<PoolConnection<Postgres>>,
     is_clean: bool,
 }
@@ -45,23 +45,24 @@ impl<'a> SqlxConnection<'a> {
         Self { db, connection: Some(connection), is_clean: true }
     }
 
-    /// A transaction of the context's tenant.
+    /// Begins a transaction of the current tenant.
     ///
-    /// After one that was neither committed nor rolled back it takes another connection.
+    /// If the previous transaction was neither committed nor rolled back, its connection is closed and another one is
+    /// used.
     ///
     /// # Errors
     ///
-    /// - [`SqlxError::Tenant`] where the context has none.
-    /// - [`SqlxError::Sqlx`] where the server refuses the signature, or can't be reached.
+    /// - [`SqlxError::Tenant`] if no tenant is set.
+    /// - [`SqlxError::Sqlx`] if the server rejects the signature, or cannot be reached.
     pub async fn begin(&mut self) -> Result<SqlxTenantTx<'_>, SqlxError> {
         self.begin_in(TenantContext::get()?).await
     }
 
-    /// A transaction of a tenant.
+    /// Begins a transaction of a tenant.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin), but for the first.
+    /// As [`begin`](Self::begin), except for the first.
     pub async fn begin_in(&mut self, tenant: TenantId) -> Result<SqlxTenantTx<'_>, SqlxError> {
         if !self.is_clean {
             self.close();
@@ -85,7 +86,7 @@ impl<'a> SqlxConnection<'a> {
         Ok(SqlxTenantTx::new(tenant, tx, &mut self.is_clean))
     }
 
-    /// The server ends what it does for it, and rolls back what is not committed.
+    /// Closes the connection. The server then rolls back what was not committed.
     fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());
@@ -95,7 +96,7 @@ impl<'a> SqlxConnection<'a> {
 
 impl Drop for SqlxConnection<'_> {
     fn drop(&mut self) {
-        // The pool takes it back by a task. Where there are none, it is closed.
+        // The pool takes a connection back in a task. Outside of a runtime it is closed instead.
         if !self.is_clean || Handle::try_current().is_err() {
             self.close();
         }

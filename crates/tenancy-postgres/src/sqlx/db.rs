@@ -1,4 +1,4 @@
-//! A database of sqlx's, entered as one tenant at a time.
+//! A pool of sqlx that runs transactions of tenants.
 
 use std::fmt;
 
@@ -19,21 +19,22 @@ const HAS_TOKENS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_type t \
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace \
      WHERE n.nspname OPERATOR(pg_catalog.=) 'tenancy' AND t.typname OPERATOR(pg_catalog.=) 'entering')";
 
-/// A pool of sqlx's, entered as one tenant at a time.
+/// A pool of sqlx that runs only transactions of tenants, for applications that already use sqlx.
 ///
-/// For who stays on sqlx; [`TenantDb`](crate::TenantDb) has what this has not. There are two of the four layers here:
-/// no transaction without a tenant, and the database's own check, row-level security on the signed context. Nobody
-/// looks at the rows that come back, so a view or a function that passes by the database's check shows what it likes;
-/// there is no table API; and SQL that leaves its transaction is found when that is to be committed, not at once.
+/// It has two of the four layers: no transaction without a tenant, and row-level security on the signed context.
+/// [`TenantDb`](crate::TenantDb) adds the others. Here, rows are not verified, so rows of other tenants that a view or
+/// a function returns are not detected. There is no table API. SQL that ends its transaction is detected at the commit,
+/// not at once.
 ///
-/// The pool is its own: what else used it could leave its session to a tenant, and there is no way to a connection
-/// without one. What a tenant's SQL leaves in a session (settings, cursors, locks, `LISTEN`, temporary tables,
-/// prepared statements) is taken out of it before the commit. So is what [`after_connect`] set: the role or
-/// [`PgConnectOptions::options`] sets what is to last. An [`after_release`] with `DISCARD ALL` is not needed, and
-/// takes away the statements that sqlx believes to have prepared.
+/// The pool is not shared with other code, because that code could leave state in a session, and every connection needs
+/// a tenant. What the SQL of a tenant leaves in a session (settings, cursors, locks, `LISTEN`, temporary tables,
+/// prepared statements) is reset before the commit. Settings of [`after_connect`] are reset as well: use settings of
+/// the role or [`PgConnectOptions::options`] instead. Do not run `DISCARD ALL` in [`after_release`]: it removes
+/// statements that sqlx has prepared and still uses.
 ///
-/// It is not for a transaction pooler: sqlx names its statements, and under their names another session has others.
-/// `TenantDb` is; or a pooler that knows of named statements (pgbouncer 1.21, `max_prepared_statements`).
+/// Transaction poolers are not supported, because sqlx names its statements and another session has other statements
+/// under these names. Use `TenantDb`, or a pooler that supports named statements (pgbouncer 1.21 with
+/// `max_prepared_statements`).
 ///
 /// ```no_run
 /// use sqlx::postgres::PgPoolOptions;
@@ -69,15 +70,15 @@ pub struct SqlxTenantDb {
 }
 
 impl SqlxTenantDb {
-    /// Connects, and refuses a database that would leak: it runs the [audit](crate::audit).
+    /// Connects, runs the [audit](crate::audit), and refuses a database with a critical finding.
     ///
-    /// A connection that closes does so after its successor has begun: the server should allow some more than the
-    /// pool has.
+    /// A connection that is closed may end after its successor was opened, so the server should allow more connections
+    /// than the pool has.
     ///
     /// # Errors
     ///
-    /// - [`SqlxError::Leaks`] where the audit has a critical finding.
-    /// - [`SqlxError::Sqlx`] where the server can't be reached.
+    /// - [`SqlxError::Leaks`] if the audit has a critical finding.
+    /// - [`SqlxError::Sqlx`] if the server cannot be reached.
     pub async fn connect(
         pool: PgPoolOptions,
         server: PgConnectOptions,
@@ -92,11 +93,11 @@ impl SqlxTenantDb {
         Ok(Self { pool, key, has_tokens })
     }
 
-    /// Runs a transaction of the context's tenant: committed where it gives `Ok`, rolled back where it gives `Err`.
+    /// Runs a transaction of the current tenant. It commits if `body` returns `Ok`, and rolls back if it returns `Err`.
     ///
     /// # Errors
     ///
-    /// What it gives, and those of [`acquire`](Self::acquire), of [`SqlxConnection::begin`] and of
+    /// The error of `body`, and those of [`acquire`](Self::acquire), of [`SqlxConnection::begin`] and of
     /// [`SqlxTenantTx::commit`].
     pub async fn tx<T, E: From<SqlxError>>(
         &self,
@@ -123,29 +124,29 @@ impl SqlxTenantDb {
                 Ok(value)
             }
             Err(error) => {
-                // Where it fails the connection is closed, and the body's error is the one that counts.
+                // If this fails the connection is closed. The error of the body is the one to report.
                 let _ = tx.rollback().await;
                 Err(error)
             }
         }
     }
 
-    /// A connection of the pool, on which nothing runs but transactions of tenants.
+    /// Takes a connection from the pool. It runs only transactions of tenants.
     ///
     /// # Errors
     ///
-    /// [`SqlxError::Sqlx`] where none is free in time, or can be made.
+    /// [`SqlxError::Sqlx`] if no connection becomes free or can be opened in time.
     pub async fn acquire(&self) -> Result<SqlxConnection<'_>, SqlxError> {
         Ok(SqlxConnection::new(self, self.pool.acquire().await?))
     }
 
-    /// Closes the pool, when what runs on it is done.
+    /// Closes the pool after the connections in use were returned.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 }
 
-/// The audit, by sqlx.
+/// Runs the audit on a connection of sqlx.
 async fn audit(connection: &mut PgConnection) -> Result<Vec<Finding>, SqlxError> {
     let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     sqlx::raw_sql(PATH).execute(&mut *snapshot).await?;

@@ -1,4 +1,4 @@
-//! Why a transaction on sqlx did not begin, or was not committed.
+//! Errors of transactions on sqlx.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,27 +10,27 @@ use tenancy::TenantContextNotSetError;
 use super::tx::ESCAPED;
 use crate::audit::{Finding, Leaks};
 
-/// Why a transaction on sqlx did not begin, or was not committed.
+/// The reason why a transaction on sqlx did not begin, or was not committed.
 ///
-/// Neither `Display` nor `Debug` shows what the server tells in an error's detail, for it may name another tenant's
-/// key. The error of [`Sqlx`](Self::Sqlx) has it.
+/// Neither `Display` nor `Debug` shows the detail of a server's error, because it may contain a key of another tenant.
+/// The error inside [`Sqlx`](Self::Sqlx) contains it.
 #[non_exhaustive]
 pub enum SqlxError {
-    /// There is no tenant in the context.
+    /// No tenant is set in the context.
     Tenant(TenantContextNotSetError),
-    /// The database would leak: what the audit found that is critical.
+    /// The critical findings of the audit.
     Leaks(Vec<Finding>),
-    /// The SQL ended the transaction or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then
-    /// may be committed; its connection is closed.
+    /// The SQL ended the transaction or left its tenant, for example by `COMMIT`, `ROLLBACK` or `RESET ALL`. Its
+    /// changes until then may be committed. The connection was closed.
     TxEscaped,
-    /// The answer to a commit was lost: it may be committed, or not.
+    /// The reply to the commit was lost. The transaction may be committed or not.
     CommitUnknown(sqlx::Error),
-    /// The server refused, or could not be reached.
+    /// The server rejected a statement, or cannot be reached.
     Sqlx(sqlx::Error),
 }
 
 impl SqlxError {
-    /// Where the server says no, it is not committed; where it ends, nobody knows.
+    /// Converts an error of a commit. After a server's error nothing is committed; otherwise the outcome is unknown.
     pub(super) fn of_commit(error: sqlx::Error) -> Self {
         let database =
             error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
@@ -60,8 +60,8 @@ impl fmt::Display for SqlxError {
         match self {
             Self::Tenant(error) => error.fmt(f),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
-            Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
-            Self::CommitUnknown(error) => write!(f, "the answer to a commit was lost: {}", Brief(error)),
+            Self::TxEscaped => f.write_str("SQL ended its transaction, or left its tenant"),
+            Self::CommitUnknown(error) => write!(f, "reply to the commit was lost: {}", Brief(error)),
             Self::Sqlx(error) => Brief(error).fmt(f),
         }
     }
@@ -95,7 +95,7 @@ impl StdError for SqlxError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Tenant(error) => error.source(),
-            // What is left of a server's error is its detail.
+            // The source of a server's error would show its detail.
             _ => self.sqlx().filter(|error| error.as_database_error().is_none())?.source(),
         }
     }

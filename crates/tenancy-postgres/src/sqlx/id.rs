@@ -1,4 +1,4 @@
-//! Ids as sqlx's parameters and columns.
+//! Tenant ids as parameters and columns of sqlx.
 
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
@@ -26,7 +26,7 @@ impl Encode<'_, Postgres> for PgTenantId {
     }
 }
 
-/// Nil and all ones are no tenant.
+/// Rejects the nil UUID and the one of all ones, which are not tenants.
 impl Decode<'_, Postgres> for PgTenantId {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         Ok(Self(<Uuid as Decode<Postgres>>::decode(value)?.try_into()?))

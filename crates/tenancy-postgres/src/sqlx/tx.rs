@@ -10,26 +10,26 @@ use uuid::Uuid;
 use super::error::SqlxError;
 use crate::session::CLEAN_SESSION;
 
-/// How many statements that sqlx prepared are there, and less than none where they may have been prepared over a
-/// temporary table: one row, the only one of a message that is looked at.
+/// Returns the number of statements that sqlx prepared in the session, or -1 if they may use a temporary table. It is
+/// the first row of the message, and the only one that is read.
 const PREPARED: &str = "SELECT CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0::pg_catalog.oid \
      THEN pg_catalog.count(*) ELSE -1 END FROM pg_catalog.pg_prepared_statements p WHERE NOT p.from_sql";
 
-/// `no_active_sql_transaction`, as the server says where there is none.
+/// `no_active_sql_transaction`, the SQLSTATE of the server if no transaction is open.
 pub(super) const ESCAPED: &str = "25P01";
 
 /// A transaction of one tenant, on sqlx. It derefs to the connection.
 ///
-/// Its SQL may be anything, of any number of statements. After SQL that ends it there is no tenant, so the tables of
-/// tenants refuse what follows, and the commit is [`SqlxError::TxEscaped`]; other tables don't.
+/// It accepts any SQL. SQL that ends the transaction also ends its tenant: enabled tables then reject all statements,
+/// and the commit returns [`SqlxError::TxEscaped`]. Statements on other tables still run, and are committed.
 ///
-/// Transactions that begin on it are savepoints, as sqlx has them. Without [`commit`](Self::commit) nothing is kept:
-/// a transaction that is dropped has its connection closed. What the server is doing for it goes on until it is done,
-/// for sqlx has no way to cancel it: `statement_timeout` ends it.
+/// A transaction that begins on it is a savepoint, as usual with sqlx. Without [`commit`](Self::commit) nothing is
+/// kept: if a transaction is dropped, its connection is closed. A running statement continues on the server, because
+/// sqlx cannot cancel it; set `statement_timeout` to limit it.
 pub struct SqlxTenantTx<'a> {
     tenant: TenantId,
     inner: Transaction<'a, Postgres>,
-    /// The connection's.
+    /// The flag of the connection.
     is_clean: &'a mut bool,
 }
 
@@ -38,51 +38,54 @@ impl<'a> SqlxTenantTx<'a> {
         Self { tenant, inner, is_clean }
     }
 
-    /// Whose it is.
+    /// Returns the tenant of the transaction.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// Keeps what was done. Before it does, what the SQL left in the session is taken out of it.
+    /// Commits the transaction. Before that, what the SQL left in the session is reset.
     ///
     /// # Errors
     ///
-    /// - [`SqlxError::CommitUnknown`] where the answer was lost.
-    /// - [`SqlxError::Sqlx`] where the server refused: a deferred constraint, or a statement that failed before.
-    /// - [`SqlxError::TxEscaped`] where the SQL ended it before, or left its tenant.
+    /// - [`SqlxError::CommitUnknown`] if the reply was lost.
+    /// - [`SqlxError::Sqlx`] if the server did not commit, because of a deferred constraint or a statement that failed
+    ///   before.
+    /// - [`SqlxError::TxEscaped`] if the SQL ended the transaction before, or left its tenant.
     pub async fn commit(self) -> Result<(), SqlxError> {
         let (assert, clean) = (assert_held(self.tenant), CLEAN_SESSION.join("; "));
         let sql = format!("SET CONSTRAINTS ALL IMMEDIATE; {assert}; {PREPARED}; {clean}; COMMIT AND CHAIN");
-        // What comes after it ends an empty transaction, and decides of the connection alone.
+        // What follows it ends an empty transaction, and only decides whether the connection is used again.
         self.end(sql).await.map_err(SqlxError::of_commit)
     }
 
-    /// Takes back what was done.
+    /// Rolls the transaction back.
     ///
     /// # Errors
     ///
-    /// - [`SqlxError::TxEscaped`] where the SQL ended it before: that is not taken back.
-    /// - [`SqlxError::Sqlx`] where the connection broke: the server rolls back by itself then.
+    /// - [`SqlxError::TxEscaped`] if the SQL ended the transaction before. What it committed is not rolled back.
+    /// - [`SqlxError::Sqlx`] if the connection broke. The server then rolls back by itself.
     pub async fn rollback(self) -> Result<(), SqlxError> {
         let clean = CLEAN_SESSION.join("; ");
         self.end(format!("ROLLBACK AND CHAIN; {PREPARED}; {clean}")).await.map_err(SqlxError::of_rollback)
     }
 
-    /// The SQL leaves an empty transaction, so that no pooler gives the session to another before it is clean, and so
-    /// that sqlx, which counts transactions, ends its own.
+    /// Runs SQL that ends the transaction and begins an empty one.
+    ///
+    /// The empty transaction prevents that a pooler assigns the session to another client before it is clean. sqlx,
+    /// which counts transactions, ends it.
     async fn end(mut self, sql: String) -> Result<(), sqlx::Error> {
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.inner).await?;
         let there = rows.first().and_then(|row| row.try_get::<i64, _>(0).ok());
-        // Where some are missing, SQL took them away, and sqlx would go on using their names.
+        // If some are missing, SQL deallocated them, and sqlx would still use their names.
         let is_whole =
             there.and_then(|there| usize::try_from(there).ok()) >= Some(self.inner.cached_statements_size());
-        // It fails where a savepoint was left open.
+        // The commit fails if a savepoint is open.
         *self.is_clean = self.inner.commit().await.is_ok() && is_whole;
         Ok(())
     }
 }
 
-/// The context stands, and is still the tenant's.
+/// Returns a statement that fails if the context is not that of the tenant.
 fn assert_held(tenant: TenantId) -> String {
     format!(
         "DO $$BEGIN IF tenancy.tenant_id() OPERATOR(pg_catalog.=) '{}'::pg_catalog.uuid IS NOT TRUE THEN \
