@@ -1,4 +1,4 @@
--- It fails where a table's policy or default still calls tenancy.tenant_id(): no policy goes silently.
+-- Fails while a policy or a default of a table calls tenancy.tenant_id(), so that no policy is removed silently.
 
 DROP FUNCTION IF EXISTS
     tenancy.enter(uuid, integer, bigint, bytea), tenancy.tenant_id(), tenancy.retire_key(integer, timestamptz),

@@ -1,7 +1,7 @@
 -- The signed context: roles, keys, and the functions that policies call.
 --
--- In functions every name and operator is qualified, for the caller chooses the search_path. What a comparison can't
--- decide, by a NULL, is refused: IS NOT TRUE.
+-- In functions each name and operator is qualified, because the caller sets the search_path. Comparisons end with
+-- IS NOT TRUE, so that a NULL is refused.
 
 DO $do$
 DECLARE
@@ -13,7 +13,7 @@ BEGIN
                 EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role);
             END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            -- Roles are the whole server's: another database made it just now.
+            -- Roles belong to the whole server: a migration of another database created it at the same time.
             NULL;
         END;
     END LOOP;
@@ -31,16 +31,16 @@ BEGIN
             MESSAGE = 'tenancy: the schema tenancy exists, and is not tenancy_owner''s';
     END IF;
     IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER) THEN
-        -- Who makes a role may not yet give objects to it.
+        -- A user that created a role is not yet allowed to give objects to it.
         EXECUTE 'GRANT tenancy_owner TO CURRENT_USER';
     END IF;
 END
 $do$;
 
--- What it may read all tenants may read: tenancy.share_table.
+-- All tenants may read the tables that this role may read: see tenancy.share_table.
 GRANT tenancy_shared TO tenancy_app;
 
--- Before Postgres 15 everybody may create in public, and with it what others' statements use.
+-- Before Postgres 15 each role may create objects in public, which statements of other roles would then use.
 DO $do$
 BEGIN
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS tenancy.migrations (
 );
 ALTER TABLE tenancy.migrations OWNER TO tenancy_owner;
 
--- HMAC's two pads of a key, 64 bytes each: they are as secret as the key.
+-- The two pads of HMAC for each key, 64 bytes each. They are as secret as the key.
 CREATE TABLE IF NOT EXISTS tenancy.keys (
     id integer PRIMARY KEY,
     inner_pad bytea NOT NULL CHECK (pg_catalog.octet_length(inner_pad) = 64),
@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS tenancy.keys (
 );
 ALTER TABLE tenancy.keys OWNER TO tenancy_owner;
 
--- The database's own key, for the contexts that it mints. It is one row, and never leaves the database.
+-- The key for the contexts that the database creates. It is one row, and never leaves the database.
 CREATE TABLE IF NOT EXISTS tenancy.minting (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     inner_pad bytea NOT NULL CHECK (pg_catalog.octet_length(inner_pad) = 64),
@@ -79,7 +79,7 @@ ALTER TABLE tenancy.minting OWNER TO tenancy_owner;
 
 REVOKE ALL ON tenancy.migrations, tenancy.keys, tenancy.minting FROM PUBLIC, tenancy_app;
 
--- One of HMAC's pads: a key of at most 64 bytes, filled up with zeros, each byte XOR a constant.
+-- Returns one of the pads of HMAC: a key of at most 64 bytes, padded with zeros, each byte XOR a constant.
 CREATE OR REPLACE FUNCTION tenancy.pad(secret bytea, with_byte integer) RETURNS bytea
 LANGUAGE plpgsql IMMUTABLE STRICT AS $function$
 DECLARE
@@ -94,7 +94,7 @@ END
 $function$;
 ALTER FUNCTION tenancy.pad(bytea, integer) OWNER TO tenancy_owner;
 
--- Gives the database a client's key. The same key twice is one; an id is never another key's.
+-- Adds a client's key. Adding the same key again has no effect. Another key with the same id is an error.
 CREATE OR REPLACE FUNCTION tenancy.add_key(id integer, secret bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
 DECLARE
@@ -119,7 +119,8 @@ END
 $function$;
 ALTER FUNCTION tenancy.add_key(integer, bytea) OWNER TO tenancy_owner;
 
--- After that time the key's signatures are refused. A retired key may be retired earlier, never later.
+-- Retires a key: its signatures are refused after the time. The time can be moved to an earlier one, not to a later
+-- one.
 CREATE OR REPLACE FUNCTION tenancy.retire_key(id integer, not_after timestamptz DEFAULT pg_catalog.clock_timestamp())
 RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
 BEGIN
@@ -132,12 +133,12 @@ END
 $function$;
 ALTER FUNCTION tenancy.retire_key(integer, timestamptz) OWNER TO tenancy_owner;
 
--- The tenant of this transaction. There is none: an error, never an empty result.
+-- Returns the tenant of this transaction. Without one it raises an error instead of returning nothing.
 --
--- A context is 32 hexadecimal digits of the tenant and 64 of a MAC. The MAC names what no other transaction has: the
--- backend, and when its transaction began. Secrets stay columns, and are no variables: a plan shows constants to who
--- asks for it (debug_print_plan). MACs are compared by their hashes first, so that time tells nothing of them.
--- Each function that an expression names is looked up anew in each transaction: expressions have as few as they can.
+-- A context is 32 hexadecimal digits of the tenant and 64 of a MAC. The MAC covers the backend and the start of its
+-- transaction, which no other transaction has. Secrets are columns and never variables, because debug_print_plan shows
+-- constants. The hashes of MACs are compared first, so that the time of the comparison reveals nothing about them.
+-- Expressions use few functions, because each function is looked up again in each transaction.
 CREATE OR REPLACE FUNCTION tenancy.tenant_id() RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED AS $function$
 DECLARE
@@ -170,8 +171,8 @@ END
 $function$;
 ALTER FUNCTION tenancy.tenant_id() OWNER TO tenancy_owner;
 
--- Makes this transaction a tenant's, until it ends. The signature is the HMAC-SHA256, by the client's key, of
--- 'tenancy.enter.v1', the tenant's 16 bytes, the key's id (4 bytes) and the expiry (8 bytes, the highest first).
+-- Enters a tenant until the transaction ends. The signature is the HMAC-SHA256, by the client's key, of
+-- 'tenancy.enter.v1', the tenant (16 bytes), the key's id (4 bytes) and the expiry (8 bytes). Numbers are big endian.
 CREATE OR REPLACE FUNCTION tenancy.enter(tenant uuid, key_id integer, expires bigint, signature bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS $function$
 DECLARE
@@ -219,12 +220,12 @@ END
 $function$;
 ALTER FUNCTION tenancy.enter(uuid, integer, bigint, bytea) OWNER TO tenancy_owner;
 
--- Before a commit: takes out what SQL leaves in a session and no statement takes out of it, which is locks and what
--- it prepared itself. What a driver prepared stays: it would not notice that it is gone. Where the context is gone,
--- nothing is to be committed.
+-- Resets, before a commit, the state of a session that no statement resets: locks, and statements that SQL prepared.
+-- Statements that a driver prepared are kept, because the driver would not notice that they are gone. It raises an
+-- error if the transaction has no context, so that nothing is committed.
 --
--- It says whether the session is to be closed: temporary tables may be what functions were compiled with, and a
--- statement of SQL's own may have stood under a driver's name.
+-- It returns whether the session must be closed: functions may have been compiled with temporary tables, and a
+-- statement that SQL prepared may have replaced one of the driver's.
 CREATE OR REPLACE FUNCTION tenancy.leave() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER PARALLEL UNSAFE AS $function$
 DECLARE
@@ -257,7 +258,7 @@ REVOKE ALL ON FUNCTION
 GRANT EXECUTE ON FUNCTION
     tenancy.tenant_id(), tenancy.enter(uuid, integer, bigint, bytea), tenancy.leave() TO tenancy_app;
 
--- A version 4 UUID has 122 random bits, strong ones: 4 of them fill a pad's 64 bytes with more than SHA-256 holds.
+-- A version 4 UUID has 122 strong random bits, so four of them exceed the 256 bits of SHA-256.
 INSERT INTO tenancy.minting (inner_pad, outer_pad)
     SELECT tenancy.pad(key, 54), tenancy.pad(key, 92)
     FROM (

@@ -1,6 +1,6 @@
--- What a table needs to be its tenants' own. The operator calls these, as the table's owner.
+-- Functions that enable tenant isolation for a table. The operator calls them as the table's owner.
 
--- The relation's quoted name, which no search_path changes.
+-- Returns the relation's qualified and quoted name, which does not depend on the search_path.
 CREATE OR REPLACE FUNCTION tenancy.quoted(relation regclass) RETURNS text
 LANGUAGE sql STABLE STRICT AS $function$
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
@@ -9,7 +9,7 @@ LANGUAGE sql STABLE STRICT AS $function$
 $function$;
 ALTER FUNCTION tenancy.quoted(regclass) OWNER TO tenancy_owner;
 
--- The relation, its partitions and what inherits from it.
+-- Returns the relation, its partitions and the tables that inherit from it.
 CREATE OR REPLACE FUNCTION tenancy.family(relation regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE STRICT AS $function$
     WITH RECURSIVE family (member) AS (
@@ -22,7 +22,7 @@ LANGUAGE sql STABLE STRICT AS $function$
 $function$;
 ALTER FUNCTION tenancy.family(regclass) OWNER TO tenancy_owner;
 
--- The column alone, empty: then rows can be given their tenants, in as many transactions as it takes.
+-- Adds only the column, without values, so that rows can be backfilled in several transactions.
 CREATE OR REPLACE FUNCTION tenancy.add_tenant_column(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT AS $function$
 DECLARE
@@ -53,7 +53,7 @@ END
 $function$;
 ALTER FUNCTION tenancy.add_tenant_column(regclass) OWNER TO tenancy_owner;
 
--- Row-level security of one relation, exactly as emitted, whatever was there under these names.
+-- Sets row-level security of one relation, and replaces policies of the same names.
 CREATE OR REPLACE FUNCTION tenancy.protect(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT AS $function$
 DECLARE
@@ -76,8 +76,8 @@ END
 $function$;
 ALTER FUNCTION tenancy.protect(regclass) OWNER TO tenancy_owner;
 
--- Makes a table its tenants' own: column, NOT NULL, default, index, policies, grants. It is safe to run twice, and
--- to run again when a partition was added.
+-- Enables a table: column, NOT NULL, default, index, policies, grants. It is safe to run repeatedly, and must run again
+-- when a partition was added.
 CREATE OR REPLACE FUNCTION tenancy.enable_table(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT AS $function$
 DECLARE
@@ -132,7 +132,7 @@ END
 $function$;
 ALTER FUNCTION tenancy.enable_table(regclass) OWNER TO tenancy_owner;
 
--- Lets all tenants read a table that has no tenant_id, and none write it. The audit knows it by the grant.
+-- Grants all tenants read access to a table without tenant_id, and no write access. The audit recognizes the grant.
 CREATE OR REPLACE FUNCTION tenancy.share_table(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT AS $function$
 DECLARE

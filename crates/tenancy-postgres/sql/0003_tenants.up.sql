@@ -1,7 +1,6 @@
--- Which tenants there are, and in what state. None is there from the start, the platform's own neither: whom nobody
--- made is unknown.
+-- The tenants and their states. The table is empty at first: the platform tenant is not in it either.
 
--- A slug is what TenantSlug takes: a DNS label in lower case, and no text of an id. Nil and all ones are no ids.
+-- A slug is what TenantSlug accepts: a DNS label in lower case that is not an id. Nil and all ones are not valid ids.
 CREATE TABLE IF NOT EXISTS tenancy.tenants (
     id uuid CONSTRAINT tenants_pkey PRIMARY KEY CONSTRAINT tenants_id_check CHECK (
         id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::uuid
@@ -22,13 +21,13 @@ CREATE TABLE IF NOT EXISTS tenancy.tenants (
 );
 ALTER TABLE tenancy.tenants OWNER TO tenancy_owner;
 
--- Not forced: operators are members of its owner. The app has no grant on the whole table but SELECT, for with one it
--- could LOCK the table.
+-- Row-level security is not forced, because operators are members of the owner. The only grant of tenancy_app on the
+-- whole table is SELECT, because each other one would allow it to LOCK the table.
 ALTER TABLE tenancy.tenants ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON tenancy.tenants FROM PUBLIC, tenancy_app;
 GRANT SELECT, INSERT (id, slug, status), UPDATE (slug, status) ON tenancy.tenants TO tenancy_app;
 
--- The platform sees and writes all; another tenant sees its own row, and writes nothing.
+-- The platform tenant reads and writes all rows. Another tenant reads its own row, and writes nothing.
 DROP POLICY IF EXISTS tenancy_isolation ON tenancy.tenants;
 CREATE POLICY tenancy_isolation ON tenancy.tenants AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (
@@ -38,7 +37,7 @@ CREATE POLICY tenancy_isolation ON tenancy.tenants AS RESTRICTIVE FOR ALL TO PUB
     WITH CHECK (
         (SELECT tenancy.tenant_id()) OPERATOR(pg_catalog.=) '00000000-0000-0000-0000-000000000001'::pg_catalog.uuid
     );
--- This one also holds SELECT FOR UPDATE, by which a tenant could keep the platform from suspending it.
+-- This policy also applies to SELECT FOR UPDATE, by which a tenant could prevent the platform from suspending it.
 DROP POLICY IF EXISTS tenancy_writing ON tenancy.tenants;
 CREATE POLICY tenancy_writing ON tenancy.tenants AS RESTRICTIVE FOR UPDATE TO PUBLIC
     USING (
@@ -50,7 +49,8 @@ CREATE POLICY tenancy_writing ON tenancy.tenants AS RESTRICTIVE FOR UPDATE TO PU
 DROP POLICY IF EXISTS tenancy_access ON tenancy.tenants;
 CREATE POLICY tenancy_access ON tenancy.tenants AS PERMISSIVE FOR ALL TO PUBLIC USING (true) WITH CHECK (true);
 
--- A tenant's write is an error before any row is looked for: it would touch none, or tell of another's.
+-- A write by another tenant is an error before any row is read. Otherwise it would change no row, or its error would
+-- reveal that another tenant exists.
 CREATE OR REPLACE FUNCTION tenancy.tenants_written() RETURNS trigger
 LANGUAGE plpgsql VOLATILE AS $function$
 BEGIN
@@ -65,7 +65,7 @@ END
 $function$;
 ALTER FUNCTION tenancy.tenants_written() OWNER TO tenancy_owner;
 
--- An id stays, and a tenant that is deleted stays so.
+-- An id never changes, and a deleted tenant remains deleted.
 CREATE OR REPLACE FUNCTION tenancy.tenant_changed() RETURNS trigger
 LANGUAGE plpgsql VOLATILE AS $function$
 BEGIN
@@ -87,7 +87,8 @@ END
 $function$;
 ALTER FUNCTION tenancy.tenant_changed() OWNER TO tenancy_owner;
 
--- Says which tenant to ask for again; nothing, for all of them. Anybody may say so: who listens believes no more.
+-- Notifies listeners of the tenant that changed. An empty payload means all tenants. Every session can send such a
+-- notification, so listeners only query the table again.
 CREATE OR REPLACE FUNCTION tenancy.tenants_notify() RETURNS trigger
 LANGUAGE plpgsql VOLATILE AS $function$
 BEGIN

@@ -1,3 +1,3 @@
--- With it goes what operators did.
+-- This deletes the log of the operators' actions.
 
 DROP TABLE IF EXISTS tenancy.admin_log;

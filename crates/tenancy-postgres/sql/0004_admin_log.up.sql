@@ -1,4 +1,4 @@
--- What operators did by AdminDb, when, as whom, and why. A member of tenancy_owner writes it, and could rewrite it.
+-- The calls of AdminDb: time, login, reason, action and object. Members of tenancy_owner write it, and can change it.
 CREATE TABLE IF NOT EXISTS tenancy.admin_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT pg_catalog.now(),

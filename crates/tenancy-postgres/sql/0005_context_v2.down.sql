@@ -1,4 +1,4 @@
--- Clients of v2 must be stopped first. Clients of v1 go on working.
+-- Clients of v2 must be stopped first. Clients of v1 continue to work.
 
 DROP DOMAIN IF EXISTS tenancy.entering, tenancy.leaving;
 DROP FUNCTION IF EXISTS tenancy.enter(bytea), tenancy.leave(float8);

@@ -184,7 +184,8 @@ pub struct ParseKeyError(());
 
 impl fmt::Display for ParseKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid key: expected ID:HEX, an id and {} or more pairs of hexadecimal digits", SigningKey::MIN_SECRET)
+        let min = SigningKey::MIN_SECRET;
+        write!(f, "invalid key: expected ID:HEX, an id and {min} or more pairs of hexadecimal digits")
     }
 }
 

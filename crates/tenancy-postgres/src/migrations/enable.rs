@@ -34,8 +34,8 @@ pub struct Progress {
 
 /// Enables tenant isolation for a table. It is safe to run repeatedly.
 ///
-/// `name` is the table's name in SQL syntax: `orders`, `public.orders`, `public."Order"`. Run it again when a partition was
-/// added.
+/// `name` is the table's name in SQL syntax: `orders`, `public.orders`, `public."Order"`. Run it again after a partition
+/// was added.
 ///
 /// ```no_run
 /// # async fn example(operator: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {

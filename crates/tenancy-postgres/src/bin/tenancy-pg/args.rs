@@ -75,7 +75,7 @@ pub(crate) struct Global {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Brings the schema `tenancy` up to date, removes what old clients needed, or takes versions back
+    /// Apply the pending versions of the schema `tenancy`, remove what old clients needed, or revert versions
     #[command(
         after_help = "A downgrade from version 5 to 4 ends context v2: stop the clients that use it first. After \
             --finish it also leaves no keys: add them again with `tenancy-pg key add`.\n\n\
@@ -83,10 +83,10 @@ pub(crate) enum Command {
             tenancy-pg migrate --revert --to 4"
     )]
     Migrate {
-        /// The version to end with; with --revert, the newest that stays, and 0 takes back all
+        /// The last version to apply; with --revert, the last version to keep, and 0 reverts all
         #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i32).range(0..))]
         to: Option<i32>,
-        /// Takes back what is newer than --to
+        /// Revert the versions after --to
         #[arg(long, requires = "to")]
         revert: bool,
         /// Remove context v1 when no client uses it any more. Safe to run repeatedly
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_of_the_command_line_is_valid() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
