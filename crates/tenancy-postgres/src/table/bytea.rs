@@ -24,7 +24,7 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 ///
 /// # Errors
 ///
-/// The errors of the serializer.
+/// Returns the errors of the serializer.
 pub fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = String::from("\\x");
     for byte in bytes.as_ref() {
@@ -38,7 +38,7 @@ pub fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Resul
 ///
 /// # Errors
 ///
-/// If the text has another form, which the server writes if its setting `bytea_output` is `escape`.
+/// Returns an error if the text has another form, which the server writes if its setting `bytea_output` is `escape`.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_str(Hex)
 }
