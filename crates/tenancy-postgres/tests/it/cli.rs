@@ -93,7 +93,7 @@ async fn sets_up_an_empty_database_for_two_tenants() {
     assert!(without.err.contains("--backfill"), "{}", without.err);
     let enabled = command.run(&["enable", "notes", "--backfill", &acme.to_string()]);
     assert!(enabled.err.contains("1000 of about 1000 rows"), "{}", enabled.err);
-    assert_eq!(enabled.ok(), "enabled notes: 1000 rows got their tenant\n");
+    assert_eq!(enabled.ok(), "enabled notes: 1000 rows backfilled\n");
     operator.batch_execute("REVOKE ALL ON notes FROM service").await.expect("revoked");
     command.run(&["audit", "--role", "service"]).ok();
     assert_eq!(command.run(&["audit", "--role", "service", "--fail-on", "warning"]).code, Some(1));

@@ -31,7 +31,7 @@ pub(crate) async fn enable(
     });
     let filled = filled.await?;
     output.document(
-        [format!("enabled {table}: {filled} rows got their tenant")],
+        [format!("enabled {table}: {filled} rows backfilled")],
         || json!({ "table": table, "filled": filled }),
     )
 }
