@@ -1,5 +1,5 @@
--- Prepares a restored database for applying its versions again: roles that are missing, and the schema's owner, who is
--- the user that restored it.
+-- Prepares a restored database for applying its versions again: creates missing roles, and changes the owner of the
+-- schema, which is the user that restored the dump.
 
 DO $do$
 DECLARE
