@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use tenancy::TenantId;
-use tenancy_postgres::{SigningKey, add_key, retire_key};
+use tenancy_postgres::{
+    Finding, FindingKind, Severity, SigningKey, add_key, audit_role, migrations, retire_key,
+};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
@@ -407,6 +409,34 @@ async fn leaving_works_outside_of_a_tenant_and_rejects_what_is_no_seed() {
     ] {
         let error = domains.leave(&service, seed).await.expect_err("no seed");
         assert_eq!(code(&error), expected, "{seed:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn altered_domains_are_critical_findings() {
+    let mut schema = Orders::start().await;
+    for (sql, domain) in [
+        ("ALTER DOMAIN tenancy.entering DROP CONSTRAINT entering_check", "tenancy.entering"),
+        ("ALTER DOMAIN tenancy.leaving DROP CONSTRAINT leaving_check", "tenancy.leaving"),
+        ("ALTER DOMAIN tenancy.leaving OWNER TO service", "tenancy.leaving"),
+        (
+            "ALTER DOMAIN tenancy.leaving DROP CONSTRAINT leaving_check; \
+            ALTER DOMAIN tenancy.leaving ADD CHECK (VALUE > 0)",
+            "tenancy.leaving",
+        ),
+    ] {
+        schema.operate(&format!("BEGIN; {sql}; COMMIT")).await;
+        let findings = audit_role(&mut schema.operator, "service").await.expect("findings");
+        let is_found = |finding: &Finding| {
+            finding.kind == FindingKind::ContextAltered
+                && finding.severity == Severity::Critical
+                && finding.object == domain
+        };
+        assert!(findings.iter().any(is_found), "{sql}: {findings:?}");
+        schema.operate(&format!("DROP DOMAIN {domain}; {}", migrations()[4].up)).await;
+        let findings = audit_role(&mut schema.operator, "service").await.expect("findings");
+        assert!(!findings.iter().any(is_found), "{findings:?}");
     }
 }
 

@@ -17,7 +17,8 @@ async fn a_parallel_worker_has_the_same_tenant_or_none() {
         "CREATE FUNCTION pg_temp.tenant() RETURNS uuid LANGUAGE sql PARALLEL SAFE AS 'SELECT tenancy.tenant_id()'; \
         CREATE FUNCTION pg_temp.forge(text) RETURNS uuid LANGUAGE plpgsql PARALLEL SAFE AS \
         $$BEGIN PERFORM set_config('tenancy.context', '{forged}', true); RETURN tenancy.tenant_id(); END$$; \
-        SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; \
+        SELECT set_config(name, 'on', false) FROM pg_settings \
+            WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; \
         SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2"
     );
     client.batch_execute(&sql).await.expect("functions");
