@@ -141,7 +141,8 @@ fn directories(table: &Table, name: &str, count: usize) {
     let snapshot: Snapshot = tenants(count).collect();
     let map: HashMap<_, _> = tenants(count).collect();
     let locked = RwLock::new(map.clone());
-    let warm = CachedDirectory::new(tenants(count).collect::<Snapshot>(), count * 2).ttl(Duration::from_hours(1));
+    let warm =
+        CachedDirectory::new(tenants(count).collect::<Snapshot>(), count * 2).ttl(Duration::from_hours(1));
     let moka = moka::sync::Cache::builder()
         .max_capacity(count as u64 * 2)
         .time_to_live(Duration::from_hours(1))
