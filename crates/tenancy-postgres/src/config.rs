@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use tenancy::Directory;
+
+use crate::active::ActiveTenants;
 use crate::audit::AuditPolicy;
 use crate::binding::{Binding, ContextBinding, Supabase};
 use crate::error::Error;
@@ -32,6 +35,7 @@ pub struct Config {
     pub(crate) answer_timeout: Option<Duration>,
     pub(crate) uses_statements: bool,
     pub(crate) audit_policy: AuditPolicy,
+    pub(crate) active_tenants: Option<ActiveTenants>,
     is_pooled: bool,
 }
 
@@ -56,6 +60,7 @@ impl Config {
             answer_timeout: None,
             uses_statements: false,
             audit_policy: AuditPolicy::new(),
+            active_tenants: None,
             is_pooled: false,
         }
     }
@@ -133,6 +138,32 @@ impl Config {
     #[must_use]
     pub fn audit_policy(self, audit_policy: AuditPolicy) -> Self {
         Self { audit_policy, ..self }
+    }
+
+    /// Asks a directory before each transaction whether its tenant exists and is active. If it is not, the transaction
+    /// does not begin: [`Error::Tenant`].
+    ///
+    /// Without a directory, every tenant id is accepted: a tenant that is suspended or unknown has a signature like any
+    /// other, and it is the caller, for example the middleware of `tenancy-tower`, that has to reject it. A `PgDirectory`
+    /// caches the states; it needs a [`TenantDb`](crate::TenantDb) of its own, without a directory.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use tenancy::{TenantId, TenantStatus};
+    /// use tenancy_postgres::{Config, SigningKey};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let only_platform = |tenant: TenantId| async move {
+    ///     Ok::<_, Infallible>(tenant.is_platform().then_some(TenantStatus::Active))
+    /// };
+    /// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
+    /// let config = Config::from_url("postgres://notes_service@localhost/notes", key)?.directory(only_platform);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn directory(self, directory: impl Directory) -> Self {
+        Self { active_tenants: Some(ActiveTenants::new(directory)), ..self }
     }
 
     /// Enters and scrubs by statements, instead of by parameters whose types run the functions.

@@ -9,6 +9,7 @@ use tenancy::{TenantContext, TenantId};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use uuid::Uuid;
 
+use crate::active::ActiveTenants;
 use crate::audit::{AuditPolicy, Finding, audit_session, critical, keeps_session_state};
 use crate::config::Config;
 use crate::error::Error;
@@ -50,6 +51,7 @@ pub struct TenantDb {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
     policy: Arc<AuditPolicy>,
+    active_tenants: Option<ActiveTenants>,
     pub(crate) own_types: Arc<OwnTypesCache>,
     subject: Option<Uuid>,
 }
@@ -99,8 +101,16 @@ impl TenantDb {
         lease.give_back();
         let shared = Shared::new(config.binding.clone(), entry, is_direct, closes_raw_sessions);
         let policy = Arc::new(config.audit_policy);
+        let active_tenants = config.active_tenants;
         let own_types = Arc::default();
-        Ok(Self { pool: Arc::new(pool), shared: Arc::new(shared), policy, own_types, subject: None })
+        Ok(Self {
+            pool: Arc::new(pool),
+            shared: Arc::new(shared),
+            policy,
+            active_tenants,
+            own_types,
+            subject: None,
+        })
     }
 
     /// The versions of the schema `tenancy`, for other migration tools.
@@ -270,6 +280,9 @@ impl TenantDb {
     }
 
     pub(crate) async fn session(&self, tenant: TenantId, access: Access) -> Result<Session<'_>, Error> {
+        if let Some(active_tenants) = &self.active_tenants {
+            active_tenants.verify(tenant).await?;
+        }
         let session = Session::new(&self.shared, self.pool.get().await?, tenant, access);
         Ok(session.with_subject(self.subject))
     }

@@ -16,8 +16,11 @@ use crate::wire::{ColumnError, ConnectionError, ParseOptionsError, ServerError};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No tenant is set in the context.
+    /// No tenant is set in the context; or the tenant does not exist or is not active, if the database handle asks a
+    /// [directory](crate::Config::directory).
     Tenant(TenantError),
+    /// The directory of [`Config::directory`](crate::Config::directory) cannot tell whether the tenant is active, and why.
+    Directory(String),
     /// A row belongs to another tenant. The whole result was discarded, and the transaction is not committed.
     Mismatch(TenantMismatchError),
     /// A row, or a result without rows, lacks the tenant column of a table that it has columns of, so that nothing
@@ -81,7 +84,7 @@ impl Error {
     /// transaction conflicted with another one. After [`CommitUnknown`](Self::CommitUnknown) it may be done already.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::PoolTimeout | Self::CommitUnknown(_) | Self::TxClosed => true,
+            Self::PoolTimeout | Self::CommitUnknown(_) | Self::TxClosed | Self::Directory(_) => true,
             Self::Connection(error) => error.is_transient(),
             Self::Postgres(error) => is_of_the_server(error),
             _ => false,
@@ -97,7 +100,7 @@ impl Error {
     /// The layer that stopped the statement; `None` if the error is not about a tenant's boundary.
     pub fn layer(&self) -> Option<Layer> {
         match self {
-            Self::Tenant(_) => Some(Layer::Context),
+            Self::Tenant(_) | Self::Directory(_) => Some(Layer::Context),
             Self::Table(error) if error.is_refusal() => Some(Layer::Query),
             Self::TxEscaped | Self::Leaks(_) => Some(Layer::Database),
             Self::Postgres(error) if error.code() == "42501" => Some(Layer::Database),
@@ -135,6 +138,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(error) => error.fmt(f),
+            Self::Directory(error) => write!(f, "cannot look up the tenant: {error}"),
             Self::Mismatch(error) => error.fmt(f),
             Self::MissingTenantColumn => {
                 f.write_str("the result lacks the tenant column of a table it has columns of")

@@ -3,6 +3,7 @@
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod active;
 mod admin;
 mod audit;
 mod binding;

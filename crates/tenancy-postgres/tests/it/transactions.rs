@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tenancy::TenantFutureExt;
+use tenancy::{TenantError, TenantFutureExt, TenantId, TenantStatus};
 use tenancy_postgres::{Config, Error, Isolation, TenantDb, TenantTx, TxOptions};
 use tokio::sync::Barrier;
 use tokio::time::timeout;
@@ -73,7 +73,9 @@ async fn runs_a_transaction_again_after_a_conflict() -> Result<(), Error> {
         let options = TxOptions::new().isolation(Isolation::Serializable).retries(5);
         db.tx_with(options, body).in_tenant(A).await
     };
-    let (one, two) = timeout(LIMIT, async { tokio::join!(move_one(1), move_one(2)) }).await.expect("in time");
+    let (one, two) = timeout(LIMIT, async { tokio::join!(Box::pin(move_one(1)), Box::pin(move_one(2))) })
+        .await
+        .expect("in time");
     one.and(two)?;
     assert!(attempts.load(Ordering::SeqCst) >= 3, "one ran again");
     let mut left = notes(&db, A).await;
@@ -221,5 +223,39 @@ async fn a_standby_is_readable_directly_and_pooled() -> Result<(), Error> {
         assert!(error.is_transient(), "another server may become the primary");
         assert_eq!(characteristics(&db, TxOptions::new()).await?, "read committed on");
     }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn a_directory_rejects_tenants_that_are_not_active() -> Result<(), Error> {
+    let database = Database::shared(Contents::Orders);
+    let asked = |tenant: TenantId| async move {
+        match tenant {
+            A => Ok(Some(TenantStatus::Active)),
+            B => Ok(Some(TenantStatus::Suspended)),
+            TenantId::PLATFORM => Err("the directory is away"),
+            _ => Ok(None),
+        }
+    };
+    let config = Config::new(database.config("service"), key()).max_connections(1);
+    let db = TenantDb::connect(config.clone().directory(asked)).await?;
+    let select = "SELECT tenant_id, id FROM orders";
+    assert_eq!(db.query(select, &[]).in_tenant(A).await?.len(), 1);
+    let suspended = db.query(select, &[]).in_tenant(B).await.expect_err("suspended");
+    assert!(matches!(suspended, Error::Tenant(TenantError::TenantValidation(_))), "{suspended:?}");
+    assert!(!suspended.is_transient());
+    let begun = db.begin_in(B).await.err();
+    assert!(matches!(begun, Some(Error::Tenant(_))), "{begun:?}");
+    let table = async { db.table("orders").select("id").count().await };
+    assert!(matches!(table.in_tenant(B).await, Err(Error::Tenant(_))));
+    let unknown = TenantId::from_bytes([7; 16]).expect("an id");
+    let missing = db.query(select, &[]).in_tenant(unknown).await.expect_err("unknown");
+    assert!(matches!(missing, Error::Tenant(TenantError::TenantNotFound(_))), "{missing:?}");
+    let failed = db.query(select, &[]).in_tenant(TenantId::PLATFORM).await.expect_err("no answer");
+    assert!(matches!(failed, Error::Directory(_)) && failed.is_transient(), "{failed:?}");
+    // Without a directory the id alone decides.
+    let without = TenantDb::connect(config).await?;
+    assert_eq!(without.query(select, &[]).in_tenant(B).await?.len(), 1);
     Ok(())
 }
