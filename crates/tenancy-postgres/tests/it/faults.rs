@@ -402,7 +402,8 @@ fn print(counts: &Counts) {
         *line.entry(label.phase).or_default() += count;
     }
     for ((_, name, fault), line) in lines {
-        let [enter, statement, scrub, end] = phases.map(|phase| line.get(&phase).copied().unwrap_or_default());
+        let [enter, statement, scrub, end] =
+            phases.map(|phase| line.get(&phase).copied().unwrap_or_default());
         println!("{name:<22}{:<12}{enter:>8}{statement:>11}{scrub:>8}{end:>8}", format!("{fault:?}"));
     }
 }
@@ -429,7 +430,11 @@ fn a_spoiled_message_shows_no_foreign_row_and_hides_no_commit() {
         lane.outcomes.iter().for_each(|(key, count)| *outcomes.entry(*key).or_insert(0) += count);
     }
     print(&counts);
-    let (total, repeated) = (counts.values().sum::<usize>(), lanes.iter().map(|lane| lane.repeated).sum::<usize>());
-    println!("{total} faults in {:?}: {outcomes:?}; {repeated} later operations were repeated", start.elapsed());
+    let (total, repeated) =
+        (counts.values().sum::<usize>(), lanes.iter().map(|lane| lane.repeated).sum::<usize>());
+    println!(
+        "{total} faults in {:?}: {outcomes:?}; {repeated} later operations were repeated",
+        start.elapsed()
+    );
     assert!(total >= faults);
 }

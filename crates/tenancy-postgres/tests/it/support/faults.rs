@@ -343,7 +343,8 @@ async fn forward(
 /// A body that the client sends is garbled only if it has no values: otherwise the server would be asked for another
 /// statement, or would store another value, which no client can notice.
 fn garble(message: &mut [u8], label: Label, rng: &mut Rng) {
-    let has_body = message.len() > 5 && (label.side == Side::Backend || matches!(label.kind, b'E' | b'D' | b'S'));
+    let has_body =
+        message.len() > 5 && (label.side == Side::Backend || matches!(label.kind, b'E' | b'D' | b'S'));
     let place = match rng.u8(..if has_body { 3 } else { 2 }) {
         0 => 0..1,
         1 => 1..5,
