@@ -377,8 +377,11 @@ impl Connection {
             return Err(ConnectionError::Server(error));
         }
         if self.expected.len() == 1 {
-            // An error at the end of an implicit transaction. There is none in a transaction block.
-            replies.is_committed = false;
+            if replies.is_committed {
+                // The server does not say that it did not commit.
+                return Err(ConnectionError::Protocol("an error after the commit"));
+            }
+            // An error at the end of an implicit transaction.
         } else {
             self.expected.drain(..self.expected.len() - 1);
         }

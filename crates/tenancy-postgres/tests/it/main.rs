@@ -19,6 +19,7 @@ mod context_v2;
 mod db;
 #[cfg(feature = "directory")]
 mod directory;
+mod faults;
 mod hostile;
 mod layers;
 mod pgbouncer;

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod drops;
+pub(crate) mod faults;
 pub(crate) mod leavings;
 pub(crate) mod notes;
 pub(crate) mod orders;
