@@ -11,6 +11,7 @@ mod connection;
 mod db;
 mod error;
 mod id;
+mod shared;
 mod tx;
 
 pub use self::connection::SqlxConnection;

@@ -9,8 +9,8 @@ use tenancy::{TenantContext, TenantId};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::db::SqlxTenantDb;
 use super::error::SqlxError;
+use super::shared::Shared;
 use super::tx::SqlxTenantTx;
 use crate::sign::SigningKey;
 
@@ -34,15 +34,15 @@ const ENTER_V1: &str = "SELECT tenancy.enter($1, $2, $3, $4)";
 /// # }
 /// ```
 pub struct SqlxConnection<'a> {
-    db: &'a SqlxTenantDb,
+    shared: &'a Shared,
     /// `None` while an unclean connection is replaced, and after it is closed.
     connection: Option<PoolConnection<Postgres>>,
     is_clean: bool,
 }
 
 impl<'a> SqlxConnection<'a> {
-    pub(super) fn new(db: &'a SqlxTenantDb, connection: PoolConnection<Postgres>) -> Self {
-        Self { db, connection: Some(connection), is_clean: true }
+    pub(super) fn new(shared: &'a Shared, connection: PoolConnection<Postgres>) -> Self {
+        Self { shared, connection: Some(connection), is_clean: true }
     }
 
     /// Begins a transaction of the current tenant.
@@ -69,18 +69,18 @@ impl<'a> SqlxConnection<'a> {
         }
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.db.pool.acquire().await?,
+            None => self.shared.pool.acquire().await?,
         };
         let connection = self.connection.insert(connection);
         self.is_clean = false;
         let mut tx = connection.begin().await?;
-        if self.db.has_tokens {
-            let token = self.db.key.token(tenant, SystemTime::now() + SigningKey::LIFETIME);
+        if self.shared.has_tokens {
+            let token = self.shared.key.token(tenant, SystemTime::now() + SigningKey::LIFETIME);
             sqlx::query(ENTER).bind(&token[..]).execute(&mut *tx).await?;
         } else {
             let expires = SigningKey::expiry(SigningKey::LIFETIME);
-            let signature = self.db.key.sign(tenant, expires);
-            let enter = sqlx::query(ENTER_V1).bind(Uuid::from(tenant)).bind(self.db.key.id());
+            let signature = self.shared.key.sign(tenant, expires);
+            let enter = sqlx::query(ENTER_V1).bind(Uuid::from(tenant)).bind(self.shared.key.id());
             enter.bind(expires).bind(&signature[..]).execute(&mut *tx).await?;
         }
         Ok(SqlxTenantTx::new(tenant, tx, &mut self.is_clean))

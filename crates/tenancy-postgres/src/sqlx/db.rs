@@ -9,6 +9,7 @@ use tenancy::{TenantContext, TenantId};
 
 use super::connection::SqlxConnection;
 use super::error::SqlxError;
+use super::shared::Shared;
 use super::tx::SqlxTenantTx;
 use crate::audit::{
     AuditPolicy, Finding, PATH, SIGNED, VERSION, at, bodies, checks, conclude, critical, statement,
@@ -62,12 +63,7 @@ const HAS_TOKENS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_type t \
 /// [`after_connect`]: PgPoolOptions::after_connect
 /// [`after_release`]: PgPoolOptions::after_release
 #[derive(Clone)]
-pub struct SqlxTenantDb {
-    pub(super) pool: PgPool,
-    pub(super) key: SigningKey,
-    /// Whether the database has context v2.
-    pub(super) has_tokens: bool,
-}
+pub struct SqlxTenantDb(Shared);
 
 impl SqlxTenantDb {
     /// Connects, runs the [audit](crate::audit), and refuses a database with a critical finding.
@@ -90,7 +86,7 @@ impl SqlxTenantDb {
             return Err(SqlxError::Leaks(leaks));
         }
         let has_tokens = sqlx::query_scalar(HAS_TOKENS).persistent(false).fetch_one(&pool).await?;
-        Ok(Self { pool, key, has_tokens })
+        Ok(Self(Shared { pool, key, has_tokens }))
     }
 
     /// Runs a transaction of the current tenant. It commits if `body` returns `Ok`, and rolls back if it returns `Err`.
@@ -137,12 +133,12 @@ impl SqlxTenantDb {
     ///
     /// [`SqlxError::Sqlx`] if no connection becomes free or can be opened in time.
     pub async fn acquire(&self) -> Result<SqlxConnection<'_>, SqlxError> {
-        Ok(SqlxConnection::new(self, self.pool.acquire().await?))
+        Ok(SqlxConnection::new(&self.0, self.0.pool.acquire().await?))
     }
 
     /// Closes the pool after the connections in use were returned.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.0.pool.close().await;
     }
 }
 
@@ -178,9 +174,9 @@ async fn audit(connection: &mut PgConnection) -> Result<Vec<Finding>, SqlxError>
 impl fmt::Debug for SqlxTenantDb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlxTenantDb")
-            .field("size", &self.pool.size())
-            .field("idle", &self.pool.num_idle())
-            .field("key", &self.key)
+            .field("size", &self.0.pool.size())
+            .field("idle", &self.0.pool.num_idle())
+            .field("key", &self.0.key)
             .finish_non_exhaustive()
     }
 }

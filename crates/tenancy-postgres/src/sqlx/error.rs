@@ -7,8 +7,10 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tenancy::TenantContextNotSetError;
 
-use super::tx::ESCAPED;
 use crate::audit::{Finding, Leaks};
+
+/// `no_active_sql_transaction`, the SQLSTATE of the server if no transaction is open.
+pub(super) const ESCAPED: &str = "25P01";
 
 /// The reason why a transaction on sqlx did not begin, or was not committed.
 ///

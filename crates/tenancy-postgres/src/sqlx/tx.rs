@@ -7,16 +7,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row, Transaction};
 use tenancy::TenantId;
 use uuid::Uuid;
 
-use super::error::SqlxError;
+use super::error::{ESCAPED, SqlxError};
 use crate::session::CLEAN_SESSION;
 
 /// Returns the number of statements that sqlx prepared in the session, or -1 if they may use a temporary table. It is
 /// the first row of the message, and the only one that is read.
 const PREPARED: &str = "SELECT CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0::pg_catalog.oid \
      THEN pg_catalog.count(*) ELSE -1 END FROM pg_catalog.pg_prepared_statements p WHERE NOT p.from_sql";
-
-/// `no_active_sql_transaction`, the SQLSTATE of the server if no transaction is open.
-pub(super) const ESCAPED: &str = "25P01";
 
 /// A transaction of one tenant, on sqlx. It derefs to the connection.
 ///
