@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tenancy::{TenantContext, TenantId};
 
 use super::connection::SqlxConnection;
