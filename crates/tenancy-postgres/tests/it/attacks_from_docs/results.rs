@@ -147,9 +147,9 @@ async fn a_table_in_front_of_notes_concerns_only_its_transaction() -> Result<(),
             tx.table("notes").update(serde_json::json!({ "title": "y" })).eq("title", "x").execute().await?;
         }
         if commits {
-            tx.commit().await?
+            tx.commit().await?;
         } else {
-            tx.rollback().await?
+            tx.rollback().await?;
         }
         assert_eq!(scene.harm().await, Ok(()));
     }
