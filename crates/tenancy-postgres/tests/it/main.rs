@@ -4,6 +4,7 @@ mod support;
 
 mod admin;
 mod attacks;
+mod attacks_from_docs;
 mod audit;
 mod audit_calls;
 #[cfg(feature = "cli")]
