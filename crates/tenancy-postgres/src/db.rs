@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use postgres_types::ToSql;
+use serde::Serialize;
 use tenancy::{TenantContext, TenantId};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use uuid::Uuid;
@@ -15,7 +17,9 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::migrations::{Migration, migrations};
 use crate::session::{Access, Answer, Kind, Pool, Session, Shared, Statement, TypesOf, find_entry};
+use crate::table::execute::{Begin, Execute, OpenTx};
 use crate::table::own_types::OwnTypesCache;
+use crate::table::{Rpc, Table, TableSql};
 use crate::tx::{TenantTx, TxOptions};
 use crate::wire::{Row, Socket, Tls};
 
@@ -52,7 +56,7 @@ pub struct TenantDb {
     shared: Arc<Shared>,
     policy: Arc<AuditPolicy>,
     active_tenants: Option<ActiveTenants>,
-    pub(crate) own_types: Arc<OwnTypesCache>,
+    own_types: Arc<OwnTypesCache>,
     subject: Option<Uuid>,
 }
 
@@ -275,6 +279,19 @@ impl TenantDb {
         Ok(self.one(Access::ReadWrite, statement).await?.affected)
     }
 
+    /// Returns a table. Each of its statements is a transaction of its own, of the tenant that is current when it runs.
+    ///
+    /// A statement takes one round trip. One that writes and returns rows takes two: it is committed after its rows were
+    /// verified and converted.
+    pub fn table(&self, name: &'static str) -> Table<'_> {
+        Table::new(name, self)
+    }
+
+    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
+    pub fn rpc(&self, function: &'static str, arguments: impl Serialize) -> Rpc<'_> {
+        Rpc::new(function, arguments, self)
+    }
+
     async fn one(&self, access: Access, statement: Statement<'_>) -> Result<Answer, Error> {
         self.session(current()?, access).await?.run_and_commit(statement).await
     }
@@ -285,6 +302,33 @@ impl TenantDb {
         }
         let session = Session::new(&self.shared, self.pool.get().await?, tenant, access);
         Ok(session.with_subject(self.subject))
+    }
+}
+
+impl Execute for TenantDb {
+    fn tenant(&self) -> Result<TenantId, Error> {
+        current()
+    }
+
+    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async {
+            let session = self.session(sql.tenant(), sql.access()).await?;
+            let params = sql.params();
+            let answer = session.run_and_commit(sql.statement(&params)).await?;
+            sql.verify(&answer)?;
+            Ok(answer)
+        })
+    }
+
+    fn begin(&self, tenant: TenantId) -> Option<Begin<'_>> {
+        Some(Box::pin(async move {
+            let tx: Box<dyn OpenTx> = Box::new(self.begin_in(tenant).await?);
+            Ok(tx)
+        }))
+    }
+
+    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
+        Box::pin(async { (self.own_types.as_ref(), true) })
     }
 }
 

@@ -1,13 +1,16 @@
 //! Why a statement returned nothing.
 
+mod table;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use tenancy::{TenantContextNotSetError, TenantError, TenantMismatchError};
 
 use crate::audit::{Finding, Leaks};
-use crate::table::TableError;
 use crate::wire::{ColumnError, ConnectionError, ParseOptionsError, ServerError};
+
+pub use table::TableError;
 
 /// Why a statement returned nothing, or a transaction was not committed.
 ///

@@ -2,14 +2,18 @@
 
 use std::fmt;
 
+use futures_util::future::BoxFuture;
 use postgres_types::ToSql;
+use serde::Serialize;
 use tenancy::TenantId;
 use tokio::sync::Mutex;
 
 use crate::error::Error;
 use crate::session::{Access, Answer, Kind, Param, Session, Statement, TypesOf};
 use crate::stream::RowStream;
+use crate::table::execute::{Begin, Execute, OpenTx};
 use crate::table::own_types::OwnTypesCache;
+use crate::table::{Rpc, Table, TableSql};
 use crate::wire::Row;
 
 /// A transaction of one tenant.
@@ -38,7 +42,7 @@ use crate::wire::Row;
 pub struct TenantTx<'a> {
     tenant: TenantId,
     pub(crate) session: Mutex<Session<'a>>,
-    pub(crate) own_types: &'a OwnTypesCache,
+    own_types: &'a OwnTypesCache,
 }
 
 impl<'a> TenantTx<'a> {
@@ -130,6 +134,16 @@ impl<'a> TenantTx<'a> {
         Ok(self.raw(sql, params, TypesOf::Server, false).await?.affected)
     }
 
+    /// Returns a table whose statements are part of this transaction.
+    pub fn table(&self, name: &'static str) -> Table<'_> {
+        Table::new(name, self)
+    }
+
+    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
+    pub fn rpc(&self, function: &'static str, arguments: impl Serialize) -> Rpc<'_> {
+        Rpc::new(function, arguments, self)
+    }
+
     /// Commits the transaction. Before that, what the SQL left in the session is reset.
     ///
     /// # Errors
@@ -159,6 +173,52 @@ impl<'a> TenantTx<'a> {
     ) -> Result<Answer, Error> {
         let statement = Statement { sql, params, kind: Kind::Raw, types, verifies };
         self.session.lock().await.run(statement).await
+    }
+}
+
+impl Execute for TenantTx<'_> {
+    fn tenant(&self) -> Result<TenantId, Error> {
+        Ok(self.tenant)
+    }
+
+    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async {
+            let params = sql.params();
+            let mut session = self.session.lock().await;
+            let answer = session.run(sql.statement(&params)).await?;
+            if let Err(error) = sql.verify(&answer) {
+                session.close();
+                return Err(error);
+            }
+            Ok(answer)
+        })
+    }
+
+    fn begin(&self, _: TenantId) -> Option<Begin<'_>> {
+        None
+    }
+
+    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
+        Box::pin(async {
+            let session = self.session.lock().await;
+            (self.own_types, !session.leaves_state())
+        })
+    }
+}
+
+impl OpenTx for TenantTx<'_> {
+    fn commit<'a>(self: Box<Self>) -> BoxFuture<'a, Result<(), Error>>
+    where
+        Self: 'a,
+    {
+        Box::pin(TenantTx::commit(*self))
+    }
+
+    fn rollback<'a>(self: Box<Self>) -> BoxFuture<'a, Result<(), Error>>
+    where
+        Self: 'a,
+    {
+        Box::pin(TenantTx::rollback(*self))
     }
 }
 

@@ -6,14 +6,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tenancy::TenantId;
 
-use super::Table;
 use super::column::Columns;
-use super::error::TableError;
+use super::handle::Table;
 use super::insert::Insert;
+use super::returning::Write;
 use super::rows::Rows;
 use super::run;
 use super::sql::TableSql;
-use crate::error::Error;
+use crate::error::{Error, TableError};
 
 /// An insert of any number of rows.
 ///
@@ -95,7 +95,7 @@ impl<'a> InsertMany<'a> {
         let statement = |rows: Rows| {
             let insert = Insert::of(table, rows);
             let insert = if ignores { insert.ignore_duplicates() } else { insert };
-            let mut sql = insert.write(empty.another())?;
+            let mut sql = Box::new(insert).write(empty.another())?;
             sql.push(" RETURNING ");
             if let Some(columns) = columns {
                 sql.row(columns, &[]);

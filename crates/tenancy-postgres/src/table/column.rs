@@ -1,7 +1,7 @@
 //! What is read of a row: columns, paths into JSON, aliases and casts.
 
-use super::error::TableError;
 use super::name::{Identifier, QualifiedName, split};
+use crate::error::TableError;
 
 /// A function accepts no more than 100 arguments, and each column takes two.
 const MOST_BUILT: usize = 50;

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::column::Columns;
-use super::error::TableError;
 use super::filters::Filters;
 use super::name::{Identifier, QualifiedName};
-use super::query::{Order, Sort, bigint};
-use super::sql::{Checked, TableSql};
+use super::order::{Order, Sort};
+use super::sql::{Checked, TableSql, bigint};
+use crate::error::TableError;
 
 /// Related rows of another table, which [`Query::embed`](super::Query::embed) adds to each row.
 ///

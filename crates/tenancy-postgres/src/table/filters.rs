@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::column::Path;
-use super::error::TableError;
 use super::own_types::{OwnColumn, hstore};
 use super::sql::{Param, TableSql};
+use crate::error::TableError;
 
 /// A group of filters, which [`Query::or`](super::Query::or) and its like combine into one.
 ///

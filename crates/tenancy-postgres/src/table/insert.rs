@@ -5,14 +5,13 @@ use std::fmt;
 use serde::Serialize;
 use tenancy::TenantId;
 
-use super::Table;
-use super::error::TableError;
+use super::handle::Table;
 use super::name::{Identifier, QualifiedName, list};
-use super::returning::{Returning, Writes};
+use super::returning::{Returning, Write};
 use super::rows::Rows;
 use super::run;
 use super::sql::TableSql;
-use crate::error::Error;
+use crate::error::{Error, TableError};
 
 /// An insert or an upsert.
 #[must_use = "nothing is sent until its rows are requested, or it is executed"]
@@ -43,7 +42,7 @@ impl<'a> Insert<'a> {
 
     /// Returns the rows as they are stored, in no particular order.
     pub fn returning(self, columns: &str) -> Returning<'a> {
-        Returning::new(self.table.on, columns, Writes::Insert(self))
+        Returning::new(self.table.on, columns, self)
     }
 
     /// Runs the statement and returns the number of rows that it inserted or updated.
@@ -55,7 +54,7 @@ impl<'a> Insert<'a> {
     pub async fn execute(self) -> Result<u64, Error> {
         let on = self.table.on;
         let sql = run::begin(on, self.needs_types()).await?;
-        run::affected(on, self.write(sql)?).await
+        run::affected(on, Box::new(self).write(sql)?).await
     }
 
     /// Returns the statement of [`execute`](Self::execute) for a tenant.
@@ -64,14 +63,16 @@ impl<'a> Insert<'a> {
     ///
     /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
-        self.write(TableSql::new(tenant))
+        Box::new(self).write(TableSql::new(tenant))
     }
+}
 
-    pub(super) fn needs_types(&self) -> bool {
+impl Write for Insert<'_> {
+    fn needs_types(&self) -> bool {
         self.rows.as_ref().is_ok_and(|rows| rows.has_objects)
     }
 
-    pub(super) fn write(self, mut sql: TableSql) -> Result<TableSql, TableError> {
+    fn write(self: Box<Self>, mut sql: TableSql) -> Result<TableSql, TableError> {
         let (name, rows) = (QualifiedName::parse(self.table.name)?, self.rows?);
         sql.columns_of(&name);
         let json = rows.json_for(&sql);

@@ -1,6 +1,6 @@
 //! Names of schemas, tables, columns and types.
 
-use super::error::TableError;
+use crate::error::TableError;
 
 const TENANT_ID: &str = "tenant_id";
 

@@ -7,17 +7,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tenancy::TenantId;
 
-use super::Table;
-use super::column::{Columns, Path};
+use super::column::Columns;
 use super::embed::Embed;
-use super::error::TableError;
 use super::filters::{Filters, TextSearch};
+use super::handle::Table;
 use super::name::{Identifier, QualifiedName};
-use super::returning::{Returning, Writes};
+use super::order::{Order, Sort, write_order};
+use super::returning::{Returning, Write};
 use super::rows::Rows;
 use super::run;
-use super::sql::{Param, Raw, TableSql};
-use crate::error::Error;
+use super::sql::{Raw, TableSql, bigint};
+use crate::error::{Error, TableError};
 
 /// A statement with filters: a [`Select`] or a [`Change`].
 #[must_use = "nothing is sent until its rows are requested, or it is executed"]
@@ -41,43 +41,6 @@ pub struct Change {
     /// None: a delete.
     set: Option<Result<Rows, TableError>>,
     means_all: bool,
-}
-
-/// The direction of an order, and the position of nulls in it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Order {
-    /// The least value is first, and nulls are last.
-    Asc,
-    /// The greatest value is first, before it nulls.
-    Desc,
-    /// Nulls are first, then the least value.
-    AscNullsFirst,
-    /// The greatest value is first, and nulls are last.
-    DescNullsLast,
-}
-
-impl Order {
-    pub(super) const fn sql(self) -> &'static str {
-        match self {
-            Self::Asc => "",
-            Self::Desc => " DESC",
-            Self::AscNullsFirst => " NULLS FIRST",
-            Self::DescNullsLast => " DESC NULLS LAST",
-        }
-    }
-}
-
-/// One column of an order.
-pub(super) struct Sort {
-    pub(super) path: Path,
-    pub(super) order: Order,
-}
-
-impl Sort {
-    pub(super) fn parse(column: &str, order: Order) -> Result<Self, TableError> {
-        Ok(Self { path: Path::parse(column)?, order })
-    }
 }
 
 impl<'a, V> Query<'a, V> {
@@ -218,19 +181,6 @@ impl Select {
             offset: 0,
         }
     }
-}
-
-fn write_order(sql: &mut TableSql, by: Vec<Result<Sort, TableError>>) -> Result<(), TableError> {
-    for (at, by) in by.into_iter().enumerate() {
-        let by = by?;
-        sql.push(if at == 0 { " ORDER BY " } else { ", " }).path(&by.path).push(by.order.sql());
-    }
-    Ok(())
-}
-
-/// Returns a limit as a `bigint`. No table has more rows.
-pub(super) fn bigint(number: u64) -> Param {
-    Param(number.min(i64::MAX.unsigned_abs()).to_string())
 }
 
 /// A page of rows, and the number of rows on all pages.
@@ -456,7 +406,7 @@ impl<'a> Query<'a, Change> {
 
     /// Returns the rows as they are after an update, or were before a delete.
     pub fn returning(self, columns: &str) -> Returning<'a> {
-        Returning::new(self.table.on, columns, Writes::Change(self))
+        Returning::new(self.table.on, columns, self)
     }
 
     /// Runs the statement and returns the number of rows that it updated or deleted.
@@ -468,7 +418,7 @@ impl<'a> Query<'a, Change> {
     pub async fn execute(self) -> Result<u64, Error> {
         let on = self.table.on;
         let sql = run::begin(on, self.needs_types()).await?;
-        run::affected(on, self.write(sql)?).await
+        run::affected(on, Box::new(self).write(sql)?).await
     }
 
     /// Returns the statement of [`execute`](Self::execute) for a tenant.
@@ -477,15 +427,17 @@ impl<'a> Query<'a, Change> {
     ///
     /// If the statement is rejected.
     pub fn to_sql(self, tenant: TenantId) -> Result<TableSql, TableError> {
-        self.write(TableSql::new(tenant))
+        Box::new(self).write(TableSql::new(tenant))
     }
+}
 
-    pub(super) fn needs_types(&self) -> bool {
+impl Write for Query<'_, Change> {
+    fn needs_types(&self) -> bool {
         let set = self.verb.set.as_ref();
         self.filters.compare_columns() || set.is_some_and(|set| set.as_ref().is_ok_and(|set| set.has_objects))
     }
 
-    pub(super) fn write(self, mut sql: TableSql) -> Result<TableSql, TableError> {
+    fn write(self: Box<Self>, mut sql: TableSql) -> Result<TableSql, TableError> {
         if self.filters.is_empty() && !self.verb.means_all {
             return Err(TableError::Unfiltered);
         }

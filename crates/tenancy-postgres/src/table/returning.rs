@@ -6,29 +6,31 @@ use serde::de::DeserializeOwned;
 use tenancy::TenantId;
 
 use super::column::Columns;
-use super::error::TableError;
-use super::insert::Insert;
-use super::query::{Change, Query};
-use super::run::{self, Execute};
+use super::execute::Execute;
+use super::run;
 use super::sql::TableSql;
-use crate::error::Error;
+use crate::error::{Error, TableError};
 
 /// An insert, upsert, update or delete that returns the rows that it wrote.
 #[must_use = "nothing is sent until its rows are requested"]
 pub struct Returning<'a> {
     on: &'a dyn Execute,
     columns: Result<Columns, TableError>,
-    writes: Writes<'a>,
+    statement: Box<dyn Write + 'a>,
 }
 
-pub(super) enum Writes<'a> {
-    Insert(Insert<'a>),
-    Change(Query<'a, Change>),
+/// A statement that writes rows.
+pub(super) trait Write: fmt::Debug + Send + Sync {
+    /// Returns whether the text depends on the columns with types of their own.
+    fn needs_types(&self) -> bool;
+
+    /// Writes the text of the statement, without a `RETURNING`.
+    fn write(self: Box<Self>, sql: TableSql) -> Result<TableSql, TableError>;
 }
 
 impl<'a> Returning<'a> {
-    pub(super) fn new(on: &'a dyn Execute, columns: &str, writes: Writes<'a>) -> Self {
-        Self { on, columns: Columns::parse(columns), writes }
+    pub(super) fn new(on: &'a dyn Execute, columns: &str, statement: impl Write + 'a) -> Self {
+        Self { on, columns: Columns::parse(columns), statement: Box::new(statement) }
     }
 
     /// Returns the rows, in no particular order.
@@ -68,11 +70,7 @@ impl<'a> Returning<'a> {
         accept: impl FnOnce(Vec<T>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let on = self.on;
-        let needs_types = match &self.writes {
-            Writes::Insert(insert) => insert.needs_types(),
-            Writes::Change(change) => change.needs_types(),
-        };
-        let sql = run::begin(on, needs_types).await?;
+        let sql = run::begin(on, self.statement.needs_types()).await?;
         run::rows(on, self.write(sql)?, accept).await
     }
 
@@ -87,10 +85,7 @@ impl<'a> Returning<'a> {
 
     fn write(self, sql: TableSql) -> Result<TableSql, TableError> {
         let columns = self.columns?;
-        let mut sql = match self.writes {
-            Writes::Insert(insert) => insert.write(sql)?,
-            Writes::Change(change) => change.write(sql)?,
-        };
+        let mut sql = self.statement.write(sql)?;
         sql.push(" RETURNING ").row(&columns, &[]);
         Ok(sql)
     }
@@ -98,9 +93,6 @@ impl<'a> Returning<'a> {
 
 impl fmt::Debug for Returning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.writes {
-            Writes::Insert(insert) => f.debug_tuple("Returning").field(insert).finish(),
-            Writes::Change(change) => f.debug_tuple("Returning").field(change).finish(),
-        }
+        f.debug_tuple("Returning").field(&self.statement).finish()
     }
 }

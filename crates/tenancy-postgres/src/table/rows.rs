@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::error::TableError;
 use super::name::Identifier;
 use super::own_types::{OwnColumn, hstore};
 use super::sql::{Param, TableSql};
+use crate::error::TableError;
 
 /// The largest number of rows in one statement of [`Rows::batches`].
 const MOST_ROWS: usize = 10_000;

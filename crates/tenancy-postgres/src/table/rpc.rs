@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tenancy::TenantId;
 
-use super::error::TableError;
+use super::execute::Execute;
 use super::filters::array;
 use super::name::{Identifier, QualifiedName};
-use super::run::{self, Execute};
+use super::run;
 use super::sql::{Checked, Param, TableSql};
-use crate::error::Error;
+use crate::error::{Error, TableError};
 
 /// A call of a function of the database, with named arguments.
 ///
@@ -62,7 +62,7 @@ enum What {
 }
 
 impl<'a> Rpc<'a> {
-    pub(super) fn new(function: &'static str, arguments: impl Serialize, on: &'a dyn Execute) -> Self {
+    pub(crate) fn new(function: &'static str, arguments: impl Serialize, on: &'a dyn Execute) -> Self {
         let arguments = serde_json::to_value(arguments).map_err(|_| TableError::InvalidValue);
         Self { function, arguments, is_read_only: false, on }
     }

@@ -1,38 +1,16 @@
-//! Where statements on tables run, and how their rows are read.
+//! How statements on tables run, and how their rows are read.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
-use tenancy::{TenantContext, TenantId};
 
-use super::Table;
-use super::check;
-use super::error::TableError;
-use super::own_types::{LOOK_UP, OwnTypes, OwnTypesCache};
-use super::rpc::Rpc;
+use super::execute::Execute;
+use super::own_types::{LOOK_UP, OwnTypes};
 use super::sql::TableSql;
-use crate::db::TenantDb;
-use crate::error::Error;
-use crate::session::{Access, Answer, Kind, Param, Statement, TypesOf};
-use crate::tx::TenantTx;
+use crate::error::{Error, TableError};
+use crate::session::Answer;
 use crate::wire::Row;
-
-/// What a table's statement runs on.
-pub(crate) trait Execute: Sync {
-    /// The tenant of the statements.
-    fn tenant(&self) -> Result<TenantId, Error>;
-
-    /// Runs a statement in a transaction of its tenant, and verifies its rows.
-    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>>;
-
-    /// Returns the database, if each statement is a transaction of its own.
-    fn database(&self) -> Option<&TenantDb>;
-
-    /// Returns the cache of columns with types of their own, and whether it may be filled from here.
-    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)>;
-}
 
 /// Begins the text of a statement. If it needs the columns with types of their own, the first statement, and one each
 /// minute, takes one more round trip.
@@ -58,95 +36,6 @@ pub(super) async fn begin(on: &dyn Execute, needs_types: bool) -> Result<TableSq
     Ok(TableSql::with_own_types(tenant, types))
 }
 
-impl TenantDb {
-    /// Returns a table. Each of its statements is a transaction of its own, of the tenant that is current when it runs.
-    ///
-    /// A statement takes one round trip. One that writes and returns rows takes two: it is committed after its rows were
-    /// verified and converted.
-    pub fn table(&self, name: &'static str) -> Table<'_> {
-        Table::new(name, self)
-    }
-
-    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
-    pub fn rpc(&self, function: &'static str, arguments: impl serde::Serialize) -> Rpc<'_> {
-        Rpc::new(function, arguments, self)
-    }
-}
-
-impl TenantTx<'_> {
-    /// Returns a table whose statements are part of this transaction.
-    pub fn table(&self, name: &'static str) -> Table<'_> {
-        Table::new(name, self)
-    }
-
-    /// Calls a function of the database: `db.rpc("search_notes", json!({ "words": "first" }))`.
-    pub fn rpc(&self, function: &'static str, arguments: impl serde::Serialize) -> Rpc<'_> {
-        Rpc::new(function, arguments, self)
-    }
-}
-
-impl Execute for TenantDb {
-    fn tenant(&self) -> Result<TenantId, Error> {
-        Ok(TenantContext::get()?)
-    }
-
-    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
-        Box::pin(async {
-            let access = if sql.writes { Access::ReadWrite } else { Access::ReadOnly };
-            let session = self.session(sql.tenant(), access).await?;
-            let params = sql.params();
-            let answer = session.run_and_commit(Statement::of_table(sql, &params)).await?;
-            check::rows(&answer.rows, sql)?;
-            Ok(answer)
-        })
-    }
-
-    fn database(&self) -> Option<&TenantDb> {
-        Some(self)
-    }
-
-    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
-        Box::pin(async { (self.own_types.as_ref(), true) })
-    }
-}
-
-impl Execute for TenantTx<'_> {
-    fn tenant(&self) -> Result<TenantId, Error> {
-        Ok(self.tenant())
-    }
-
-    fn execute<'a>(&'a self, sql: &'a TableSql) -> BoxFuture<'a, Result<Answer, Error>> {
-        Box::pin(async {
-            let params = sql.params();
-            let mut session = self.session.lock().await;
-            let answer = session.run(Statement::of_table(sql, &params)).await?;
-            if let Err(error) = check::rows(&answer.rows, sql) {
-                session.close();
-                return Err(error);
-            }
-            Ok(answer)
-        })
-    }
-
-    fn database(&self) -> Option<&TenantDb> {
-        None
-    }
-
-    fn own_types(&self) -> BoxFuture<'_, (&OwnTypesCache, bool)> {
-        Box::pin(async {
-            let session = self.session.lock().await;
-            (self.own_types, !session.leaves_state())
-        })
-    }
-}
-
-impl<'a> Statement<'a> {
-    fn of_table(sql: &'a TableSql, params: &'a [Param<'a>]) -> Self {
-        let kind = if sql.writes || sql.calls { Kind::Writes } else { Kind::Reads };
-        Self { sql: sql.text(), params, kind, types: TypesOf::Values, verifies: sql.gives_rows }
-    }
-}
-
 /// Returns what the caller makes of the rows. A statement that writes is not committed if the caller rejects its rows.
 pub(super) async fn rows<T: DeserializeOwned, R>(
     on: &dyn Execute,
@@ -154,11 +43,11 @@ pub(super) async fn rows<T: DeserializeOwned, R>(
     accept: impl FnOnce(Vec<T>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let read = |answer: Answer| accept(answer.rows.iter().map(row).collect::<Result<_, _>>()?);
-    let Some(db) = on.database().filter(|_| sql.writes) else {
+    let Some(begin) = sql.writes.then(|| on.begin(sql.tenant())).flatten() else {
         return on.execute(&sql).await.and_then(read);
     };
-    let tx = db.begin_in(sql.tenant()).await?;
-    match Execute::execute(&tx, &sql).await.and_then(read) {
+    let tx = begin.await?;
+    match tx.execute(&sql).await.and_then(read) {
         Ok(given) => tx.commit().await.map(|()| given),
         Err(error) => {
             // If the rollback fails, the connection is closed. The first error is the one to report.
@@ -208,11 +97,11 @@ async fn all(
     statements: &[TableSql],
     read: &mut impl FnMut(&[Row]) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    let Some((first, db)) = statements.first().zip(on.database()) else {
+    let Some(begin) = statements.first().and_then(|first| on.begin(first.tenant())) else {
         return each(on, statements, read).await;
     };
-    let tx = db.begin_in(first.tenant()).await?;
-    match each(&tx, statements, read).await {
+    let tx = begin.await?;
+    match each(&*tx, statements, read).await {
         Ok(affected) => tx.commit().await.map(|()| affected),
         Err(error) => {
             // If the rollback fails, the connection is closed. The first error is the one that matters.

@@ -325,3 +325,8 @@ impl fmt::Debug for Param {
         f.write_str("Param")
     }
 }
+
+/// Returns a limit as a `bigint`. No table has more rows.
+pub(super) fn bigint(number: u64) -> Param {
+    Param(number.min(i64::MAX.unsigned_abs()).to_string())
+}

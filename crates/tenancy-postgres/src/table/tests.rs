@@ -9,8 +9,8 @@ use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 use tenancy::TenantId;
 
+use super::execute::{Begin, Execute};
 use super::name::Identifier;
-use super::run::Execute;
 use super::sql::Param;
 use super::*;
 use crate::error::Error;
@@ -30,7 +30,7 @@ impl Execute for Nowhere {
         Box::pin(async { Err(Error::TxClosed) })
     }
 
-    fn database(&self) -> Option<&crate::TenantDb> {
+    fn begin(&self, _: TenantId) -> Option<Begin<'_>> {
         None
     }
 

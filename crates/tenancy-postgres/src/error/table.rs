@@ -15,11 +15,11 @@ pub enum TableError {
     DuplicateName,
     /// A row or an update names `tenant_id`, in any case of letters.
     WritesTenantId,
-    /// An update or a delete has no filter, and [`all_rows`](super::Query::all_rows) was not called.
+    /// An update or a delete has no filter, and [`all_rows`](crate::table::Query::all_rows) was not called.
     Unfiltered,
     /// An `or`, `and` or `not` has no filters.
     EmptyGroup,
-    /// A filter compares with null, which equals nothing; use [`is_null`](super::Query::is_null).
+    /// A filter compares with null, which equals nothing; use [`is_null`](crate::table::Query::is_null).
     NullFilter,
     /// A value of a filter or an argument is not of a supported kind.
     InvalidValue,
