@@ -57,19 +57,17 @@ CREATE OR REPLACE FUNCTION tenancy.tenant_id() RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED AS $function$
 DECLARE
     context pg_catalog.text := pg_catalog.current_setting('tenancy.context', true);
-    tenant pg_catalog.text;
+    mint pg_catalog.bytea;
 BEGIN
-    SELECT pg_catalog.substr(context, 1, 32) INTO tenant
-        FROM tenancy.secrets s
-        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.substr(context, 33, 8)
-            AND pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.substr(context, 41), 'SQL_ASCII'))
-                OPERATOR(pg_catalog.=)
-                pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(pg_catalog.sha256(
-                    s.mint OPERATOR(pg_catalog.||)
-                    pg_catalog.convert_to(pg_catalog.substr(context, 1, 40), 'SQL_ASCII')
-                    OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(CURRENT_TIMESTAMP)), 'hex'), 'SQL_ASCII'));
-    IF FOUND THEN
-        RETURN tenant;
+    SELECT s.mint INTO mint FROM tenancy.secrets s
+        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.substr(context, 33, 8);
+    IF pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.substr(context, 41), 'SQL_ASCII')) OPERATOR(pg_catalog.=)
+        pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(pg_catalog.sha256(
+            mint OPERATOR(pg_catalog.||)
+            pg_catalog.convert_to(pg_catalog.substr(context, 1, 40), 'SQL_ASCII')
+            OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(CURRENT_TIMESTAMP)), 'hex'), 'SQL_ASCII'))
+    THEN
+        RETURN pg_catalog.substr(context, 1, 32);
     END IF;
     IF pg_catalog.length(context) OPERATOR(pg_catalog.>) 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the context is not this transaction''s';

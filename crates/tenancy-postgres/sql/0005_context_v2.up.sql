@@ -88,39 +88,40 @@ INSERT INTO tenancy.secrets AS s (id, tag, pad, not_after)
 -- big endian.
 --
 -- The MAC needs no HMAC: the pad fills a block and the rest has a fixed length, so nothing can be appended. MACs are
--- compared through hashes, so that the time of the comparison reveals nothing about them. Secrets are columns and never
--- variables, because debug_print_plan shows constants. Everything is one query, because each further expression costs
--- time in each transaction.
+-- compared through hashes, so that the time of the comparison reveals nothing about them.
+--
+-- Secrets are used in expressions of plpgsql and never as parameters of a query: debug_print_plan shows the constants
+-- of a query's plan, but plans of expressions contain none.
 --
 -- A context is 40 hexadecimal digits, the tenant and the key's id, and 64 of a MAC over them and the transaction's
 -- start. Its length distinguishes it from a context of v1, which has 96 digits.
 CREATE OR REPLACE FUNCTION tenancy.enter(token bytea) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL UNSAFE AS $function$
 DECLARE
-    minted pg_catalog.text;
+    pad pg_catalog.bytea;
+    mint pg_catalog.bytea;
 BEGIN
-    SELECT pg_catalog.set_config(
+    SELECT s.pad, s.mint INTO pad, mint
+        FROM tenancy.secrets s
+        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
+            AND s.not_after OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
+    IF pg_catalog.sha256(pg_catalog.substr(token, 29)) OPERATOR(pg_catalog.=)
+            pg_catalog.sha256(pg_catalog.sha256(pad OPERATOR(pg_catalog.||) pg_catalog.substr(token, 1, 28)))
+        AND pg_catalog.substr(token, 21, 8) OPERATOR(pg_catalog.>)
+            pg_catalog.timestamptz_send(pg_catalog.clock_timestamp())
+        -- The bytes of a time before 2000 would compare as later than any other.
+        AND pg_catalog.substr(token, 21, 8) OPERATOR(pg_catalog.<) '\x80'::pg_catalog.bytea
+        AND COALESCE(pg_catalog.current_setting('tenancy.context', true), '') OPERATOR(pg_catalog.=) ''
+    THEN
+        RETURN pg_catalog.set_config(
             'tenancy.context',
             pg_catalog.encode(
                 pg_catalog.substr(token, 1, 20) OPERATOR(pg_catalog.||) pg_catalog.sha256(
-                    s.mint OPERATOR(pg_catalog.||)
+                    mint OPERATOR(pg_catalog.||)
                     pg_catalog.convert_to(pg_catalog.encode(pg_catalog.substr(token, 1, 20), 'hex'), 'SQL_ASCII')
                     OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(CURRENT_TIMESTAMP)),
                 'hex'),
-            true)
-        INTO minted
-        FROM tenancy.secrets s
-        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
-            AND s.not_after OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()
-            AND pg_catalog.substr(token, 21, 8) OPERATOR(pg_catalog.>)
-                pg_catalog.timestamptz_send(pg_catalog.clock_timestamp())
-            -- The bytes of a time before 2000 would compare as later than any other.
-            AND pg_catalog.substr(token, 21, 8) OPERATOR(pg_catalog.<) '\x80'::pg_catalog.bytea
-            AND pg_catalog.sha256(pg_catalog.substr(token, 29)) OPERATOR(pg_catalog.=)
-                pg_catalog.sha256(pg_catalog.sha256(s.pad OPERATOR(pg_catalog.||) pg_catalog.substr(token, 1, 28)))
-            AND COALESCE(pg_catalog.current_setting('tenancy.context', true), '') OPERATOR(pg_catalog.=) '';
-    IF FOUND THEN
-        RETURN true;
+            true) IS NOT NULL;
     END IF;
     IF pg_catalog.length(pg_catalog.current_setting('tenancy.context', true)) OPERATOR(pg_catalog.>) 0 THEN
         -- A transaction that has a tenant stays in it; tenant_id() also refuses a context that is not valid.
@@ -129,20 +130,15 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'tenancy: the transaction is another tenant''s';
         END IF;
     END IF;
-    PERFORM FROM tenancy.secrets s
-        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
-            AND s.not_after OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
-    IF NOT FOUND THEN
+    IF pad IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = '42501',
             MESSAGE = 'tenancy: the key is unknown or retired',
             HINT = 'Run tenancy-pg migrate and tenancy-pg key list; tenancy-pg key add adds a missing key.';
     END IF;
-    PERFORM FROM tenancy.secrets s
-        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.encode(pg_catalog.substr(token, 17, 4), 'hex')
-            AND pg_catalog.sha256(pg_catalog.substr(token, 29)) OPERATOR(pg_catalog.=)
-                pg_catalog.sha256(pg_catalog.sha256(s.pad OPERATOR(pg_catalog.||) pg_catalog.substr(token, 1, 28)));
-    IF NOT FOUND THEN
+    IF pg_catalog.sha256(pg_catalog.substr(token, 29)) OPERATOR(pg_catalog.=)
+        pg_catalog.sha256(pg_catalog.sha256(pad OPERATOR(pg_catalog.||) pg_catalog.substr(token, 1, 28))) IS NOT TRUE
+    THEN
         RAISE EXCEPTION USING
             ERRCODE = '42501',
             MESSAGE = 'tenancy: the signature is not valid',
@@ -168,21 +164,19 @@ CREATE OR REPLACE FUNCTION tenancy.tenant_id() RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED AS $function$
 DECLARE
     context pg_catalog.text := pg_catalog.current_setting('tenancy.context', true);
-    tenant pg_catalog.text;
+    mint pg_catalog.bytea;
     presented pg_catalog.text;
     mac pg_catalog.text;
 BEGIN
-    SELECT pg_catalog.substr(context, 1, 32) INTO tenant
-        FROM tenancy.secrets s
-        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.substr(context, 33, 8)
-            AND pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.substr(context, 41), 'SQL_ASCII'))
-                OPERATOR(pg_catalog.=)
-                pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(pg_catalog.sha256(
-                    s.mint OPERATOR(pg_catalog.||)
-                    pg_catalog.convert_to(pg_catalog.substr(context, 1, 40), 'SQL_ASCII')
-                    OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(CURRENT_TIMESTAMP)), 'hex'), 'SQL_ASCII'));
-    IF FOUND THEN
-        RETURN tenant;
+    SELECT s.mint INTO mint FROM tenancy.secrets s
+        WHERE s.tag OPERATOR(pg_catalog.=) pg_catalog.substr(context, 33, 8);
+    IF pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.substr(context, 41), 'SQL_ASCII')) OPERATOR(pg_catalog.=)
+        pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(pg_catalog.sha256(
+            mint OPERATOR(pg_catalog.||)
+            pg_catalog.convert_to(pg_catalog.substr(context, 1, 40), 'SQL_ASCII')
+            OPERATOR(pg_catalog.||) pg_catalog.timestamptz_send(CURRENT_TIMESTAMP)), 'hex'), 'SQL_ASCII'))
+    THEN
+        RETURN pg_catalog.substr(context, 1, 32);
     END IF;
     presented := pg_catalog.substr(context, 33);
     SELECT pg_catalog.encode(

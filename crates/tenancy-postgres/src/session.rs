@@ -37,6 +37,7 @@ use crate::wire::{
 pub(crate) use self::entry::find as find_entry;
 pub(crate) use self::params::{Encoded, Param};
 pub(crate) use self::pool::{Lease, Pool};
+#[cfg(feature = "sqlx")]
 pub(crate) use self::scrub::CLEAN as CLEAN_SESSION;
 pub(crate) use self::shared::Shared;
 

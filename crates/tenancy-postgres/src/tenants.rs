@@ -6,7 +6,9 @@ mod error;
 use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
 use tokio_postgres::GenericClient;
 
-pub(crate) use self::call::{Call, Connection, build, run_on};
+#[cfg(feature = "directory")]
+pub(crate) use self::call::build;
+pub(crate) use self::call::{Call, Connection, run_on};
 pub use self::error::DirectoryError;
 
 /// The table of tenants, through one of three connections.

@@ -39,7 +39,8 @@ impl managed::Manager for Manager {
     type Error = ConnectionError;
 
     async fn create(&self) -> Result<PooledSession, ConnectionError> {
-        let connected = connect(&self.options, &self.tls, &self.mark).await?;
+        // On the heap: it is large and rare, and each statement's future may have to connect.
+        let connected = Box::pin(connect(&self.options, &self.tls, &self.mark)).await?;
         let connection = Connection::new(connected, self.answer_timeout);
         Ok(PooledSession { connection, prepared: Prepared::default() })
     }

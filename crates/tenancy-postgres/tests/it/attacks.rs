@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
+use crate::context_v2;
 use crate::support::orders::{Orders, code, enter, enter_as, enter_sql, hex, outcome, signature};
 use crate::support::{A, B, LATER, SECRET};
 
@@ -445,6 +446,18 @@ async fn printed_plans_show_no_secret() {
         enter_as(A)
     );
     assert_eq!(outcome(&client, &sql).await, DENIED);
+    // Statements of functions get other plans when they run again.
+    for _ in 0..12 {
+        let token = hex(&context_v2::token_of(A));
+        let forged = format!("{}{}", &token[..118], "00");
+        let enter = |token: &str| format!("ROLLBACK; BEGIN; SELECT tenancy.enter('\\x{token}'::bytea)");
+        let entered = format!("{}; SELECT tenancy.tenant_id()", enter(&token));
+        assert_eq!(outcome(&client, &entered).await, format!("t;{A}"));
+        let forged_mac = "SELECT set_config('tenancy.context', \
+            overlay(current_setting('tenancy.context') PLACING 'g' FROM 60), true); SELECT tenancy.tenant_id()";
+        assert_eq!(outcome(&client, forged_mac).await, DENIED);
+        assert_eq!(outcome(&client, &enter(&forged)).await, DENIED);
+    }
     drop(client);
     let mut shown = String::new();
     while let Ok(Some(notice)) = tokio::time::timeout(Duration::from_secs(60), receiver.recv()).await {
@@ -454,7 +467,9 @@ async fn printed_plans_show_no_secret() {
     let pads = "SELECT encode(inner_pad, 'hex') FROM tenancy.minting UNION ALL \
         SELECT encode(outer_pad, 'hex') FROM tenancy.minting UNION ALL \
         SELECT encode(inner_pad, 'hex') FROM tenancy.keys UNION ALL \
-        SELECT encode(outer_pad, 'hex') FROM tenancy.keys";
+        SELECT encode(outer_pad, 'hex') FROM tenancy.keys UNION ALL \
+        SELECT encode(pad, 'hex') FROM tenancy.secrets UNION ALL \
+        SELECT encode(mint, 'hex') FROM tenancy.secrets";
     for pad in outcome(&schema.operator, pads).await.split(';') {
         // A plan prints the bytes of a constant as signed numbers.
         let printed: Vec<_> = bytes(pad)[..8].iter().map(|byte| byte.cast_signed().to_string()).collect();

@@ -47,6 +47,22 @@ async fn each_tenant_has_its_own_rows() -> Result<(), Error> {
     Ok(())
 }
 
+/// A future moves when it is spawned, and programs with large ones overflow their stacks.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn futures_are_small() {
+    let database = Database::with_notes();
+    let db = connect(&database, 1).await;
+    let sizes = [
+        size_of_val(&TenantDb::connect(config(&database))),
+        size_of_val(&db.query(ADD, &[])),
+        size_of_val(&db.execute(ADD, &[])),
+        size_of_val(&db.begin_in(A)),
+        size_of_val(&db.table("notes").select("title").rows::<String>()),
+    ];
+    assert!(sizes.iter().all(|size| *size <= 8 * 1024), "{sizes:?}");
+}
+
 #[tokio::test]
 #[ignore = "needs postgres; cargo xtask test runs it"]
 async fn nothing_runs_without_a_tenant() {

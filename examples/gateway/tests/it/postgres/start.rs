@@ -101,7 +101,7 @@ fn refuses_a_leaking_database_and_prints_each_finding() {
         let error = refused(database.command(&[]));
         for object in [object, "public.another"] {
             let line = error.lines().find(|line| line.starts_with(&format!("- critical: {object}: ")));
-            assert!(line.is_some_and(|line| line.contains("to mend it: ")), "{error}");
+            assert!(line.is_some_and(|line| line.contains("; remedy: ")), "{error}");
         }
     }
 }
