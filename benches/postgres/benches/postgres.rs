@@ -1,5 +1,6 @@
 //! The figures `postgres/…`: `cargo xtask bench postgres`.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::hint::black_box;
 use std::path::Path;
@@ -34,7 +35,7 @@ fn main() {
     let bench = Bench { table, runtime, server };
     bench.set_up();
     let near = bench.connect(bench.server.folder(), 1);
-    bench.select("unix", &near, [1.2, 1.55].map(Some));
+    bench.select("unix", &near, [1.2, 1.55, 2.4]);
     bench.prepared(&near);
     bench.page(&near);
     bench.update(&near);
@@ -45,7 +46,7 @@ fn main() {
     bench.transaction("unix", &near);
     let delay = Delay::start(bench.server.folder(), Duration::from_millis(1));
     let far = bench.connect(delay.folder(), 1);
-    bench.select("1ms", &far, [1.06, 1.06].map(Some));
+    bench.select("1ms", &far, [1.06, 1.06, 1.12]);
     bench.transaction("1ms", &far);
     bench.scan();
 }
@@ -105,8 +106,8 @@ impl Bench {
         }
     }
 
-    /// A select by key. The targets are those of the table API and of raw SQL.
-    fn select(&self, place: &str, by: &Clients, [table, raw]: [Option<f64>; 2]) {
+    /// A select by key. The targets are those of the table API, of raw SQL, and of raw SQL that no session has seen.
+    fn select(&self, place: &str, by: &Clients, [table, raw, new]: [f64; 3]) {
         let notes = by.tenants.table("notes");
         self.table.row(
             &format!("postgres/table/{place}"),
@@ -132,6 +133,16 @@ impl Bench {
                     self.one_row(by.separate.select(id(at)));
                 }),
             ],
+        );
+        let number = Cell::new(0_u64);
+        self.table.row(
+            &format!("postgres/new/{place}"),
+            subject(|at| {
+                number.set(number.get() + 1);
+                let sql = format!("{SELECT} -- {}", number.get());
+                self.one_row(by.tenants.query(&sql, &[&id(at)]).in_tenant(TENANT));
+            }),
+            [peer(PLAIN, |at| self.one_row(by.plain.select(id(at)))).target(new)],
         );
     }
 
