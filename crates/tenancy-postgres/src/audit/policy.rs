@@ -22,7 +22,7 @@ use super::kind::FindingKind;
 ///     .stateful_extension("our_cache");
 ///
 /// let text = "\
-/// # The same as a text, for `tenancy-pg audit --policy FILE`.
+/// ## The same as a text, for `tenancy-pg audit --policy FILE`.
 /// TempGranted:notes=reports use temporary tables
 /// stateful-extension our_cache
 /// ";

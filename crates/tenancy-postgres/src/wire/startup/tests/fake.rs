@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+#[cfg(feature = "rustls")]
 use tokio::sync::oneshot;
 
 use super::ConnectOptions;
@@ -47,6 +48,7 @@ pub(super) async fn answering(answer: Vec<u8>) -> SocketAddr {
 }
 
 /// As [`answering`] for one client; returns what the client sent until it closed.
+#[cfg(feature = "rustls")]
 pub(super) async fn recording(answer: Vec<u8>) -> (SocketAddr, oneshot::Receiver<Vec<u8>>) {
     let (listener, address) = listen().await;
     let (send, receive) = oneshot::channel();
