@@ -29,6 +29,11 @@ pub(crate) fn run() -> Result<bool> {
             .env("EXECUTED", "200000")
             .run()
     });
+    report.step("faults between tenancy-postgres and its server", || {
+        let tests =
+            ["run", "-p", "tenancy-postgres", "--run-ignored", "all", "-E", "test(faults::)", "--no-capture"];
+        tools::NEXTEST.command()?.args(&tests).env("TENANCY_FAULTS", "10000").run()
+    });
     report.part("linters");
     report.step("pgrls and the audit on the same leaks", || {
         let tests = ["run", "-p", "tenancy-postgres", "--run-ignored", "all", "-E", "test(audit_pgrls)"];
