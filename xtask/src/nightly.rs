@@ -31,8 +31,13 @@ pub(crate) fn run() -> Result<bool> {
     });
     report.step("faults between tenancy-postgres and its server", || {
         let tests =
-            ["run", "-p", "tenancy-postgres", "--run-ignored", "all", "-E", "test(faults::)", "--no-capture"];
-        tools::NEXTEST.command()?.args(&tests).env("TENANCY_FAULTS", "10000").run()
+            ["run", "--profile", "nightly", "-p", "tenancy-postgres", "--run-ignored", "all", "--no-capture"];
+        tools::NEXTEST
+            .command()?
+            .args(&tests)
+            .args(&["-E", "test(faults::)"])
+            .env("TENANCY_FAULTS", "10000")
+            .run()
     });
     report.part("linters");
     report.step("pgrls and the audit on the same leaks", || {
