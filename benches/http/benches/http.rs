@@ -18,7 +18,7 @@ use bench_harness::{Table, Timed, peer, subject};
 use bench_http::{hand_written, layer, request, router, tenant, tenants, validate};
 use heapless::index_map::FnvIndexMap;
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{CachedDirectory, Directory, Snapshot};
+use tenancy_tower::{CachedDirectory, Directory, SnapshotDirectory};
 use tower::{Layer, Service};
 use tower_http::request_id::{MakeRequestUuid, SetRequestIdLayer};
 use tower_http::validate_request::ValidateRequestHeaderLayer;
@@ -138,11 +138,11 @@ fn directories(table: &Table, name: &str, count: usize) {
     if !table.wants_any(name) {
         return;
     }
-    let snapshot: Snapshot = tenants(count).collect();
+    let snapshot: SnapshotDirectory = tenants(count).collect();
     let map: HashMap<_, _> = tenants(count).collect();
     let locked = RwLock::new(map.clone());
-    let warm =
-        CachedDirectory::new(tenants(count).collect::<Snapshot>(), count * 2).ttl(Duration::from_hours(1));
+    let warm = CachedDirectory::new(tenants(count).collect::<SnapshotDirectory>(), count * 2)
+        .ttl(Duration::from_hours(1));
     let moka = moka::sync::Cache::builder()
         .max_capacity(count as u64 * 2)
         .time_to_live(Duration::from_hours(1))

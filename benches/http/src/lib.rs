@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tenancy::{TENANT_HEADER, TenantId, TenantStatus};
-use tenancy_tower::{Snapshot, TenantLayer, TrustHeader};
+use tenancy_tower::{SnapshotDirectory, TenantLayer, TrustHeader};
 use uuid::Uuid;
 
 /// A router with one handler, which returns a constant.
@@ -31,8 +31,8 @@ pub fn tenants(count: usize) -> impl Iterator<Item = (TenantId, TenantStatus)> {
 }
 
 /// The tenant layer. Its directory holds `count` tenants in memory.
-pub fn layer(count: usize) -> TenantLayer<Snapshot, TrustHeader> {
-    TenantLayer::builder().directory(tenants(count).collect::<Snapshot>()).trust_header().build()
+pub fn layer(count: usize) -> TenantLayer<SnapshotDirectory, TrustHeader> {
+    TenantLayer::builder().directory(tenants(count).collect::<SnapshotDirectory>()).trust_header().build()
 }
 
 /// A GET request with this tenant header.

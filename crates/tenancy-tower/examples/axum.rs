@@ -7,7 +7,7 @@ use std::error::Error;
 
 use axum::{Router, ServiceExt, body::Body, extract::Request, http::Response, routing::get};
 use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantStatus, tenant_id};
-use tenancy_tower::{CurrentTenant, Snapshot, TenantBody, TenantLayer, member_of};
+use tenancy_tower::{CurrentTenant, SnapshotDirectory, TenantBody, TenantLayer, member_of};
 use tower::{Service, ServiceBuilder, ServiceExt as _};
 
 const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
@@ -33,7 +33,7 @@ fn app()
 -> impl Service<Request, Response = Response<Body>, Error = std::convert::Infallible, Future: Send> + Clone + Send
 {
     // Which tenants exist. In production: a database behind `CachedDirectory`.
-    let directory: Snapshot =
+    let directory: SnapshotDirectory =
         [(ACME, TenantStatus::Active), (GLOBEX, TenantStatus::Active)].into_iter().collect();
     let tenants = TenantLayer::builder()
         .directory(directory)

@@ -1,4 +1,4 @@
-//! The response's body.
+//! The body of a response.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,41 +8,41 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tenancy::{TenantContext, TenantId};
 
-use crate::Refusal;
+use crate::Rejection;
 use crate::trace::Trace;
 
 pin_project! {
-    /// A response's body: each frame is polled, and the body dropped, in the request's tenant.
+    /// A response's body that is polled and dropped in the request's tenant.
     ///
-    /// What streams, events and gRPC messages do after the handler has returned is done in the tenant too
-    /// (ErwinM/acts_as_tenant#175: there it was done in none).
+    /// Streams, server-sent events and gRPC messages are produced after the handler returned. Without this body they
+    /// would run in no tenant, as in [ErwinM/acts_as_tenant#175](https://github.com/ErwinM/acts_as_tenant/issues/175).
     pub struct TenantBody<B> {
-        // None once it is dropped.
+        // None after it was dropped.
         #[pin]
         inner: Option<B>,
         tenant: Option<TenantId>,
         trace: Trace,
-        // What is left of a refusal to be said.
-        refusal: Option<Refusal>,
+        // The part of a rejection's body that has not been sent.
+        rejection: Option<Rejection>,
     }
 
     impl<B> PinnedDrop for TenantBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.inner.is_some() {
-                within(*this.tenant, this.trace, || this.inner.set(None));
+                in_context(*this.tenant, this.trace, || this.inner.set(None));
             }
         }
     }
 }
 
-/// Runs something that concerns no tenant: the caller's own is not for it, and what it sets is not for the caller.
+/// Runs a closure without a tenant. The closure does not see the caller's context and cannot change it.
 #[inline]
-pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn leave_context<R>(body: impl FnOnce() -> R) -> R {
     if TenantContext::is_set() {
         return TenantContext::interrupt(body);
     }
-    // Cheaper than a scope, where it sets nothing.
+    // Cheaper than a scope if the closure sets nothing.
     let result = body();
     if TenantContext::is_set() {
         TenantContext::clear();
@@ -50,23 +50,30 @@ pub(crate) fn outside<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs something in a tenant, or in none.
+/// Runs a closure in a tenant, or in none.
 #[inline]
-pub(crate) fn within<R>(tenant: Option<TenantId>, trace: &Trace, body: impl FnOnce() -> R) -> R {
+fn in_context<R>(tenant: Option<TenantId>, trace: &Trace, body: impl FnOnce() -> R) -> R {
     match tenant {
-        Some(tenant) => TenantContext::scope(tenant, || trace.within(body)),
-        None => TenantContext::interrupt(|| trace.within(body)),
+        Some(tenant) => TenantContext::scope(tenant, || trace.in_span(body)),
+        None => TenantContext::interrupt(|| trace.in_span(body)),
     }
 }
 
 impl<B> TenantBody<B> {
     pub(crate) fn new(inner: B, tenant: Option<TenantId>, trace: Trace) -> Self {
-        Self { inner: Some(inner), tenant, trace, refusal: None }
+        Self { inner: Some(inner), tenant, trace, rejection: None }
     }
 
-    /// The body of a refusal, or of one that has none.
-    pub(crate) fn refused(refusal: Option<Refusal>) -> Self {
-        Self { inner: None, tenant: None, trace: Trace::NONE, refusal }
+    /// Returns the body of a rejection. A rejection of a gRPC request has none.
+    pub(crate) fn rejected(rejection: Option<Rejection>) -> Self {
+        Self { inner: None, tenant: None, trace: Trace::NONE, rejection }
+    }
+}
+
+/// An empty body that belongs to no tenant, for layers that replace a response, such as tower-http's `TimeoutLayer`.
+impl<B: Default> Default for TenantBody<B> {
+    fn default() -> Self {
+        Self::new(B::default(), None, Trace::NONE)
     }
 }
 
@@ -84,20 +91,22 @@ where
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         if let Some(inner) = this.inner.as_pin_mut() {
-            return within(*this.tenant, this.trace, || inner.poll_frame(context));
+            return in_context(*this.tenant, this.trace, || inner.poll_frame(context));
         }
-        let refusal = this.refusal.take();
-        Poll::Ready(refusal.map(|refusal| Ok(Frame::data(refusal.problem().as_bytes().into()))))
+        let rejection = this.rejection.take();
+        Poll::Ready(rejection.map(|rejection| Ok(Frame::data(rejection.problem().as_bytes().into()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().map_or(self.refusal.is_none(), Body::is_end_stream)
+        self.inner.as_ref().map_or(self.rejection.is_none(), Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Some(inner) => inner.size_hint(),
-            None => SizeHint::with_exact(self.refusal.map_or(0, |refusal| refusal.problem().len() as u64)),
+            None => {
+                SizeHint::with_exact(self.rejection.map_or(0, |rejection| rejection.problem().len() as u64))
+            }
         }
     }
 }

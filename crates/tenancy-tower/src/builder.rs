@@ -1,45 +1,65 @@
-//! How a layer is made.
+//! The builder of a layer.
 
 use std::time::Duration;
 
+use crate::exempt::Exempt;
 use crate::layer::Shared;
-use crate::{Directory, Policy, Source, TenantLayer, TrustHeader};
+use crate::{Directory, Policy, TenantLayer, TenantSource, TrustHeader};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// No [directory](TenantLayerBuilder::directory) was named yet.
+/// The state of a builder without a [directory](TenantLayerBuilder::directory).
 #[derive(Clone, Copy, Debug)]
 pub struct NoDirectory(());
 
-/// Neither [`authorize`](TenantLayerBuilder::authorize) nor
-/// [`trust_header`](TenantLayerBuilder::trust_header) was chosen yet.
+/// The state of a builder without a choice between [`authorize`](TenantLayerBuilder::authorize) and
+/// [`trust_header`](TenantLayerBuilder::trust_header).
 #[derive(Clone, Copy, Debug)]
 pub struct NoPolicy(());
 
-/// Makes a [`TenantLayer`]: see [`TenantLayer::builder`].
+/// A builder of a [`TenantLayer`]: see [`TenantLayer::builder`].
 #[derive(Debug)]
-#[must_use = "it makes a layer by `build`"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct TenantLayerBuilder<D, P> {
     directory: D,
     policy: P,
-    sources: Vec<Source>,
+    sources: Vec<TenantSource>,
     exempt: Exempt,
     timeout: Duration,
+    exposes_rejections: bool,
 }
 
-/// The paths that have no tenant.
-#[derive(Debug, Default)]
-pub(crate) struct Exempt {
-    paths: Vec<String>,
-    /// With the slash at the end.
-    below: Vec<String>,
-}
-
-impl Exempt {
-    #[inline]
-    pub(crate) fn has(&self, path: &str) -> bool {
-        self.paths.iter().any(|exempt| exempt == path)
-            || self.below.iter().any(|below| path.starts_with(below))
+impl TenantLayer<NoDirectory, NoPolicy> {
+    /// Returns a builder. A layer needs a directory, and either a policy or an explicit [`trust_header`].
+    ///
+    /// [`trust_header`]: TenantLayerBuilder::trust_header
+    ///
+    /// ```
+    /// use tenancy::{TenantId, TenantStatus};
+    /// use tenancy_tower::{SnapshotDirectory, TenantLayer, claim_equals};
+    ///
+    /// let directory: SnapshotDirectory = [(TenantId::PLATFORM, TenantStatus::Active)].into_iter().collect();
+    /// let layer = TenantLayer::builder()
+    ///     .directory(directory)
+    ///     .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
+    ///     .exempt("/healthz")
+    ///     .build();
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// A layer without a choice of authorization does not compile:
+    ///
+    /// ```compile_fail,E0599
+    /// let layer = tenancy_tower::TenantLayer::builder().directory(tenancy_tower::SnapshotDirectory::new()).build();
+    /// ```
+    ///
+    /// A layer without a directory does not compile either:
+    ///
+    /// ```compile_fail,E0599
+    /// let layer = tenancy_tower::TenantLayer::builder().trust_header().build();
+    /// ```
+    pub fn builder() -> TenantLayerBuilder<NoDirectory, NoPolicy> {
+        TenantLayerBuilder::new()
     }
 }
 
@@ -51,77 +71,102 @@ impl TenantLayerBuilder<NoDirectory, NoPolicy> {
             sources: Vec::new(),
             exempt: Exempt::default(),
             timeout: TIMEOUT,
+            exposes_rejections: false,
         }
     }
 }
 
 impl<P> TenantLayerBuilder<NoDirectory, P> {
-    /// Says which tenants exist, and in what state.
+    /// Sets the directory, which knows the tenants and their status.
     pub fn directory<D: Directory>(self, directory: D) -> TenantLayerBuilder<D, P> {
-        let Self { policy, sources, exempt, timeout, .. } = self;
-        TenantLayerBuilder { directory, policy, sources, exempt, timeout }
+        let Self { policy, sources, exempt, timeout, exposes_rejections, .. } = self;
+        TenantLayerBuilder { directory, policy, sources, exempt, timeout, exposes_rejections }
     }
 }
 
 impl<D> TenantLayerBuilder<D, NoPolicy> {
-    /// Asks the policy, for each request, whether its caller may act for the tenant that it names: before the
-    /// tenant is looked up.
+    /// Sets the policy, which decides for each request whether its caller may act for the tenant, before the tenant is
+    /// looked up.
     pub fn authorize<P: Policy>(self, policy: P) -> TenantLayerBuilder<D, P> {
         self.with_policy(policy)
     }
 
-    /// Believes whatever tenant a request names: for a service that only a trusted proxy can reach, which has
-    /// authorized the caller and sets the header itself. Anybody else who reaches it reaches all tenants.
+    /// Grants every caller access to the tenant that the request names.
+    ///
+    /// This is for a service that only a trusted proxy can reach, if the proxy authorizes the caller and sets the header
+    /// itself. Any other client that reaches the service can act for all tenants.
     pub fn trust_header(self) -> TenantLayerBuilder<D, TrustHeader> {
         self.with_policy(TrustHeader(()))
     }
 
     fn with_policy<P>(self, policy: P) -> TenantLayerBuilder<D, P> {
-        let Self { directory, sources, exempt, timeout, .. } = self;
-        TenantLayerBuilder { directory, policy, sources, exempt, timeout }
+        let Self { directory, sources, exempt, timeout, exposes_rejections, .. } = self;
+        TenantLayerBuilder { directory, policy, sources, exempt, timeout, exposes_rejections }
     }
 }
 
 impl<D, P> TenantLayerBuilder<D, P> {
-    /// Looks for the tenant in this place, and not in the header `X-Tenant-ID`; called again, in each of the
-    /// places, which must agree.
-    pub fn source(mut self, source: Source) -> Self {
+    /// Adds a source of the tenant, instead of the header `X-Tenant-ID`. Several sources must agree.
+    pub fn source(mut self, source: TenantSource) -> Self {
         self.sources.push(source);
         self
     }
 
-    /// Lets a path through without a tenant, whatever its request says: `/healthz`, or with `/*` at the end all
-    /// that is below, `/assets/*`. There the context is unset.
+    /// Exempts a path, for example `/healthz`, or everything below it with `/*` at the end, for example `/assets/*`.
+    ///
+    /// Requests for it run without a tenant, whatever they name.
     ///
     /// # Panics
     ///
-    /// If the path does not begin with `/`, or has a `*` elsewhere than at the end behind a slash.
+    /// Panics if the path does not begin with `/`, or has a `*` elsewhere than after the last slash.
     pub fn exempt(mut self, path: &str) -> Self {
-        let (path, is_below) = match path.strip_suffix('*') {
-            Some(below) => (below, true),
-            None => (path, false),
-        };
-        assert!(path.starts_with('/') && !path.contains('*'), "an exempt path begins with `/`");
-        assert!(!is_below || path.ends_with('/'), "`*` stands behind a slash");
-        if is_below { &mut self.exempt.below } else { &mut self.exempt.paths }.push(path.to_owned());
+        self.exempt.add(path);
         self
     }
 
-    /// How long the policy and the directory may take together, 1 s where nothing is said. After that the
-    /// request is refused with a 503.
+    /// Sets how long the policy and the directory may take together; the default is 1 s. After that time the request is
+    /// rejected with status 503.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Adds the [`Rejection`](crate::Rejection) to the extensions of each response that rejects a request.
+    ///
+    /// An outer layer can read it there and replace the response by one in the application's own format. It costs one
+    /// allocation per rejected request.
+    ///
+    /// ```
+    /// use axum::response::{IntoResponse, Response};
+    /// use tenancy_tower::Rejection;
+    ///
+    /// /// For `axum::middleware::map_response`, outside of the layer.
+    /// async fn shape(response: Response) -> Response {
+    ///     match response.extensions().get::<Rejection>() {
+    ///         Some(rejection) => (rejection.status(), format!("error: {rejection}")).into_response(),
+    ///         None => response,
+    ///     }
+    /// }
+    /// ```
+    pub fn expose_rejections(self) -> Self {
+        Self { exposes_rejections: true, ..self }
     }
 }
 
 impl<D: Directory, P: Policy> TenantLayerBuilder<D, P> {
-    /// The layer.
+    /// Builds the layer.
     #[must_use]
     pub fn build(self) -> TenantLayer<D, P> {
-        let Self { directory, policy, mut sources, exempt, timeout } = self;
+        let Self { directory, policy, mut sources, exempt, timeout, exposes_rejections } = self;
         if sources.is_empty() {
-            sources.push(Source::tenant_header());
+            sources.push(TenantSource::tenant_header());
         }
-        TenantLayer::new(Shared { directory, policy, sources: sources.into(), exempt, timeout })
+        TenantLayer::new(Shared {
+            directory,
+            policy,
+            sources: sources.into(),
+            exempt,
+            timeout,
+            exposes_rejections,
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! The tenant as an argument of an axum handler.
+//! An extractor for the handlers of axum.
 
 use axum_core::body::Body;
 use axum_core::extract::FromRequestParts;
@@ -6,13 +6,12 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use tenancy::{TenantContext, TenantId};
 
-use crate::Refusal;
+use crate::Rejection;
 
-/// The request's tenant, for a handler that wants to see it. It is that of the context: a handler does not
-/// need it to work in the tenant.
+/// The tenant of the request, from the current context.
 ///
-/// Outside of a [`TenantLayer`](crate::TenantLayer), and on an exempt path, the request is refused with
-/// [`Refusal::NotInstalled`].
+/// A handler runs in its tenant also without this extractor. Outside of a [`TenantLayer`](crate::TenantLayer) and on an
+/// exempt path, the extractor rejects the request with [`Rejection::NotInstalled`].
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -25,15 +24,15 @@ use crate::Refusal;
 pub struct CurrentTenant(pub TenantId);
 
 impl<S: Sync> FromRequestParts<S> for CurrentTenant {
-    type Rejection = Refusal;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        TenantContext::get().map(Self).map_err(|_| Refusal::NotInstalled)
+    async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
+        TenantContext::get().map(Self).map_err(|_| Rejection::NotInstalled)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        Refusal::into_response::<Body>(self)
+        Rejection::into_response::<Body>(self)
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{Extensions, HeaderMap, Method, Request, Uri};
 
-/// What a source and a policy see of a request: all but its body, whose type they need not know.
+/// A request without its body, as sources and policies see it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'r> {
     method: &'r Method,
@@ -12,22 +12,22 @@ pub struct RequestHead<'r> {
 }
 
 impl<'r> RequestHead<'r> {
-    /// The method.
+    /// Returns the method.
     pub fn method(&self) -> &'r Method {
         self.method
     }
 
-    /// The target: of HTTP/1.1 most often the path and query alone.
+    /// Returns the target. With HTTP/1.1 it usually consists of the path and the query alone.
     pub fn uri(&self) -> &'r Uri {
         self.uri
     }
 
-    /// The header fields.
+    /// Returns the header fields.
     pub fn headers(&self) -> &'r HeaderMap {
         self.headers
     }
 
-    /// What the layers outside of this one found out: the caller's identity, its token's claims.
+    /// Returns the extensions, where outer layers put the caller's identity or the claims of its token.
     pub fn extensions(&self) -> &'r Extensions {
         self.extensions
     }

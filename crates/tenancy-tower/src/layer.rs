@@ -1,4 +1,4 @@
-//! The layer, and the service that it makes.
+//! The layer, and the service that it creates.
 
 use std::fmt;
 use std::mem;
@@ -7,63 +7,33 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy::{TenantFutureExt, TenantId};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::body::outside;
-use crate::builder::{Exempt, NoDirectory, NoPolicy};
-use crate::future::{Check, ResponseFuture};
-use crate::policy::Asked;
+use crate::body::leave_context;
+use crate::exempt::Exempt;
+use crate::future::{Check, ResponseFuture, start, start_exempt};
+use crate::policy::PendingAccess;
 use crate::source::resolve;
-use crate::trace::{self, Trace};
-use crate::{Access, Directory, Policy, Refusal, RequestHead, Source, TenantBody, TenantLayerBuilder};
+use crate::trace;
+use crate::{Access, Directory, Policy, Rejection, RequestHead, TenantBody, TenantSource};
 
-/// Gives each request its tenant. See the [crate](crate) for what it does, and [`builder`](Self::builder) for
-/// how it is made.
+/// A layer that runs each request in its tenant.
 ///
-/// Around a whole router it allocates nothing for a request whose directory answers at once. Given to
-/// axum's `Router::layer` it works too; there axum boxes each request's future once more.
+/// The [crate's documentation](crate) describes the steps. [`builder`](Self::builder) creates a layer.
+///
+/// Around a whole router the layer allocates nothing for a request whose directory answers at once. It also works with
+/// axum's `Router::layer`, where axum boxes each request's future once more.
 pub struct TenantLayer<D, P>(Arc<Shared<D, P>>);
 
 pub(crate) struct Shared<D, P> {
     pub(crate) directory: D,
     pub(crate) policy: P,
-    pub(crate) sources: Box<[Source]>,
+    pub(crate) sources: Box<[TenantSource]>,
     pub(crate) exempt: Exempt,
     pub(crate) timeout: Duration,
-}
-
-impl TenantLayer<NoDirectory, NoPolicy> {
-    /// Begins a layer: it needs a directory, and either a policy or the word that the header is to be trusted.
-    ///
-    /// ```
-    /// use tenancy::{TenantId, TenantStatus};
-    /// use tenancy_tower::{Snapshot, TenantLayer, claim_equals};
-    ///
-    /// let directory: Snapshot = [(TenantId::PLATFORM, TenantStatus::Active)].into_iter().collect();
-    /// let layer = TenantLayer::builder()
-    ///     .directory(directory)
-    ///     .authorize(claim_equals(|tenant: &TenantId| Some(*tenant)))
-    ///     .exempt("/healthz")
-    ///     .build();
-    /// # let _ = layer;
-    /// ```
-    ///
-    /// Without a choice of authorization it does not compile:
-    ///
-    /// ```compile_fail,E0599
-    /// let layer = tenancy_tower::TenantLayer::builder().directory(tenancy_tower::Snapshot::new()).build();
-    /// ```
-    ///
-    /// Nor does it without a directory:
-    ///
-    /// ```compile_fail,E0599
-    /// let layer = tenancy_tower::TenantLayer::builder().trust_header().build();
-    /// ```
-    pub fn builder() -> TenantLayerBuilder<NoDirectory, NoPolicy> {
-        TenantLayerBuilder::new()
-    }
+    pub(crate) exposes_rejections: bool,
 }
 
 impl<D, P> TenantLayer<D, P> {
@@ -92,66 +62,66 @@ impl<D, P> fmt::Debug for TenantLayer<D, P> {
     }
 }
 
-/// A service whose requests have a tenant.
+/// A service that runs each request in its tenant: see [`TenantLayer`].
 pub struct TenantService<S, D, P> {
     inner: S,
     shared: Arc<Shared<D, P>>,
 }
 
-/// What is known of a request without waiting.
-enum Verdict {
+/// What is decided about a request without waiting.
+enum Decision {
     Active(TenantId),
     Exempt,
-    Refused(Refusal),
-    /// The directory has to be asked, and the policy first, where it did not say yes at once.
-    Ask(TenantId, Option<Asked>),
+    Rejected(Rejection),
+    /// The directory has to be asked, and before it the policy if its decision is pending.
+    Pending(TenantId, Option<PendingAccess>),
 }
 
 impl<D: Directory, P: Policy> Shared<D, P> {
     #[inline]
-    fn verdict(&self, request: &RequestHead<'_>) -> Verdict {
+    fn decide(&self, request: &RequestHead<'_>) -> Decision {
         if self.exempt.has(request.uri().path()) {
-            return Verdict::Exempt;
+            return Decision::Exempt;
         }
         let tenant = match resolve(&self.sources, request) {
             Ok(tenant) => tenant,
-            Err(error) => return Verdict::Refused(error.into()),
+            Err(error) => return Decision::Rejected(error.into()),
         };
         match self.policy.authorize(request, tenant) {
             Access::Granted => self.verify(tenant),
-            Access::Denied => Verdict::Refused(Refusal::Forbidden),
-            Access::Later(asked) => Verdict::Ask(tenant, Some(asked)),
+            Access::Denied => Decision::Rejected(Rejection::Forbidden),
+            Access::Later(access) => Decision::Pending(tenant, Some(access)),
         }
     }
 
     #[inline]
-    fn verify(&self, tenant: TenantId) -> Verdict {
+    fn verify(&self, tenant: TenantId) -> Decision {
         trace::authorized(tenant);
-        match self.directory.status_now(tenant).map(Refusal::of_status) {
-            Poll::Ready(Ok(())) => Verdict::Active(tenant),
-            Poll::Ready(Err(refusal)) => Verdict::Refused(refusal),
-            Poll::Pending => Verdict::Ask(tenant, None),
+        match self.directory.status_now(tenant).map(Rejection::of_status) {
+            Poll::Ready(Ok(())) => Decision::Active(tenant),
+            Poll::Ready(Err(rejection)) => Decision::Rejected(rejection),
+            Poll::Pending => Decision::Pending(tenant, None),
         }
     }
 
-    /// Asks what could not be said at once, in the same order.
-    async fn ask(&self, tenant: TenantId, asked: Option<Asked>) -> Result<(), Refusal> {
-        if let Some(asked) = asked {
-            match asked.await {
+    /// Waits for the policy and then for the directory.
+    async fn check(&self, tenant: TenantId, access: Option<PendingAccess>) -> Result<(), Rejection> {
+        if let Some(access) = access {
+            match access.decide().await {
                 Ok(true) => {}
-                Ok(false) => return Err(Refusal::Forbidden),
+                Ok(false) => return Err(Rejection::Forbidden),
                 Err(error) => return Err(unavailable(&error)),
             }
             trace::authorized(tenant);
         }
-        Refusal::of_status(self.directory.status(tenant).await.map_err(|error| unavailable(&error))?)
+        Rejection::of_status(self.directory.status(tenant).await.map_err(|error| unavailable(&error))?)
     }
 }
 
-/// The operator reads why; the caller does not.
-fn unavailable(error: &dyn fmt::Display) -> Refusal {
+/// Logs the reason for the operator, and hides it from the caller.
+fn unavailable(error: &dyn fmt::Display) -> Rejection {
     trace::failed(error);
-    Refusal::Unavailable
+    Rejection::Unavailable
 }
 
 impl<S, D, P, B, R> Service<Request<B>> for TenantService<S, D, P>
@@ -165,66 +135,55 @@ where
     type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // No request, no tenant: the caller's own is not for the service within.
-        outside(|| self.inner.poll_ready(context))
+        // Without a request there is no tenant, and the caller's context is not the inner service's.
+        leave_context(|| self.inner.poll_ready(context))
     }
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // A context that the caller had is neither the request's nor the policy's.
-        let tenant = match outside(|| self.shared.verdict(&RequestHead::from(&request))) {
-            Verdict::Active(tenant) => tenant,
-            Verdict::Exempt => return start_exempt(&mut self.inner, request),
-            Verdict::Refused(refusal) => return ResponseFuture::refused(refusal, request),
-            Verdict::Ask(tenant, asked) => return self.ask(request, tenant, asked),
+        // The caller's context does not belong to the request or the policy.
+        let tenant = match leave_context(|| self.shared.decide(&RequestHead::from(&request))) {
+            Decision::Active(tenant) => tenant,
+            Decision::Exempt => return start_exempt(&mut self.inner, request),
+            Decision::Rejected(rejection) => {
+                return ResponseFuture::rejected(rejection, request, self.shared.exposes_rejections);
+            }
+            Decision::Pending(tenant, access) => return self.check(request, tenant, access),
         };
         start(&mut self.inner, request, tenant)
     }
 }
 
 impl<S: Clone, D: Directory, P: Policy> TenantService<S, D, P> {
-    /// Out of the way of the requests that need not wait.
+    /// Not inlined, so that requests that do not wait stay fast.
     #[cold]
     #[inline(never)]
-    fn ask<B>(&mut self, request: Request<B>, tenant: TenantId, asked: Option<Asked>) -> ResponseFuture<S, B>
+    fn check<B>(
+        &mut self,
+        request: Request<B>,
+        tenant: TenantId,
+        access: Option<PendingAccess>,
+    ) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
     {
         let shared = Arc::clone(&self.shared);
+        let exposes_rejection = shared.exposes_rejections;
         let answer = async move {
-            let answer = tokio::time::timeout(shared.timeout, shared.ask(tenant, asked)).await;
-            answer.unwrap_or_else(|late| Err(unavailable(&late)))
+            let answer = tokio::time::timeout(shared.timeout, shared.check(tenant, access)).await;
+            answer.unwrap_or_else(|elapsed| Err(unavailable(&elapsed)))
         };
-        // The one that is ready goes with the request (tower-rs/tower-http#561).
+        // The clone may not be ready; the service that is ready goes with the request (tower-rs/tower-http#561).
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         let answer = Box::pin(answer.in_own_context());
-        ResponseFuture::checking(Box::new(Check { answer, waiting: Some((inner, request)), tenant }))
+        ResponseFuture::checking(Box::new(Check {
+            answer,
+            waiting: Some((inner, request)),
+            tenant,
+            exposes_rejection,
+        }))
     }
-}
-
-/// Calls the service within, in the tenant.
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "a call would copy the request, 240 bytes, once more")]
-pub(crate) fn start<S, B, R>(inner: &mut S, request: Request<B>, tenant: TenantId) -> ResponseFuture<S, B>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-{
-    let trace = Trace::of(tenant);
-    TenantContext::scope(tenant, || {
-        let future = trace.within(|| inner.call(request)).in_tenant(tenant);
-        ResponseFuture::running(future, Some(tenant), trace)
-    })
-}
-
-/// Calls the service within, in no tenant.
-#[inline(never)]
-fn start_exempt<S, B, R>(inner: &mut S, request: Request<B>) -> ResponseFuture<S, B>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-{
-    let future = TenantContext::interrupt(|| inner.call(request));
-    ResponseFuture::running(future.in_own_context(), None, Trace::NONE)
 }
 
 impl<S: Clone, D, P> Clone for TenantService<S, D, P> {

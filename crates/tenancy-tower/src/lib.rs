@@ -5,18 +5,19 @@
 
 mod body;
 mod builder;
+mod exempt;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
 mod head;
 mod layer;
 mod policy;
+#[cfg(feature = "propagate")]
 mod propagate;
-mod refusal;
+mod rejection;
+#[cfg(feature = "snapshot")]
 mod snapshot;
 mod source;
-#[cfg_attr(feature = "tracing", path = "trace/tracing.rs")]
-#[cfg_attr(not(feature = "tracing"), path = "trace/none.rs")]
 mod trace;
 
 pub use body::TenantBody;
@@ -26,10 +27,15 @@ pub use extract::CurrentTenant;
 pub use future::ResponseFuture;
 pub use head::RequestHead;
 pub use layer::{TenantLayer, TenantService};
-pub use policy::{Access, ClaimEquals, MemberOf, Policy, PolicyError, TrustHeader, claim_equals, member_of};
+pub use policy::{
+    Access, ClaimEquals, MemberOf, PendingAccess, Policy, PolicyError, TrustHeader, claim_equals, member_of,
+};
+#[cfg(feature = "propagate")]
 pub use propagate::{PropagateTenant, PropagateTenantLayer};
-pub use refusal::Refusal;
-pub use snapshot::Snapshot;
-pub use source::Source;
+pub use rejection::Rejection;
+#[cfg(feature = "snapshot")]
+pub use snapshot::SnapshotDirectory;
+pub use source::TenantSource;
 pub use tenancy::Directory;
+#[cfg(feature = "cache")]
 pub use tenancy_directory::{CachedDirectory, CachedError};

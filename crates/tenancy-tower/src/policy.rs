@@ -1,4 +1,4 @@
-//! Who may act for a tenant.
+//! Policies, which decide whether a caller may act for a tenant.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,44 +8,61 @@ use tenancy::TenantId;
 
 use crate::RequestHead;
 
-/// Says whether the caller of a request may act for the tenant that the request names.
+/// Decides whether the caller of a request may act for the tenant that the request names.
 ///
-/// It is asked before the tenant is looked up, and what it denies gets the same answer whether or not the
-/// tenant exists. That the tenant exists is no permission: bigcapitalhq/bigcapital#990
-/// (GHSA-2g96-86rw-qmvg) is this middleware without this question.
+/// The policy runs before the tenant is looked up, so that a denied request gets the same response whether or not the
+/// tenant exists. The existence of a tenant is not a permission: [GHSA-2g96-86rw-qmvg] is a vulnerability of a
+/// middleware that had no policy.
 ///
-/// Closures are policies: `|request: &RequestHead<'_>, tenant: TenantId| -> bool { … }`. Ready ones are
-/// [`claim_equals`] and [`member_of`]. One that has to ask a database gives [`Access::later`].
+/// Closures are policies: `|request: &RequestHead<'_>, tenant: TenantId| -> bool { … }`. [`claim_equals`] and
+/// [`member_of`] are policies for common cases. A policy that needs a database returns [`Access::later`].
+///
+/// [GHSA-2g96-86rw-qmvg]: https://github.com/advisories/GHSA-2g96-86rw-qmvg
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` says not whether a caller may act for a tenant",
+    message = "`{Self}` cannot authorize callers",
     label = "not a policy",
-    note = "choose by `.authorize(policy)`, or by `.trust_header()` behind a proxy that authorizes",
-    note = "a closure needs its types: `|request: &RequestHead<'_>, tenant: TenantId| …`"
+    note = "call `.authorize(policy)`, or `.trust_header()` behind a proxy that authorizes callers",
+    note = "declare the types of a closure's arguments: `|request: &RequestHead<'_>, tenant: TenantId| …`"
 )]
 pub trait Policy: Send + Sync + 'static {
-    /// Whether the caller may act for the tenant. Who the caller is, an earlier layer has found out and left
-    /// in the request's extensions.
+    /// Decides whether the caller may act for the tenant.
+    ///
+    /// The caller's identity is usually in the request's extensions, where an outer layer has put it.
     fn authorize(&self, request: &RequestHead<'_>, tenant: TenantId) -> Access;
 }
 
-/// A policy's answer.
+/// The decision of a policy.
+#[non_exhaustive]
 pub enum Access {
     /// The caller may act for the tenant.
     Granted,
-    /// It may not.
+    /// The caller may not act for the tenant.
     Denied,
-    /// It has to be asked elsewhere. An error, or a time-out of the layer, is a 503, and never a yes.
-    Later(Asked),
+    /// The decision is pending. An error or a timeout of the layer rejects the request with status 503.
+    Later(PendingAccess),
 }
 
-/// What says so later.
-pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<bool, PolicyError>> + Send>>;
+/// A decision that a policy is still making: see [`Access::later`].
+pub struct PendingAccess(Pin<Box<dyn Future<Output = Result<bool, PolicyError>> + Send>>);
 
-/// Why a policy can't say.
+impl PendingAccess {
+    /// Waits for the decision.
+    pub(crate) async fn decide(self) -> Result<bool, PolicyError> {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for PendingAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingAccess").finish_non_exhaustive()
+    }
+}
+
+/// Why a policy could not decide.
 pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Access {
-    /// What a future says, which has what it needs: its own copy of the principal, and of the database's handle.
+    /// Defers the decision to a future, which owns what it needs: copies of the principal and of the database handle.
     ///
     /// ```
     /// use tenancy::TenantId;
@@ -70,7 +87,7 @@ impl Access {
         F: Future<Output = Result<bool, E>> + Send + 'static,
         E: Into<PolicyError>,
     {
-        Self::Later(Box::pin(async { answer.await.map_err(Into::into) }))
+        Self::Later(PendingAccess(Box::pin(async { answer.await.map_err(Into::into) })))
     }
 }
 
@@ -100,7 +117,7 @@ where
     }
 }
 
-/// No policy: the header is believed. See
+/// The policy that grants access to every caller:
 /// [`TenantLayerBuilder::trust_header`](crate::TenantLayerBuilder::trust_header).
 #[derive(Debug)]
 pub struct TrustHeader(pub(crate) ());
@@ -111,11 +128,13 @@ impl Policy for TrustHeader {
     }
 }
 
-/// See [`claim_equals`].
+/// The policy that [`claim_equals`] returns.
 pub struct ClaimEquals<T, F>(F, PhantomData<fn(&T)>);
 
-/// The tenant must be the one in a claim of type `T`: what a verified token says, which an earlier layer has
-/// put into the request's extensions. Without a claim, or with one that names no tenant, access is denied.
+/// Returns a policy that grants access to the tenant that a claim of type `T` names.
+///
+/// The claim comes from a verified token: an outer layer has put it into the request's extensions. Access is denied if
+/// there is no claim, or if the claim names no tenant.
 ///
 /// ```
 /// use tenancy::TenantId;
@@ -153,11 +172,13 @@ impl<T, F> fmt::Debug for ClaimEquals<T, F> {
     }
 }
 
-/// See [`member_of`].
+/// The policy that [`member_of`] returns.
 pub struct MemberOf<P, F>(F, PhantomData<fn(&P)>);
 
-/// The principal, which an earlier layer has authenticated and put into the request's extensions as a `P`,
-/// must be a member of the tenant. Without a principal access is denied.
+/// Returns a policy that grants access to members of the tenant.
+///
+/// The principal is a `P` in the request's extensions: an outer layer has authenticated it. Access is denied if there
+/// is no principal.
 ///
 /// ```
 /// use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The tenant of outbound requests.
+//! A client layer that adds the tenant to outbound requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,11 @@ use tenancy::{TENANT_HEADER, TenantContext, TenantId};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Names the current tenant to the services that are meant to hear of it: `X-Tenant-ID` is set on requests to
-/// a list of hosts, and taken off all others, whoever has put it there.
+/// A client layer that sets the header `X-Tenant-ID` to the current tenant, for listed hosts only.
 ///
-/// Where no tenant is set, the header is taken off too: the other service refuses what has no tenant.
-/// A client that follows redirects by itself, below this layer, takes its headers to the new host: turn that
-/// off.
+/// The header is removed from requests to all other hosts, and from all requests if no tenant is set.
+///
+/// A client that follows redirects itself, inside this layer, sends the header to the new host: disable redirects there.
 ///
 /// ```
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -35,11 +34,11 @@ pub struct PropagateTenantLayer(Arc<Allowed>);
 #[derive(Debug, Default)]
 struct Allowed {
     hosts: Vec<Host>,
-    /// Whether a request without a host is for a host that is meant.
+    /// Whether requests without a host get the header.
     without_host: bool,
 }
 
-/// A host, and its port where only that one is meant.
+/// A host, and its port if only that port is listed.
 #[derive(Debug)]
 struct Host {
     name: String,
@@ -48,25 +47,25 @@ struct Host {
 
 impl Host {
     fn new(text: &str) -> Self {
-        let authority: Authority = text.parse().expect("the name of a host");
+        let authority: Authority = text.parse().expect("a host name");
         assert!(!authority.as_str().contains('@'), "a host without a user");
         Self { name: authority.host().to_owned(), port: port_of(&authority).expect("a port") }
     }
 }
 
 impl PropagateTenantLayer {
-    /// Names the tenant to these hosts alone: `host`, at any port, or `host:port`.
+    /// Returns a layer for these hosts: `host`, which includes every port, or `host:port`.
     ///
     /// # Panics
     ///
-    /// If one of them is no host, has a user in it, or a port that is none.
+    /// Panics if a host is invalid, contains a user, or has an invalid port.
     pub fn to<'h>(hosts: impl IntoIterator<Item = &'h str>) -> Self {
         let hosts = hosts.into_iter().map(Host::new).collect();
         Self(Arc::new(Allowed { hosts, without_host: false }))
     }
 
-    /// Names the tenant to requests without a host alone: for a client that is connected to one server, such as
-    /// a channel of tonic.
+    /// Returns a layer for requests without a host: for a client that is connected to one server, such as a channel of
+    /// tonic.
     pub fn to_connected() -> Self {
         Self(Arc::new(Allowed { hosts: Vec::new(), without_host: true }))
     }
@@ -75,7 +74,7 @@ impl PropagateTenantLayer {
 impl Allowed {
     fn has(&self, uri: &Uri) -> bool {
         let Some(authority) = uri.authority() else { return self.without_host };
-        // A port that is none: where the client goes is not known.
+        // With an invalid port it is unknown where the client connects.
         let Ok(port) = port_of(authority) else { return false };
         let port = port.or(match uri.scheme_str() {
             Some("https") => Some(443),
@@ -88,17 +87,17 @@ impl Allowed {
     }
 }
 
-/// What stands behind a host is no port.
+/// The text after a host is not a port.
 #[derive(Debug)]
-struct NoPort;
+struct InvalidPort;
 
-/// The port behind a host, if anything stands there: `Authority` says of a port that is none that there is none.
-fn port_of(authority: &Authority) -> Result<Option<u16>, NoPort> {
-    let behind_user = authority.as_str().rsplit('@').next();
-    if behind_user == Some(authority.host()) {
+/// Returns the port after a host, if there is one. `Authority::port_u16` also returns `None` for an invalid port.
+fn port_of(authority: &Authority) -> Result<Option<u16>, InvalidPort> {
+    let after_user = authority.as_str().rsplit('@').next();
+    if after_user == Some(authority.host()) {
         return Ok(None);
     }
-    authority.port_u16().map(Some).ok_or(NoPort)
+    authority.port_u16().map(Some).ok_or(InvalidPort)
 }
 
 impl<S> Layer<S> for PropagateTenantLayer {
@@ -109,7 +108,7 @@ impl<S> Layer<S> for PropagateTenantLayer {
     }
 }
 
-/// A client whose requests name the current tenant: see [`PropagateTenantLayer`].
+/// A client service that adds the current tenant to requests: see [`PropagateTenantLayer`].
 #[derive(Clone)]
 pub struct PropagateTenant<S> {
     inner: S,
@@ -139,7 +138,7 @@ where
     }
 }
 
-/// Always there: hexadecimal digits and hyphens may stand in a field.
+/// Returns the value of the header. Hexadecimal digits and hyphens are always valid.
 fn value(tenant: TenantId) -> Option<HeaderValue> {
     HeaderValue::from_str(tenant.encode(&mut [0; 36])).ok()
 }

@@ -10,47 +10,47 @@ use tenancy::{TenantId, TenantStatus};
 
 use crate::Directory;
 
-/// All tenants in memory: read without a lock, and replaced as a whole while it is read.
+/// A directory in memory that is read without a lock.
 ///
-/// A change copies the table, 20 bytes a tenant: for a directory that is read a thousand times more often
-/// than it changes. [`update`](Self::update) makes many changes of one copy.
+/// A change copies the whole table, 20 bytes per tenant, while readers use the previous one. So this is for directories
+/// that are read a thousand times more often than they change. [`update`](Self::update) makes many changes by one copy.
 ///
 /// ```
 /// use tenancy::{TenantId, TenantStatus};
-/// use tenancy_tower::Snapshot;
+/// use tenancy_tower::SnapshotDirectory;
 ///
-/// let directory: Snapshot = [(TenantId::PLATFORM, TenantStatus::Active)].into_iter().collect();
+/// let directory: SnapshotDirectory = [(TenantId::PLATFORM, TenantStatus::Active)].into_iter().collect();
 /// directory.set(TenantId::PLATFORM, TenantStatus::Suspended);
 /// assert_eq!(directory.get(TenantId::PLATFORM), Some(TenantStatus::Suspended));
 /// ```
 #[derive(Default)]
-pub struct Snapshot(ArcSwap<HashMap<TenantId, TenantStatus>>);
+pub struct SnapshotDirectory(ArcSwap<HashMap<TenantId, TenantStatus>>);
 
-impl Snapshot {
-    /// No tenants.
+impl SnapshotDirectory {
+    /// Returns an empty directory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The state of a tenant; `None` for an unknown id.
+    /// Returns the status of a tenant, or `None` for an unknown id.
     pub fn get(&self, tenant: TenantId) -> Option<TenantStatus> {
         self.0.load().get(&tenant).copied()
     }
 
-    /// Adds a tenant, or changes its state: from the next request on.
+    /// Adds a tenant or changes its status. Later requests see the change.
     pub fn set(&self, tenant: TenantId, status: TenantStatus) {
         self.update([(tenant, Some(status))]);
     }
 
-    /// Takes a tenant out.
+    /// Removes a tenant.
     pub fn remove(&self, tenant: TenantId) {
         self.update([(tenant, None)]);
     }
 
-    /// Makes all of these changes at once: a state, or `None` to take the tenant out.
+    /// Makes several changes at once: a new status, or `None` to remove the tenant.
     pub fn update(&self, changes: impl IntoIterator<Item = (TenantId, Option<TenantStatus>)>) {
         let changes: Vec<_> = changes.into_iter().collect();
-        // Again, if another change came in between.
+        // The closure runs again if another thread changed the table meanwhile.
         self.0.rcu(|tenants| {
             let mut tenants = HashMap::clone(tenants);
             for (tenant, status) in &changes {
@@ -68,24 +68,24 @@ impl Snapshot {
         self.0.store(tenants.into_iter().collect::<HashMap<_, _>>().into());
     }
 
-    /// How many tenants there are, in whatever state.
+    /// Returns the number of tenants, in any status.
     pub fn len(&self) -> usize {
         self.0.load().len()
     }
 
-    /// Whether there is no tenant.
+    /// Returns whether the directory is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-impl FromIterator<(TenantId, TenantStatus)> for Snapshot {
+impl FromIterator<(TenantId, TenantStatus)> for SnapshotDirectory {
     fn from_iter<I: IntoIterator<Item = (TenantId, TenantStatus)>>(tenants: I) -> Self {
         Self(ArcSwap::from_pointee(tenants.into_iter().collect()))
     }
 }
 
-impl Directory for Snapshot {
+impl Directory for SnapshotDirectory {
     type Error = Infallible;
 
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Infallible> {
@@ -97,9 +97,9 @@ impl Directory for Snapshot {
     }
 }
 
-/// Shows how many tenants there are, and none of them.
-impl fmt::Debug for Snapshot {
+/// Shows the number of tenants only.
+impl fmt::Debug for SnapshotDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("len", &self.len()).finish()
+        f.debug_struct("SnapshotDirectory").field("len", &self.len()).finish()
     }
 }

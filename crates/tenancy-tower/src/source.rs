@@ -1,111 +1,135 @@
-//! Where a request names its tenant.
+//! The parts of a request that can name its tenant.
 
 mod host;
 mod path;
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
 use http::{Extensions, HeaderName};
 use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId, TenantSlug};
 
 use crate::RequestHead;
-use host::BaseDomain;
+use host::{BaseDomain, malformed};
 use path::Template;
 
-/// A place in a request that may name its tenant.
+/// A part of a request that may name its tenant.
 ///
-/// A layer has one or more; what none of them names is refused as missing, and all that name a tenant must
-/// name the same. A tenant that is named is only claimed: the [policy](crate::Policy) comes after.
-pub struct Source(Kind);
+/// A layer has one or more sources. A request is rejected if no source names a tenant, or if two sources name different
+/// tenants. A named tenant is only a claim: the [policy](crate::Policy) decides afterwards.
+pub struct TenantSource(Kind);
 
 enum Kind {
     Header(HeaderName),
     Path(Template),
     Subdomain(BaseDomain),
-    Slug(BaseDomain, TenantOf<str>),
+    SlugHeader(HeaderName, TenantOf<str>),
+    SlugSubdomain(BaseDomain, TenantOf<str>),
     Claim(TenantOf<Extensions>),
 }
 
 type TenantOf<T> = Box<dyn Fn(&T) -> Option<TenantId> + Send + Sync>;
 
-/// The tenant of a name that no tenant has: an id that nobody can guess, and no directory knows. So such a name is
-/// answered like the name of a tenant for which the caller may not act, by the same steps.
-fn nobody() -> TenantId {
-    static NOBODY: LazyLock<TenantId> = LazyLock::new(|| {
-        // Keyed by the system's randomness, which the standard library offers in no other way.
-        let half = || u128::from(RandomState::new().build_hasher().finish());
+/// Returns a random id that stands in for an unknown name, so that unknown and forbidden names take the same steps.
+fn unknown_tenant() -> TenantId {
+    static UNKNOWN: LazyLock<TenantId> = LazyLock::new(|| {
+        let mut bytes = [0; 16];
         loop {
-            // Fails for nil and all ones, so hardly ever.
-            if let Ok(tenant) = TenantId::from_bytes((half() << 64 | half()).to_be_bytes()) {
+            // A caller who could guess the id could name a tenant that no policy expects.
+            getrandom::fill(&mut bytes).expect("the random generator of the system works");
+            // Fails only for the nil UUID and the max UUID.
+            if let Ok(tenant) = TenantId::from_bytes(bytes) {
                 break tenant;
             }
         }
     });
-    *NOBODY
+    *UNKNOWN
 }
 
-impl Source {
-    /// The header `X-Tenant-ID`, the only source where no other is named. It must be there once, with an id
-    /// in any of the forms that [`TenantId::parse`] reads.
+impl TenantSource {
+    /// Returns the header `X-Tenant-ID`, which is the default if a layer has no other source.
+    ///
+    /// Its value is an id in any form that [`TenantId::parse`] accepts.
     pub fn tenant_header() -> Self {
         Self::header(HeaderName::from_static(TENANT_HEADER))
     }
 
-    /// A header of another name.
+    /// Returns a header of another name, whose value is an id.
     pub fn header(name: HeaderName) -> Self {
         Self(Kind::Header(name))
     }
 
-    /// The part of the path at `{tenant}`, in paths that begin like the template:
-    /// `/v1/tenants/{tenant}` finds it in `/v1/tenants/550e8400-e29b-41d4-a716-446655440000/agents`, and
-    /// in `/v1/agents` there is none. Another part in braces, as in `/{region}/{tenant}`, is any part.
+    /// Returns a header whose value is a tenant's name instead of its id: `X-Tenant: acme`.
     ///
-    /// Parts are compared as they are sent: an id that is percent-encoded is malformed.
+    /// `tenant_of` looks the name up in memory and gets it in lower case. A name that no tenant has is answered like a
+    /// tenant for which the caller may not act. A value that is not a [slug](TenantSlug) is malformed.
     ///
-    /// It is the path that the layer sees. Within a nested router of axum the prefix is gone, so a template with it
-    /// matches nothing, and another source that names a tenant has nothing to agree with: put the layer around
-    /// the whole router.
+    /// ```
+    /// use http::HeaderName;
+    /// use tenancy::{TenantId, tenant_id};
+    /// use tenancy_tower::TenantSource;
+    ///
+    /// const ACME: TenantId = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
+    ///
+    /// let source = TenantSource::slug_header(HeaderName::from_static("x-tenant"), |name| {
+    ///     (name == "acme").then_some(ACME)
+    /// });
+    /// # let _ = source;
+    /// ```
+    pub fn slug_header(
+        name: HeaderName,
+        tenant_of: impl Fn(&str) -> Option<TenantId> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Kind::SlugHeader(name, Box::new(tenant_of)))
+    }
+
+    /// Returns the segment `{tenant}` of paths that begin like the template.
+    ///
+    /// The template `/v1/tenants/{tenant}` finds the id in `/v1/tenants/550e8400-e29b-41d4-a716-446655440000/agents`
+    /// and none in `/v1/agents`. Another segment in braces, as in `/{region}/{tenant}`, matches any text. Segments are
+    /// compared as they are sent: a percent-encoded id is malformed.
+    ///
+    /// The template is matched against the path that the layer sees. Inside a nested router of axum the prefix is
+    /// removed, so a template with the prefix never matches: put the layer around the whole router.
     ///
     /// # Panics
     ///
-    /// If the template does not begin with `/`, has not one part that is `{tenant}`, or has a brace or a `*`
-    /// elsewhere.
+    /// Panics if the template does not begin with `/`, does not have exactly one segment `{tenant}`, or has a brace or
+    /// a `*` elsewhere.
     pub fn path(template: &str) -> Self {
         Self(Kind::Path(Template::new(template)))
     }
 
-    /// The label before a base domain, which is an id: `550e8400-e29b-41d4-a716-446655440000.example.com`.
+    /// Returns the label before a base domain, which is an id: `550e8400-e29b-41d4-a716-446655440000.example.com`.
     ///
-    /// The host is that of the target, and the field `Host`: where both are there they must agree. A host
-    /// that does not end in the base domain, or is the base domain, names no tenant; more than one label
-    /// before it is malformed.
+    /// The host is taken from the request's target and from the field `Host`, which must agree if both exist. The base
+    /// domain itself and hosts of other domains name no tenant. More than one label before the base domain is malformed.
     ///
     /// # Panics
     ///
-    /// If the base domain is not a name of letters, digits, hyphens and dots: it has no scheme and no port.
+    /// Panics if the base domain has other characters than letters, digits, hyphens and dots. It has no scheme and no
+    /// port.
     pub fn subdomain(base_domain: &str) -> Self {
         Self(Kind::Subdomain(BaseDomain::new(base_domain)))
     }
 
-    /// Like [`subdomain`](Self::subdomain), but the label is a tenant's name: `acme.example.com`. The caller
-    /// looks it up, in lower case, in memory. A name that nobody has is answered like a tenant for which the
-    /// caller may not act.
+    /// Returns the label before a base domain, which is a tenant's name: `acme.example.com`.
+    ///
+    /// It is [`subdomain`](Self::subdomain) in all else. `tenant_of` looks the name up in memory and gets it in lower
+    /// case. A name that no tenant has is answered like a tenant for which the caller may not act.
     ///
     /// # Panics
     ///
-    /// If the base domain is not a name of letters, digits, hyphens and dots: it has no scheme and no port.
+    /// Panics as [`subdomain`](Self::subdomain) does.
     pub fn slug_subdomain(
         base_domain: &str,
         tenant_of: impl Fn(&str) -> Option<TenantId> + Send + Sync + 'static,
     ) -> Self {
-        Self(Kind::Slug(BaseDomain::new(base_domain), Box::new(tenant_of)))
+        Self(Kind::SlugSubdomain(BaseDomain::new(base_domain), Box::new(tenant_of)))
     }
 
-    /// A claim of type `T` in the request's extensions: what a verified token says, where an earlier layer
-    /// has put it.
+    /// Returns a claim of type `T` in the request's extensions, where an outer layer has put it after it verified a
+    /// token.
     pub fn claim<T, F>(tenant_of: F) -> Self
     where
         T: Send + Sync + 'static,
@@ -114,14 +138,25 @@ impl Source {
         Self(Kind::Claim(Box::new(move |extensions| extensions.get::<T>().and_then(&tenant_of))))
     }
 
-    /// Adds what this source names, if anything.
+    /// Adds the tenant that this source names, if any.
     #[inline]
     fn add_to(&self, claims: &mut TenantClaims, request: &RequestHead<'_>) -> Result<(), ResolveTenantError> {
         match &self.0 {
             Kind::Header(name) => {
-                // A request has about ten fields: to compare their names costs less than to hash this one.
+                // A request has about ten fields: comparing their names costs less than hashing this one.
                 let fields = request.headers().iter().filter(|(field, _)| *field == name);
                 claims.header(fields.map(|(_, value)| value.as_bytes()))
+            }
+            Kind::SlugHeader(name, tenant_of) => {
+                let mut fields = request.headers().get_all(name).iter();
+                match (fields.next(), fields.next()) {
+                    (None, _) => Ok(()),
+                    (Some(_), Some(_)) => Err(ResolveTenantError::Duplicate),
+                    (Some(field), None) => match field.to_str().ok().filter(|slug| is_slug(slug)) {
+                        Some(slug) => claims.tenant(by_name(slug, tenant_of).unwrap_or_else(unknown_tenant)),
+                        None => Err(malformed()),
+                    },
+                }
             }
             Kind::Path(template) => match template.tenant_in(request.uri().path()) {
                 Some(part) => claims.text(part.as_bytes()),
@@ -131,8 +166,8 @@ impl Source {
                 Some(label) => claims.text(label.as_bytes()),
                 None => Ok(()),
             },
-            Kind::Slug(base, tenant_of) => match base.label_of(request)? {
-                Some(label) => claims.tenant(by_name(label, tenant_of).unwrap_or_else(nobody)),
+            Kind::SlugSubdomain(base, tenant_of) => match base.label_of(request)? {
+                Some(label) => claims.tenant(by_name(label, tenant_of).unwrap_or_else(unknown_tenant)),
                 None => Ok(()),
             },
             Kind::Claim(tenant_of) => match tenant_of(request.extensions()) {
@@ -143,19 +178,34 @@ impl Source {
     }
 }
 
-/// The tenant of a label, in lower case. No slug is longer than a label may be.
-fn by_name(label: &str, tenant_of: &TenantOf<str>) -> Option<TenantId> {
+/// Returns whether a name is a slug, in any case.
+fn is_slug(name: &str) -> bool {
     let mut lower = [0; TenantSlug::MAX_LEN];
-    let lower = lower.get_mut(..label.len())?;
-    lower.copy_from_slice(label.as_bytes());
-    lower.make_ascii_lowercase();
-    tenant_of(str::from_utf8(lower).ok()?)
+    lowercase(name, &mut lower).is_some_and(|name| TenantSlug::parse(name).is_ok())
 }
 
-/// What all sources together name. All of them are read: which of their faults is told depends on none of them
-/// being a name that a tenant has.
+/// Writes a name in lower case. Returns `None` if it is longer than a slug.
+fn lowercase<'b>(name: &str, buffer: &'b mut [u8; TenantSlug::MAX_LEN]) -> Option<&'b str> {
+    let lower = buffer.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    str::from_utf8(lower).ok()
+}
+
+/// Returns the tenant of a name, in lower case.
+fn by_name(label: &str, tenant_of: &TenantOf<str>) -> Option<TenantId> {
+    let mut lower = [0; TenantSlug::MAX_LEN];
+    tenant_of(lowercase(label, &mut lower)?)
+}
+
+/// Returns the tenant that all sources name.
+///
+/// All sources are read, so that the error does not depend on whether one of the names belongs to a tenant.
 #[inline]
-pub(crate) fn resolve(sources: &[Source], request: &RequestHead<'_>) -> Result<TenantId, ResolveTenantError> {
+pub(crate) fn resolve(
+    sources: &[TenantSource],
+    request: &RequestHead<'_>,
+) -> Result<TenantId, ResolveTenantError> {
     let mut claims = TenantClaims::new();
     let mut conflict = false;
     for source in sources {
@@ -167,13 +217,16 @@ pub(crate) fn resolve(sources: &[Source], request: &RequestHead<'_>) -> Result<T
     if conflict { Err(ResolveTenantError::Conflict) } else { claims.resolve() }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for TenantSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Header(name) => f.debug_tuple("Header").field(name).finish(),
             Kind::Path(template) => f.debug_tuple("Path").field(template).finish(),
             Kind::Subdomain(base) => f.debug_tuple("Subdomain").field(base).finish(),
-            Kind::Slug(base, _) => f.debug_tuple("SlugSubdomain").field(base).finish_non_exhaustive(),
+            Kind::SlugHeader(name, _) => f.debug_tuple("SlugHeader").field(name).finish_non_exhaustive(),
+            Kind::SlugSubdomain(base, _) => {
+                f.debug_tuple("SlugSubdomain").field(base).finish_non_exhaustive()
+            }
             Kind::Claim(_) => f.debug_tuple("Claim").finish_non_exhaustive(),
         }
     }

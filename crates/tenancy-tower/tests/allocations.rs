@@ -12,7 +12,7 @@ use axum::routing::get;
 use http::{HeaderValue, Request, Response};
 use tenancy::{TenantContext, TenantId, TenantStatus, tenant_id};
 use tenancy_testkit::allocations::{CountingAllocator, count};
-use tenancy_tower::{CachedDirectory, Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
+use tenancy_tower::{CachedDirectory, Policy, RequestHead, SnapshotDirectory, TenantLayer, TrustHeader};
 use tower::{Layer, Service};
 
 #[global_allocator]
@@ -22,11 +22,11 @@ const ACTIVE: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000001");
 const SUSPENDED: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000002");
 const UNKNOWN: TenantId = tenant_id!("a5a5a5a5-a5a5-a5a5-0000-000000000003");
 
-fn directory() -> Snapshot {
+fn directory() -> SnapshotDirectory {
     [(ACTIVE, TenantStatus::Active), (SUSPENDED, TenantStatus::Suspended)].into_iter().collect()
 }
 
-fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
+fn trusting() -> TenantLayer<SnapshotDirectory, TrustHeader> {
     TenantLayer::builder().directory(directory()).trust_header().build()
 }
 
@@ -34,7 +34,7 @@ fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
 #[derive(Clone, Debug)]
 struct Caller(TenantId);
 
-fn authorizing() -> TenantLayer<Snapshot, impl Policy> {
+fn authorizing() -> TenantLayer<SnapshotDirectory, impl Policy> {
     let policy = |request: &RequestHead<'_>, tenant: TenantId| {
         request.extensions().get::<Caller>().is_some_and(|caller| caller.0 == tenant)
     };

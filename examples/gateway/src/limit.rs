@@ -12,7 +12,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tenancy::{Quota, TenantContext, TenantLimiter};
-use tenancy_tower::Refusal;
+use tenancy_tower::Rejection;
 
 use crate::places::Places;
 use crate::shared::SharedRedis;
@@ -79,6 +79,6 @@ pub async fn limit(State(limit): State<Arc<RateLimit>>, request: Request, next: 
             };
             next.run(request).await
         }
-        Err(seconds) => ([(RETRY_AFTER, HeaderValue::from(seconds))], Refusal::RateLimited).into_response(),
+        Err(seconds) => ([(RETRY_AFTER, HeaderValue::from(seconds))], Rejection::RateLimited).into_response(),
     }
 }

@@ -242,7 +242,7 @@ fn key_value_parameters(text: &str) -> Result<Vec<Parameter<'_>>, ParseOptionsEr
     Ok(parameters)
 }
 
-/// Reads one value; returns the rest, and whether the value was quoted.
+/// Reads one value. Returns the rest, and whether the value was quoted and not empty.
 fn key_value(text: &str) -> Result<(String, &str, bool), ParseOptionsError> {
     let quoted = text.strip_prefix('\'');
     let text = quoted.unwrap_or(text);
@@ -251,7 +251,15 @@ fn key_value(text: &str) -> Result<(String, &str, bool), ParseOptionsError> {
     while let Some((index, c)) = chars.next() {
         match c {
             '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
-            '\'' if quoted.is_some() => return Ok((value, &text[index + 1..], true)),
+            '\'' if quoted.is_some() => {
+                let rest = &text[index + 1..];
+                // A password without quotes can begin with one.
+                if rest.starts_with(|c: char| !c.is_whitespace()) {
+                    return Err(ParseOptionsError::syntax("a quoted value is followed by text"));
+                }
+                let is_quoted = !value.is_empty();
+                return Ok((value, rest, is_quoted));
+            }
             c if quoted.is_none() && c.is_whitespace() => return Ok((value, &text[index..], false)),
             c => value.push(c),
         }

@@ -1,11 +1,11 @@
-//! A label of the host's name.
+//! The label before a base domain.
 
 use http::header::HOST;
 use tenancy::{ResolveTenantError, TenantClaims};
 
 use crate::RequestHead;
 
-/// In lower case.
+/// A base domain in lower case.
 #[derive(Debug)]
 pub(super) struct BaseDomain(String);
 
@@ -14,11 +14,11 @@ impl BaseDomain {
         let mut bytes = domain.bytes();
         let is_name = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
         let has_labels = domain.split('.').all(|label| !label.is_empty());
-        assert!(is_name && has_labels, "a base domain is a name such as `example.com`");
+        assert!(is_name && has_labels, "a base domain is a domain name, for example `example.com`");
         Self(domain.to_ascii_lowercase())
     }
 
-    /// The one label before the base domain, in the request's host; `None` where there is none.
+    /// Returns the label before the base domain in the request's host, if there is one.
     pub(super) fn label_of<'r>(
         &self,
         request: &RequestHead<'r>,
@@ -41,15 +41,15 @@ impl BaseDomain {
     }
 }
 
-/// The error of a text that is no id.
-fn malformed() -> ResolveTenantError {
+/// Returns the error for a text that is not an id.
+pub(super) fn malformed() -> ResolveTenantError {
     match TenantClaims::new().text(b"") {
         Err(error) => error,
         Ok(()) => ResolveTenantError::Missing,
     }
 }
 
-/// The request's host, without its port: of the target, of the field `Host`, or of both if they agree.
+/// Returns the request's host without its port, from the target, the field `Host`, or both if they agree.
 fn host<'r>(request: &RequestHead<'r>) -> Result<Option<&'r str>, ResolveTenantError> {
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
@@ -68,7 +68,7 @@ fn host<'r>(request: &RequestHead<'r>) -> Result<Option<&'r str>, ResolveTenantE
     }
 }
 
-/// The name or the bracketed address of a field `Host` (RFC 9110, section 7.2); `None` where it is none.
+/// Returns the name or the bracketed address of a field `Host` (RFC 9110, section 7.2), if the field is valid.
 fn without_port(host: &str) -> Option<&str> {
     let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
     let (name, port) = host.split_at_checked(end)?;
@@ -79,7 +79,7 @@ fn without_port(host: &str) -> Option<&str> {
     (is_port && !name.contains('@')).then_some(name)
 }
 
-/// The root's dot is part of no label.
+/// Removes the dot of the root domain, which belongs to no label.
 fn without_root(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }

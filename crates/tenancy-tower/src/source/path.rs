@@ -1,11 +1,11 @@
-//! A part of a path.
+//! A segment of a path.
 
-/// What a path begins with.
+/// The beginning of a path, with one segment for the tenant.
 #[derive(Debug)]
-pub(super) struct Template(Vec<Part>);
+pub(super) struct Template(Vec<Segment>);
 
 #[derive(Debug)]
-enum Part {
+enum Segment {
     Exactly(String),
     Any,
     Tenant,
@@ -13,36 +13,36 @@ enum Part {
 
 impl Template {
     pub(super) fn new(template: &str) -> Self {
-        let parts = template.strip_prefix('/').expect("a template of paths begins with `/`");
-        let parts: Vec<_> = parts.split('/').map(Part::new).collect();
-        let count = parts.iter().filter(|part| matches!(part, Part::Tenant)).count();
-        assert!(count == 1, "a template of paths has one part that is `{{tenant}}`");
-        Self(parts)
+        let segments = template.strip_prefix('/').expect("a path template begins with `/`");
+        let segments: Vec<_> = segments.split('/').map(Segment::new).collect();
+        let count = segments.iter().filter(|segment| matches!(segment, Segment::Tenant)).count();
+        assert!(count == 1, "a path template has exactly one segment `{{tenant}}`");
+        Self(segments)
     }
 
-    /// The part at the tenant's place, where all others of the template are there.
+    /// Returns the tenant's segment, if the path matches the template.
     pub(super) fn tenant_in<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let mut parts = path.strip_prefix('/')?.split('/');
+        let mut segments = path.strip_prefix('/')?.split('/');
         let mut tenant = None;
         for expected in &self.0 {
-            let part = parts.next()?;
+            let segment = segments.next()?;
             match expected {
-                Part::Exactly(text) if text != part => return None,
-                Part::Exactly(_) | Part::Any => {}
-                Part::Tenant => tenant = Some(part),
+                Segment::Exactly(text) if text != segment => return None,
+                Segment::Exactly(_) | Segment::Any => {}
+                Segment::Tenant => tenant = Some(segment),
             }
         }
         tenant
     }
 }
 
-impl Part {
+impl Segment {
     fn new(text: &str) -> Self {
         let braced = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         let rest = braced.unwrap_or(text);
         assert!(
             !rest.contains(['{', '}', '*']),
-            "braces enclose a whole part of a template, and `*` is none"
+            "braces enclose a whole segment of a path template, and `*` is not supported"
         );
         match braced {
             Some("tenant") => Self::Tenant,
@@ -57,7 +57,7 @@ mod tests {
     use super::Template;
 
     #[test]
-    fn finds_the_part_among_what_it_knows() {
+    fn finds_the_segment() {
         let template = Template::new("/v1/tenants/{tenant}");
         assert_eq!(template.tenant_in("/v1/tenants/acme"), Some("acme"));
         assert_eq!(template.tenant_in("/v1/tenants/acme/agents"), Some("acme"));
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_behind_the_tenant_and_parts_that_are_any() {
+    fn matches_segments_after_the_tenant_and_segments_of_any_text() {
         let template = Template::new("/{region}/{tenant}/files");
         assert_eq!(template.tenant_in("/eu/acme/files/x"), Some("acme"));
         assert_eq!(template.tenant_in("/eu/acme/agents"), None);
@@ -76,20 +76,20 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "one part")]
-    fn a_template_without_a_tenant() {
+    #[should_panic(expected = "one segment")]
+    fn rejects_a_template_without_a_tenant() {
         Template::new("/v1/tenants");
     }
 
     #[test]
-    #[should_panic(expected = "one part")]
-    fn a_template_with_two() {
+    #[should_panic(expected = "one segment")]
+    fn rejects_a_template_with_two_tenants() {
         Template::new("/{tenant}/{tenant}");
     }
 
     #[test]
-    #[should_panic(expected = "whole part")]
-    fn a_template_with_half_a_part() {
+    #[should_panic(expected = "whole segment")]
+    fn rejects_a_template_with_braces_inside_a_segment() {
         Template::new("/t-{tenant}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenancy::{FixedDirectory, TenantId, TenantRecord, TenantSlug, TenantStatus};
-use tenancy_tower::{CachedDirectory, Directory, Refusal, Snapshot, TenantLayer};
+use tenancy_tower::{CachedDirectory, Directory, Rejection, SnapshotDirectory, TenantLayer};
 use tower::{Layer, ServiceExt};
 
 use crate::support::{directory, echo, get_of, seen, tenant, text};
@@ -27,7 +27,7 @@ async fn failing_or_hanging_directory_is_unavailable() {
     let layer = TenantLayer::builder().directory(fails).trust_header().build();
     let response = layer.layer(echo()).oneshot(get_of(tenant(1))).await.unwrap();
     assert_eq!(response.headers()["retry-after"], "1");
-    assert_eq!(text(response).await, Refusal::Unavailable.problem());
+    assert_eq!(text(response).await, Rejection::Unavailable.problem());
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn every_kind_of_directory_decides() {
 
 #[tokio::test]
 async fn next_request_sees_a_changed_snapshot() {
-    let directory = Arc::new(Snapshot::new());
+    let directory = Arc::new(SnapshotDirectory::new());
     assert_eq!(status_over(Arc::clone(&directory)).await, 404);
     directory.set(tenant(1), TenantStatus::Active);
     assert_eq!(status_over(Arc::clone(&directory)).await, 200);
@@ -65,7 +65,7 @@ async fn next_request_sees_a_changed_snapshot() {
 
 #[test]
 fn snapshot_keeps_changes_of_several_threads() {
-    let directory = Snapshot::new();
+    let directory = SnapshotDirectory::new();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let directory = &directory;

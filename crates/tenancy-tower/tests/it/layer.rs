@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tenancy::{TenantContext, TenantFutureExt, TenantId, TenantStatus};
-use tenancy_tower::{Access, Refusal, RequestHead, TenantLayer, claim_equals, member_of};
+use tenancy_tower::{Access, Rejection, RequestHead, TenantLayer, claim_equals, member_of};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::support::{
@@ -39,36 +39,36 @@ async fn accepts_every_spelling_of_an_id() {
 async fn rejects_malformed_and_reserved_headers() {
     let id = tenant(7).to_string();
     let cases = [
-        (String::new(), Refusal::Malformed),
-        ("acme".to_owned(), Refusal::Malformed),
-        (id[..35].to_owned(), Refusal::Malformed),
-        (format!("{id}, {id}"), Refusal::Malformed),
-        (format!("{id} "), Refusal::Malformed),
-        (format!(" {id}"), Refusal::Malformed),
-        ("a".repeat(10_000), Refusal::Malformed),
-        ("00000000-0000-0000-0000-000000000000".to_owned(), Refusal::Reserved),
-        ("ffffffff-ffff-ffff-ffff-ffffffffffff".to_owned(), Refusal::Reserved),
+        (String::new(), Rejection::Malformed),
+        ("acme".to_owned(), Rejection::Malformed),
+        (id[..35].to_owned(), Rejection::Malformed),
+        (format!("{id}, {id}"), Rejection::Malformed),
+        (format!("{id} "), Rejection::Malformed),
+        (format!(" {id}"), Rejection::Malformed),
+        ("a".repeat(10_000), Rejection::Malformed),
+        ("00000000-0000-0000-0000-000000000000".to_owned(), Rejection::Reserved),
+        ("ffffffff-ffff-ffff-ffff-ffffffffffff".to_owned(), Rejection::Reserved),
     ];
-    for (value, refusal) in cases {
+    for (value, rejection) in cases {
         assert_eq!(
             refusal_of(get(&value)).await,
-            (StatusCode::BAD_REQUEST, refusal.problem().to_owned()),
+            (StatusCode::BAD_REQUEST, rejection.problem().to_owned()),
             "{value}"
         );
     }
     let mut request = get(&id);
     request.headers_mut().insert("X-Tenant-ID", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
-    assert_eq!(refusal_of(request).await.1, Refusal::Malformed.problem());
+    assert_eq!(refusal_of(request).await.1, Rejection::Malformed.problem());
 }
 
 #[tokio::test]
 async fn rejects_missing_and_duplicate_headers() {
     let request = Request::new(Body::empty());
-    assert_eq!(refusal_of(request).await, (StatusCode::BAD_REQUEST, Refusal::Missing.problem().to_owned()));
+    assert_eq!(refusal_of(request).await, (StatusCode::BAD_REQUEST, Rejection::Missing.problem().to_owned()));
     for second in [tenant(7), tenant(8)] {
         let mut request = get_of(tenant(7));
         request.headers_mut().append("x-tenant-id", HeaderValue::from_str(&second.to_string()).unwrap());
-        assert_eq!(refusal_of(request).await.1, Refusal::Duplicate.problem());
+        assert_eq!(refusal_of(request).await.1, Rejection::Duplicate.problem());
     }
 }
 
@@ -76,8 +76,8 @@ async fn rejects_missing_and_duplicate_headers() {
 #[tokio::test]
 async fn inherited_context_is_replaced_or_hidden() {
     for (request, expected) in [
-        (get("acme"), Refusal::Malformed.problem().to_owned()),
-        (Request::new(Body::empty()), Refusal::Missing.problem().to_owned()),
+        (get("acme"), Rejection::Malformed.problem().to_owned()),
+        (Request::new(Body::empty()), Rejection::Missing.problem().to_owned()),
         (Request::get("/healthz").body(Body::empty()).unwrap(), "none".to_owned()),
         (get_of(tenant(1)), tenant(1).to_string()),
     ] {
@@ -162,16 +162,16 @@ async fn ready_made_policies_reject_without_their_extension() {
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_asks_elsewhere() {
     let policy = |_: &RequestHead<'_>, id: TenantId| {
-        Access::Later(Box::pin(async move {
+        Access::later(async move {
             tokio::task::yield_now().await;
             assert!(!TenantContext::is_set());
             match id {
                 id if id == tenant(1) => Ok(true),
                 id if id == tenant(2) => Ok(false),
-                id if id == tenant(3) => Err("the database is down".into()),
+                id if id == tenant(3) => Err("the database is down"),
                 _ => std::future::pending().await,
             }
-        }))
+        })
     };
     let layer = TenantLayer::builder().directory(directory()).authorize(policy).build();
     for (number, status) in [(1, 200), (2, 403), (3, 503), (4, 503)] {
@@ -196,11 +196,11 @@ async fn policy_and_directory_run_without_a_tenant() {
 
 #[tokio::test]
 async fn rejects_inactive_tenants() {
-    for (number, refusal) in
-        [(SUSPENDED, Refusal::Suspended), (DELETED, Refusal::Unknown), (UNKNOWN, Refusal::Unknown)]
+    for (number, rejection) in
+        [(SUSPENDED, Rejection::Suspended), (DELETED, Rejection::Unknown), (UNKNOWN, Rejection::Unknown)]
     {
         let answer = refusal_of(get_of(tenant(number))).await;
-        assert_eq!(answer, (refusal.status(), refusal.problem().to_owned()), "{number}");
+        assert_eq!(answer, (rejection.status(), rejection.problem().to_owned()), "{number}");
     }
 }
 
@@ -337,33 +337,33 @@ async fn rejection_repeats_nothing_of_the_request() {
     assert!(!text(response).await.contains("secret"));
 }
 
-const REFUSALS: [Refusal; 11] = [
-    Refusal::Missing,
-    Refusal::Duplicate,
-    Refusal::Malformed,
-    Refusal::Reserved,
-    Refusal::Conflict,
-    Refusal::Forbidden,
-    Refusal::Suspended,
-    Refusal::Unknown,
-    Refusal::RateLimited,
-    Refusal::Unavailable,
-    Refusal::NotInstalled,
+const REFUSALS: [Rejection; 11] = [
+    Rejection::Missing,
+    Rejection::Duplicate,
+    Rejection::Malformed,
+    Rejection::Reserved,
+    Rejection::Conflict,
+    Rejection::Forbidden,
+    Rejection::Suspended,
+    Rejection::Unknown,
+    Rejection::RateLimited,
+    Rejection::Unavailable,
+    Rejection::NotInstalled,
 ];
 
 #[test]
 fn problems_are_json_with_status_and_distinct_type() {
     let mut types = std::collections::HashSet::new();
-    for refusal in REFUSALS {
-        let problem: serde_json::Value = serde_json::from_str(refusal.problem()).expect("JSON");
-        assert_eq!(problem["status"], refusal.status().as_u16(), "{refusal:?}");
-        assert_eq!(problem["title"], refusal.to_string());
+    for rejection in REFUSALS {
+        let problem: serde_json::Value = serde_json::from_str(rejection.problem()).expect("JSON");
+        assert_eq!(problem["status"], rejection.status().as_u16(), "{rejection:?}");
+        assert_eq!(problem["title"], rejection.to_string());
         assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
         let kind = problem["type"].as_str().unwrap().to_owned();
         assert!(kind.starts_with("urn:problem-type:tenancy:tenant-"), "{kind}");
         assert!(types.insert(kind));
-        let response: Response<Body> = refusal.into_response();
-        assert_eq!(response.headers().contains_key("retry-after"), refusal == Refusal::Unavailable);
+        let response: Response<Body> = rejection.into_response();
+        assert_eq!(response.headers().contains_key("retry-after"), rejection == Rejection::Unavailable);
     }
 }
 
@@ -406,7 +406,7 @@ async fn only_grpc_requests_are_rejected_with_status_200() {
         let shown = format!("{request:?}");
         let response = trusting().layer(echo()).oneshot(request).await.unwrap();
         assert_eq!(response.status(), 400, "{shown}");
-        assert_eq!(text(response).await, Refusal::Malformed.problem());
+        assert_eq!(text(response).await, Rejection::Malformed.problem());
     }
 }
 

@@ -3,6 +3,7 @@
 mod directories;
 mod grpc;
 mod heads;
+mod jwt;
 mod layer;
 mod propagate;
 #[cfg(feature = "axum")]
@@ -11,5 +12,7 @@ mod server;
 mod sources;
 #[cfg(feature = "tracing")]
 mod spans;
+#[cfg(all(feature = "axum", feature = "snapshot"))]
+mod stacks;
 mod streams;
 mod support;

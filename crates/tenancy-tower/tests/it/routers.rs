@@ -8,7 +8,7 @@ use axum::routing::{any, get};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use tenancy::TenantFutureExt;
-use tenancy_tower::{CurrentTenant, Refusal};
+use tenancy_tower::{CurrentTenant, Rejection};
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tower::ServiceExt;
@@ -32,7 +32,7 @@ async fn extractor_rejects_without_the_layer() {
     let router: Router = Router::new().route("/", get(whoami));
     let response = router.oneshot(get_of(tenant(1))).await.unwrap();
     assert_eq!(response.status(), 503);
-    assert_eq!(text(response).await, Refusal::NotInstalled.problem());
+    assert_eq!(text(response).await, Rejection::NotInstalled.problem());
 }
 
 #[tokio::test]
@@ -45,11 +45,11 @@ async fn extractor_rejects_on_exempt_paths() {
 
 #[tokio::test]
 async fn handler_can_return_a_rejection() {
-    let router: Router = Router::new().route("/", get(|| async { Err::<(), _>(Refusal::RateLimited) }));
+    let router: Router = Router::new().route("/", get(|| async { Err::<(), _>(Rejection::RateLimited) }));
     let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
     assert_eq!(
         (response.status(), &response.headers()["content-type"]),
-        (Refusal::RateLimited.status(), &http::HeaderValue::from_static("application/problem+json"))
+        (Rejection::RateLimited.status(), &http::HeaderValue::from_static("application/problem+json"))
     );
 }
 

@@ -33,7 +33,7 @@ enum Kind {
     /// A body of several frames.
     Stream,
     /// A request without a valid tenant.
-    Refused,
+    Rejected,
 }
 
 impl Kind {
@@ -43,7 +43,7 @@ impl Kind {
             1 => Self::Slow,
             2..=5 => Self::Careless,
             6..=9 => Self::Stream,
-            10..=12 => Self::Refused,
+            10..=12 => Self::Rejected,
             _ => Self::Plain,
         }
     }
@@ -55,7 +55,7 @@ impl Kind {
             Self::Panic => "/panic",
             Self::Slow => "/slow",
             Self::Stream => "/stream",
-            Self::Refused => "/refused",
+            Self::Rejected => "/rejected",
         }
     }
 }
@@ -104,7 +104,7 @@ async fn connect(address: std::net::SocketAddr) -> Sender {
 
 fn request(kind: Kind, number: u64) -> Request<Full<bytes::Bytes>> {
     let id = tenant(number % TENANTS);
-    let value = if matches!(kind, Kind::Refused) { "nobody".to_owned() } else { id.to_string() };
+    let value = if matches!(kind, Kind::Rejected) { "nobody".to_owned() } else { id.to_string() };
     let request = get(&value).map(|_| Full::default());
     let (mut parts, body) = request.into_parts();
     parts.uri = kind.path().parse().expect("a path");
@@ -126,7 +126,7 @@ async fn check(sender: &mut Sender, number: u64) -> bool {
             assert!(call.await.is_err(), "{number} was to panic");
             false
         }
-        Kind::Refused => {
+        Kind::Rejected => {
             let response = call.await.expect("an answer");
             assert_eq!(response.status(), StatusCode::BAD_REQUEST);
             response.into_body().collect().await.expect("a body");

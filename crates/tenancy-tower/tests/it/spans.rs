@@ -84,7 +84,7 @@ async fn outer_span_records_the_tenant_in_its_field() {
 /// Operators see whose requests are rejected, but an unauthorized claim must not put a tenant into the log.
 #[tokio::test]
 async fn records_a_suspended_tenant_but_no_foreign_one() {
-    let refused = async |layer: bool| {
+    let rejected = async |layer: bool| {
         let id = tenant(SUSPENDED);
         let call = async {
             if layer {
@@ -97,12 +97,12 @@ async fn records_a_suspended_tenant_but_no_foreign_one() {
             call.instrument(tracing::info_span!("request", tenant.id = tracing::field::Empty)).await
         };
         let (status, lines) = logged(spanned).await;
-        assert!(lines.concat().contains("request refused"), "{lines:?}");
+        assert!(lines.concat().contains("request rejected"), "{lines:?}");
         assert_eq!(status.unwrap(), 403);
         lines.concat().contains(&id.to_string())
     };
-    assert!(refused(true).await);
-    assert!(!refused(false).await);
+    assert!(rejected(true).await);
+    assert!(!rejected(false).await);
 }
 
 /// A handler calls a layered service as another tenant; its own events keep its own tenant.
@@ -122,7 +122,7 @@ async fn nested_layer_keeps_the_outer_spans_tenant() {
 async fn rejection_event_repeats_nothing_of_the_request() {
     let (_, lines) = logged(trusting().layer(echo()).oneshot(get("secret"))).await;
     assert!(
-        lines.iter().any(|line| line.contains("request refused") && line.contains("status=400")),
+        lines.iter().any(|line| line.contains("request rejected") && line.contains("status=400")),
         "{lines:?}"
     );
     assert!(!lines.concat().contains("secret"));

@@ -155,11 +155,11 @@ async fn passes_on_the_size_of_a_body() {
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(5), false));
     let body = trusting().layer(service("")).oneshot(get_of(tenant(1))).await.unwrap().into_body();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
-    let mut refused = trusting().layer(service("")).oneshot(get("no")).await.unwrap().into_body();
-    let size = refused.size_hint().exact().unwrap();
-    assert_eq!(refused.frame().await.unwrap().unwrap().into_data().unwrap().len() as u64, size);
-    assert!(refused.is_end_stream());
-    assert!(refused.frame().await.is_none());
+    let mut rejected = trusting().layer(service("")).oneshot(get("no")).await.unwrap().into_body();
+    let size = rejected.size_hint().exact().unwrap();
+    assert_eq!(rejected.frame().await.unwrap().unwrap().into_data().unwrap().len() as u64, size);
+    assert!(rejected.is_end_stream());
+    assert!(rejected.frame().await.is_none());
 }
 
 /// Reads twenty event streams of twenty tenants at once over real connections.

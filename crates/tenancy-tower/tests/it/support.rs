@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tenancy::{TenantContext, TenantId, TenantStatus};
-use tenancy_tower::{Policy, RequestHead, Snapshot, TenantLayer, TrustHeader};
+use tenancy_tower::{Policy, RequestHead, SnapshotDirectory, TenantLayer, TrustHeader};
 use tokio::net::TcpListener;
 use tower::{Layer, Service};
 
@@ -25,14 +25,14 @@ pub(crate) fn tenant(number: u64) -> TenantId {
 }
 
 /// Returns a directory in which tenants 0 to 99 are active.
-pub(crate) fn directory() -> Snapshot {
+pub(crate) fn directory() -> SnapshotDirectory {
     (0..ACTIVE)
         .map(|number| (tenant(number), TenantStatus::Active))
         .chain([(tenant(SUSPENDED), TenantStatus::Suspended), (tenant(DELETED), TenantStatus::Deleted)])
         .collect()
 }
 
-pub(crate) fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
+pub(crate) fn trusting() -> TenantLayer<SnapshotDirectory, TrustHeader> {
     TenantLayer::builder().directory(directory()).trust_header().exempt("/healthz").build()
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn trusting() -> TenantLayer<Snapshot, TrustHeader> {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Vec<TenantId>);
 
-pub(crate) fn authorizing() -> TenantLayer<Snapshot, impl Policy> {
+pub(crate) fn authorizing() -> TenantLayer<SnapshotDirectory, impl Policy> {
     let policy = |request: &RequestHead<'_>, tenant: TenantId| {
         request.extensions().get::<Caller>().is_some_and(|caller| caller.0.contains(&tenant))
     };

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tenancy::{TenantId, TenantRecord, TenantStatus};
-use tenancy_tower::Snapshot;
+use tenancy_tower::SnapshotDirectory;
 
 use super::{MOST_TENANTS, TenantsError};
 
@@ -13,13 +13,14 @@ use super::{MOST_TENANTS, TenantsError};
 /// at each request and takes no lock for it.
 pub(super) struct MemoryTenants {
     records: Mutex<BTreeMap<TenantId, TenantRecord>>,
-    directory: Snapshot,
+    directory: SnapshotDirectory,
 }
 
 impl MemoryTenants {
     pub(super) fn new(records: impl IntoIterator<Item = TenantRecord>) -> Self {
         let records: BTreeMap<_, _> = records.into_iter().map(|record| (record.id(), record)).collect();
-        let directory: Snapshot = records.values().map(|record| (record.id(), record.status())).collect();
+        let directory: SnapshotDirectory =
+            records.values().map(|record| (record.id(), record.status())).collect();
         Self { records: Mutex::new(records), directory }
     }
 

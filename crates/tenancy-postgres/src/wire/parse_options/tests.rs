@@ -270,6 +270,8 @@ fn names_the_parameter_that_is_wrong() {
         ("postgres://h?sslmode", "invalid connection string: a parameter of the URL has no `=`"),
         ("host", "invalid connection string: a parameter has no `=`"),
         ("host=h password='open", "invalid connection string: a quoted value has no end"),
+        ("host=h password=''zq=", "invalid connection string: a quoted value is followed by text"),
+        ("host=h password='' zq=", "unknown connection parameter"),
         ("mysql://h", "invalid connection string: a URL begins with postgres:// or postgresql://"),
         ("postgres:/h", "invalid connection string: a parameter has no `=`"),
     ];

@@ -1,4 +1,4 @@
-//! Why a request is not served, and what the caller hears of it.
+//! Why a request is rejected, and the response that says so.
 
 use std::fmt;
 
@@ -6,12 +6,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tenancy::{InvalidTenantIdKind, ResolveTenantError, TenantStatus};
 
-use crate::TenantBody;
-
-/// Why a request is not served. The caller hears of it as `application/problem+json` (RFC 9457), with texts
-/// that are always the same: nothing of the request is in them.
+/// Why a request was rejected.
 ///
-/// | refusal | status | `type`, after `urn:problem-type:tenancy:` |
+/// The response is `application/problem+json` ([RFC 9457]). Its texts are constant and repeat nothing of the request.
+///
+/// | rejection | status | `type`, after `urn:problem-type:tenancy:` |
 /// | --- | --- | --- |
 /// | `Missing` | 400 | `tenant-missing` |
 /// | `Duplicate` | 400 | `tenant-duplicate` |
@@ -25,42 +24,45 @@ use crate::TenantBody;
 /// | `Unavailable` | 503, `Retry-After: 1` | `tenant-unavailable` |
 /// | `NotInstalled` | 503 | `tenant-not-installed` |
 ///
-/// A gRPC request (a POST over HTTP/2 with that content type) gets a status of gRPC without a body instead.
+/// A gRPC request, which is a POST over HTTP/2 with the content type `application/grpc`, gets a gRPC status without a
+/// body instead.
+///
+/// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 ///
 /// ```
-/// use tenancy_tower::Refusal;
+/// use tenancy_tower::Rejection;
 ///
-/// assert_eq!(Refusal::Forbidden.status(), 403);
-/// assert!(Refusal::Forbidden.problem().contains(r#""type":"urn:problem-type:tenancy:tenant-forbidden""#));
+/// assert_eq!(Rejection::Forbidden.status(), 403);
+/// assert!(Rejection::Forbidden.problem().contains(r#""type":"urn:problem-type:tenancy:tenant-forbidden""#));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// No source names a tenant.
     Missing,
-    /// The header is there more than once.
+    /// The header occurs more than once.
     Duplicate,
-    /// What should name a tenant is no id.
+    /// The value that should name a tenant is not a tenant id.
     Malformed,
-    /// The id is nil or all ones.
+    /// The id is the nil UUID or the max UUID.
     Reserved,
     /// Sources name different tenants.
     Conflict,
-    /// The caller may not act for the tenant, whether or not there is one.
+    /// The caller may not act for the tenant. The response is the same whether or not the tenant exists.
     Forbidden,
     /// The tenant is suspended.
     Suspended,
-    /// There is no such tenant, or not any more.
+    /// The tenant does not exist, or was deleted.
     Unknown,
-    /// The tenant has used up what it may do for now.
+    /// The tenant exceeded its rate limit.
     RateLimited,
-    /// Whether the tenant exists, or the caller may act for it, could not be found out in time.
+    /// The policy or the directory failed, or did not answer in time.
     Unavailable,
-    /// A handler that needs a tenant stands outside of the [`TenantLayer`](crate::TenantLayer).
+    /// A handler that needs a tenant is not inside a [`TenantLayer`](crate::TenantLayer).
     NotInstalled,
 }
 
-/// The number of a status in gRPC (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
+/// A gRPC status code (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
 #[derive(Clone, Copy)]
 enum GrpcCode {
     InvalidArgument,
@@ -71,17 +73,17 @@ enum GrpcCode {
     Unavailable,
 }
 
-/// What there is to say of a refusal.
-struct Words {
+/// The constant parts of a rejection's response.
+struct Message {
     status: StatusCode,
     grpc: GrpcCode,
     title: &'static str,
     problem: &'static str,
 }
 
-macro_rules! words {
+macro_rules! message {
     ($status:literal, $constant:ident, $grpc:ident, $kind:literal, $title:literal, $detail:literal) => {
-        Words {
+        Message {
             status: StatusCode::$constant,
             grpc: GrpcCode::$grpc,
             title: $title,
@@ -100,18 +102,18 @@ macro_rules! words {
     };
 }
 
-impl Refusal {
-    const fn words(self) -> Words {
+impl Rejection {
+    const fn message(self) -> Message {
         match self {
-            Self::Missing => words!(
+            Self::Missing => message!(
                 400,
                 BAD_REQUEST,
                 InvalidArgument,
                 "tenant-missing",
                 "No tenant is named",
-                "Name the tenant that the request is for: in the header X-Tenant-ID, where nothing else was agreed."
+                "Name the tenant of the request. By default its id is in the header X-Tenant-ID."
             ),
-            Self::Duplicate => words!(
+            Self::Duplicate => message!(
                 400,
                 BAD_REQUEST,
                 InvalidArgument,
@@ -119,92 +121,92 @@ impl Refusal {
                 "The tenant is named twice",
                 "Send the header that names the tenant once."
             ),
-            Self::Malformed => words!(
+            Self::Malformed => message!(
                 400,
                 BAD_REQUEST,
                 InvalidArgument,
                 "tenant-malformed",
                 "The tenant's id is malformed",
-                "A tenant's id is one UUID, such as 123e4567-e89b-12d3-a456-426614174000, and nothing else."
+                "A tenant id is a UUID, for example 123e4567-e89b-12d3-a456-426614174000."
             ),
-            Self::Reserved => words!(
+            Self::Reserved => message!(
                 400,
                 BAD_REQUEST,
                 InvalidArgument,
                 "tenant-reserved",
                 "The tenant's id is reserved",
-                "The nil UUID and the max UUID are no tenant's id."
+                "The nil UUID and the max UUID cannot be tenant ids."
             ),
-            Self::Conflict => words!(
+            Self::Conflict => message!(
                 400,
                 BAD_REQUEST,
                 InvalidArgument,
                 "tenant-conflict",
                 "The request names more than one tenant",
-                "The places in the request that name a tenant must name the same."
+                "All parts of the request that name a tenant must name the same tenant."
             ),
-            Self::Forbidden => words!(
+            Self::Forbidden => message!(
                 403,
                 FORBIDDEN,
                 PermissionDenied,
                 "tenant-forbidden",
                 "The caller may not act for the tenant",
-                "The credentials of this request are not good for the tenant that it names."
+                "The credentials of this request do not permit access to the tenant that it names."
             ),
-            Self::Suspended => words!(
+            Self::Suspended => message!(
                 403,
                 FORBIDDEN,
                 PermissionDenied,
                 "tenant-suspended",
                 "The tenant is suspended",
-                "Nothing is done for this tenant until the platform resumes it."
+                "Requests for this tenant are rejected until the platform resumes it."
             ),
-            Self::Unknown => words!(
+            Self::Unknown => message!(
                 404,
                 NOT_FOUND,
                 NotFound,
                 "tenant-unknown",
-                "There is no such tenant",
+                "The tenant does not exist",
                 "No tenant has this id."
             ),
-            Self::RateLimited => words!(
+            Self::RateLimited => message!(
                 429,
                 TOO_MANY_REQUESTS,
                 ResourceExhausted,
                 "tenant-rate-limited",
-                "The tenant is over its limit",
-                "The tenant has used up what it may do for now."
+                "The tenant exceeded its rate limit",
+                "Send fewer requests, or try again later."
             ),
-            Self::Unavailable => words!(
+            Self::Unavailable => message!(
                 503,
                 SERVICE_UNAVAILABLE,
                 Unavailable,
                 "tenant-unavailable",
                 "The tenant could not be verified",
-                "Whether the request may be served could not be found out in time. Try again."
+                "The tenant or the permission of the caller could not be looked up in time. Try again."
             ),
-            Self::NotInstalled => words!(
+            Self::NotInstalled => message!(
                 503,
                 SERVICE_UNAVAILABLE,
                 Internal,
                 "tenant-not-installed",
                 "The tenant middleware is not installed",
-                "This resource needs a tenant, and stands outside of what establishes one, or on a path that is exempt from it."
+                "This resource needs a tenant, but the tenant middleware does not cover its path."
             ),
         }
     }
 
-    /// The status of the answer.
+    /// Returns the status code of the response.
     pub const fn status(self) -> StatusCode {
-        self.words().status
+        self.message().status
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response, a JSON object.
     pub const fn problem(self) -> &'static str {
-        self.words().problem
+        self.message().problem
     }
 
-    /// The answer.
+    /// Builds the response.
     pub fn into_response<B: From<&'static [u8]>>(self) -> Response<B> {
         let mut response = Response::new(B::from(self.problem().as_bytes()));
         *response.status_mut() = self.status();
@@ -212,53 +214,38 @@ impl Refusal {
         response
     }
 
-    fn fill(self, headers: &mut HeaderMap) {
+    pub(crate) fn fill(self, headers: &mut HeaderMap) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        // A 404 may be cached without it (RFC 9111, section 4.2.2), and the next request have a tenant.
+        // Without this field a 404 may be cached (RFC 9111, section 4.2.2), and the tenant may be created meanwhile.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self == Self::Unavailable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
     }
 
-    /// The answer, in the memory of the request's header fields: nothing is allocated where it had some.
-    pub(crate) fn answer<B>(self, mut headers: HeaderMap, is_grpc: bool) -> Response<TenantBody<B>> {
-        headers.clear();
-        let (status, body) = if is_grpc {
-            self.fill_grpc(&mut headers);
-            (StatusCode::OK, None)
-        } else {
-            self.fill(&mut headers);
-            (self.status(), Some(self))
-        };
-        let mut response = Response::new(TenantBody::refused(body));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// Trailers alone, as header fields: a gRPC client shows no other (gRPC over HTTP/2, Responses).
-    fn fill_grpc(self, headers: &mut HeaderMap) {
-        let Words { grpc, title, .. } = self.words();
+    /// Writes a "Trailers-Only" response (gRPC over HTTP/2, Responses).
+    pub(crate) fn fill_grpc(self, headers: &mut HeaderMap) {
+        let Message { grpc, title, .. } = self.message();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(grpc.number()));
         headers.insert(HeaderName::from_static("grpc-message"), HeaderValue::from_static(title));
     }
 
-    /// What a directory's answer comes to.
+    /// Converts the directory's answer.
     pub(crate) const fn of_status(status: Option<TenantStatus>) -> Result<(), Self> {
         match status {
             Some(TenantStatus::Active) => Ok(()),
             Some(TenantStatus::Deleted) | None => Err(Self::Unknown),
-            // And whatever state there will be besides.
+            // Also any status that is added later.
             Some(_) => Err(Self::Suspended),
         }
     }
 }
 
-/// Whether the answer is for a client of gRPC, which takes a 200 for no success. Anybody else does, so all that
-/// gRPC over HTTP/2 asks of a request has to be there, and its content type is no other's.
+/// Returns whether the request comes from a gRPC client, which does not take a status of 200 for a success.
+///
+/// Other clients do, so everything that gRPC over HTTP/2 demands of a request is checked.
 pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
@@ -279,7 +266,7 @@ impl GrpcCode {
     }
 }
 
-impl From<ResolveTenantError> for Refusal {
+impl From<ResolveTenantError> for Rejection {
     fn from(error: ResolveTenantError) -> Self {
         match error {
             ResolveTenantError::Missing => Self::Missing,
@@ -293,10 +280,10 @@ impl From<ResolveTenantError> for Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words().title)
+        f.write_str(self.message().title)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Rejection {}
