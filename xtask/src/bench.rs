@@ -121,7 +121,10 @@ const PROGRAMS: &[Program] = &[
             ("postgres/table/1ms", "a select by key through the table API, 1 ms of latency each way"),
             ("postgres/raw/1ms", "a select by key, raw SQL, 1 ms of latency each way"),
             ("postgres/sqlx/1ms", "the same by sqlx with `set_config`, a peer"),
-            ("postgres/new/1ms", "the same, raw SQL whose text was never seen before, 1 ms of latency each way"),
+            (
+                "postgres/new/1ms",
+                "the same, raw SQL whose text was never seen before, 1 ms of latency each way",
+            ),
             ("postgres/transaction/1ms", "an explicit transaction of an insert and a select, 1 ms each way"),
             ("postgres/policy/1m", "a scan of 1,000,000 rows under the policy, a tenth of them the tenant's"),
         ],
