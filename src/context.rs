@@ -1,42 +1,65 @@
 //! The current tenant of a thread, task, core or interrupt.
 
 mod cell;
-mod current;
+#[cfg(any(target_os = "none", docsrs))]
+mod device;
 mod entry;
 mod future;
 mod guard;
+#[cfg(not(target_os = "none"))]
+mod host;
 mod log;
-mod mark;
 mod owner;
-mod place;
+mod slot;
+mod stamp;
 
 pub use cell::{TenantCell, TenantCellGuard};
 pub use future::{InTenant, TenantFutureExt};
 pub use guard::TenantGuard;
 
-use crate::{TenantContextNotSetError, TenantId};
-use current::current;
-use entry::Held;
-use place::Place;
+#[cfg(target_os = "none")]
+use device as current;
+#[cfg(not(target_os = "none"))]
+use host as current;
 
-/// The tenant of whoever runs now.
+use crate::{SetTenantContextError, TenantContextNotSetError, TenantId};
+use current::Scope;
+use entry::Held;
+
+/// The current tenant of the caller.
 ///
-/// A context belongs to whoever set it; everybody else sees none.
+/// A context belongs to the owner that set it, and no other owner sees it.
 ///
-/// | where | whose it is |
+/// | where | owner |
 /// | --- | --- |
-/// | host, feature `std` | the thread's |
-/// | host, feature `tokio` | the tokio task's; outside of tasks the thread's |
-/// | Arm M-profile | the program's, or the interrupt handler's: by the exception number |
-/// | other bare metal | everybody's, so a handler's body runs inside [`interrupt`](Self::interrupt) |
+/// | host, feature `std` | the thread |
+/// | host, feature `tokio` | the tokio task; outside of tasks, the thread |
+/// | Arm M-profile | the program or the interrupt handler, by the exception number |
+/// | other bare metal | the program: run a handler's body inside of [`interrupt`](Self::interrupt) |
 ///
-/// A spawned task, a new thread and a blocking pool start unset: carry a context over by
+/// # Scopes and bare entries
+///
+/// A tenant is set for a region of code by [`scope`](Self::scope), [`enter`](Self::enter) or
+/// [`in_tenant`](TenantFutureExt::in_tenant), or without a region by a *bare* [`set`](Self::set). [`get`](Self::get)
+/// returns the tenant of the caller's innermost scope, and outside of its scopes the tenant of its bare `set`. A `set` or
+/// `clear` inside of the caller's scope changes this scope only.
+///
+/// On hosts, no other owner changes either of them: another task that is polled inside of a scope, and sets or clears its
+/// own tenant, does not change the scope's. On bare metal there is one slot. There an interrupt handler needs a scope of
+/// its own to set a tenant, and each scope restores the interrupted code's tenant.
+///
+/// # Tasks and threads
+///
+/// A spawned task, a new thread and a blocking pool start without a tenant. Pass it on by
 /// [`in_current_tenant`](TenantFutureExt::in_current_tenant) or [`bind`](Self::bind).
 ///
-/// With `std` alone, a bare [`set`](Self::set) in an async task is the thread's: the next task there sees
-/// it. Wrap each task in [`in_tenant`](TenantFutureExt::in_tenant) or
-/// [`in_own_context`](TenantFutureExt::in_own_context), or enable `tokio`, with which the set is the
-/// task's: on another worker it reads as unset.
+/// With `std` alone, a bare `set` in an async task belongs to the thread, so the next task on the thread sees it. Wrap each
+/// task in [`in_tenant`](TenantFutureExt::in_tenant) or [`in_own_context`](TenantFutureExt::in_own_context), or enable
+/// `tokio`. With `tokio` a bare `set` belongs to the task, and reads as unset after the task moved to another worker.
+/// A thread stores the bare entries of 64 tasks with consecutive numbers, and the program those of 4,096; if more tasks
+/// have one, an older entry reads as unset.
+///
+/// # Example
 ///
 /// ```
 /// use tenancy::{TenantContext, TenantId};
@@ -53,80 +76,118 @@ use place::Place;
 pub struct TenantContext(());
 
 impl TenantContext {
-    /// Sets the caller's tenant, until it is set again or cleared.
+    /// Sets the caller's tenant until it is set again or cleared.
     ///
-    /// [`scope`](Self::scope) can't be forgotten: prefer it. In an interrupt handler `set` works only inside
-    /// a scope of that handler: elsewhere the next activation could read it, so nothing is set, and with
-    /// the feature `defmt` an error is logged.
+    /// Prefer [`scope`](Self::scope), which ends by itself. An interrupt handler can set only inside of a scope of its own.
+    /// Outside of one, its next activation could read the tenant. So nothing is set, and with the feature `defmt` an error
+    /// is logged.
     ///
     /// # Panics
     ///
-    /// In a debug build, in an interrupt handler outside a scope.
+    /// Panics in a debug build if an interrupt handler sets outside of a scope.
     #[inline]
     pub fn set(tenant: TenantId) {
-        place::set(current(), tenant);
+        current::set(tenant);
     }
 
-    /// The caller's tenant.
+    /// Sets the caller's tenant as [`set`](Self::set) does, and returns an error where `set` panics.
     ///
     /// # Errors
     ///
-    /// [`TenantContextNotSetError`] where none is set, or somebody else's.
+    /// Returns [`SetTenantContextError`] if an interrupt handler sets outside of a scope. On hosts it never fails.
+    ///
+    /// ```
+    /// use tenancy::{TenantContext, TenantId};
+    ///
+    /// TenantContext::try_set(TenantId::PLATFORM)?;
+    /// assert_eq!(TenantContext::get(), Ok(TenantId::PLATFORM));
+    /// # Ok::<(), tenancy::SetTenantContextError>(())
+    /// ```
+    #[inline]
+    pub fn try_set(tenant: TenantId) -> Result<(), SetTenantContextError> {
+        current::try_set(tenant)
+    }
+
+    /// Returns the caller's tenant.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TenantContextNotSetError`] if no tenant is set, or if another owner set it.
     #[inline]
     pub fn get() -> Result<TenantId, TenantContextNotSetError> {
         Self::get_optional().ok_or(TenantContextNotSetError)
     }
 
-    /// The caller's tenant, if one is set.
+    /// Returns the caller's tenant, if one is set.
     #[inline]
     pub fn get_optional() -> Option<TenantId> {
-        current().seen().tenant()
+        current::seen().tenant()
     }
 
-    /// The caller's tenant as text, if one is set: hyphenated, in lower case.
+    /// Returns the caller's tenant as text, hyphenated and in lower case, if one is set.
     pub fn get_value() -> Option<heapless::String<36>> {
         Self::get_optional().map(|tenant| tenant.to_text())
     }
 
-    /// Whether the caller has a tenant.
+    /// Returns whether the caller has a tenant.
     #[inline]
     pub fn is_set() -> bool {
-        current().seen() != Held::NONE
+        current::seen() != Held::NONE
     }
 
     /// Clears the caller's tenant.
     #[inline]
     pub fn clear() {
-        place::clear(current());
+        current::clear();
     }
 
-    /// Runs `body` in `tenant`, and restores what was before: on return and on panic.
+    /// Runs `body` in `tenant`, and restores the previous state when `body` returns or panics.
     #[inline]
     pub fn scope<R>(tenant: TenantId, body: impl FnOnce() -> R) -> R {
-        place::scope(current(), tenant.into(), body)
+        let _scope = Scope::begin(tenant.into());
+        body()
     }
 
-    /// Enters `tenant` until the guard is dropped; [`scope`](Self::scope) can't be left in a wrong order.
+    /// Runs `body` without a tenant, and restores the previous state when `body` returns or panics.
     ///
-    /// Don't hold the guard over an `await`: use [`in_tenant`](TenantFutureExt::in_tenant).
+    /// A signal handler that calls functions of this crate runs its body in here, because it runs on the stack of the code
+    /// that it interrupted and would see its tenant.
+    ///
+    /// ```
+    /// use tenancy::{TenantContext, TenantId};
+    ///
+    /// TenantContext::scope(TenantId::PLATFORM, || {
+    ///     assert!(!TenantContext::without(TenantContext::is_set));
+    ///     assert!(TenantContext::is_set());
+    /// });
+    /// ```
+    #[inline]
+    pub fn without<R>(body: impl FnOnce() -> R) -> R {
+        let _scope = Scope::begin(Held::NONE);
+        body()
+    }
+
+    /// Enters `tenant` until the guard is dropped. Prefer [`scope`](Self::scope), which cannot be left out of order.
+    ///
+    /// Do not hold the guard across an `await`: use [`in_tenant`](TenantFutureExt::in_tenant).
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set).
+    /// Panics as [`set`](Self::set) does.
     pub fn enter(tenant: TenantId) -> TenantGuard {
         TenantGuard::enter(tenant)
     }
 
-    /// Runs the body of an interrupt handler: it starts unset, and what it interrupted comes back after it.
+    /// Runs the body of an interrupt handler without a tenant, and restores the interrupted code's tenant afterwards.
     ///
-    /// On RISC-V, where no register tells that a handler runs, every handler's body belongs in here: without
-    /// it the handler sees the interrupted code's tenant.
+    /// On RISC-V no register tells that a handler runs. So the body of each handler must run in here: otherwise the handler
+    /// sees the interrupted code's tenant. On hosts use [`without`](Self::without).
     #[inline]
     pub fn interrupt<R>(body: impl FnOnce() -> R) -> R {
-        place::scope(current(), Held::NONE, body)
+        Self::without(body)
     }
 
-    /// Carries the caller's tenant, or that there is none, over to wherever the closure is called.
+    /// Returns a closure that runs `body` in the caller's current state, with its tenant or without one.
     ///
     /// ```
     /// use tenancy::{TenantContext, TenantId};
@@ -135,8 +196,14 @@ impl TenantContext {
     /// let seen = std::thread::spawn(work).join().unwrap();
     /// assert_eq!(seen, Ok(TenantId::PLATFORM));
     /// ```
+    ///
+    /// Bind each job of a thread pool such as rayon's. A pool may run a job on the stack of a thread that waits inside of a
+    /// scope, and a job that is not bound runs in this scope's tenant then.
     pub fn bind<R, F: FnOnce() -> R>(body: F) -> impl FnOnce() -> R + use<R, F> {
-        let held = current().seen();
-        move || place::scope(current(), held, body)
+        let held = current::seen();
+        move || {
+            let _scope = Scope::begin(held);
+            body()
+        }
     }
 }

@@ -7,6 +7,6 @@ mod tenant;
 
 pub use invalid_id::{InvalidTenantIdError, InvalidTenantIdKind};
 pub use tenant::{
-    TenantContextNotSetError, TenantError, TenantMismatchError, TenantNotFoundError, TenantValidationError,
-    TenantValidationKind, UnauthorizedTenantAccessError,
+    SetTenantContextError, TenantContextNotSetError, TenantError, TenantMismatchError, TenantNotFoundError,
+    TenantValidationError, TenantValidationKind, UnauthorizedTenantAccessError,
 };

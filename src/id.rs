@@ -84,7 +84,8 @@ impl TenantId {
         u128::from_ne_bytes(self.0) == u128::from_ne_bytes(Self::PLATFORM.0)
     }
 
-    /// The id of bytes that came out of a `TenantId`.
+    /// Returns the id of bytes that came from a `TenantId`.
+    #[cfg(any(feature = "std", target_os = "none"))]
     #[inline]
     pub(crate) const fn from_valid(bytes: [u8; 16]) -> Self {
         Self(bytes)

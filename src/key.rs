@@ -9,7 +9,9 @@ use core::fmt;
 
 use heapless::Vec;
 
-use crate::{TenantContext, TenantId};
+#[cfg(any(feature = "std", target_os = "none"))]
+use crate::TenantContext;
+use crate::TenantId;
 
 pub use error::TenantKeyError;
 pub use prefix::TenantPrefix;
@@ -72,6 +74,7 @@ impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
     /// # Errors
     ///
     /// [`TenantContextNotSet`](TenantKeyError::TenantContextNotSet), or as [`new`](Self::new).
+    #[cfg(any(feature = "std", target_os = "none"))]
     pub fn current(key: &[u8]) -> Result<Self, TenantKeyError> {
         Self::new(TenantContext::get()?, key)
     }

@@ -184,8 +184,8 @@
 //!
 //! # Platform notes
 //!
-//! - **Hosts** need the feature `std` or `tokio`. Without them the crate compiles only on Linux, where threads
-//!   share one cell; that is meant for tests.
+//! - **Hosts** need the feature `std` or `tokio` for [`TenantContext`], [`TenantCell`] and [`TenantFutureExt`]. Without
+//!   them these types do not exist, and the rest of the crate compiles.
 //! - **tokio**: a bare [`set`](TenantContext::set) belongs to the task on the current worker thread. After the
 //!   task moves to another worker the context reads as unset. Use
 //!   [`in_tenant`](TenantFutureExt::in_tenant) instead.
@@ -233,6 +233,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(any(feature = "std", target_os = "none"))]
 mod context;
 mod directory;
 mod error;
@@ -245,13 +246,15 @@ mod table;
 #[cfg(feature = "serde")]
 pub mod serde;
 
+#[cfg(any(feature = "std", target_os = "none"))]
 pub use context::{InTenant, TenantCell, TenantCellGuard, TenantContext, TenantFutureExt, TenantGuard};
 pub use directory::{
     Directory, FixedDirectory, InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus,
 };
 pub use error::{
-    InvalidTenantIdError, InvalidTenantIdKind, TenantContextNotSetError, TenantError, TenantMismatchError,
-    TenantNotFoundError, TenantValidationError, TenantValidationKind, UnauthorizedTenantAccessError,
+    InvalidTenantIdError, InvalidTenantIdKind, SetTenantContextError, TenantContextNotSetError, TenantError,
+    TenantMismatchError, TenantNotFoundError, TenantValidationError, TenantValidationKind,
+    UnauthorizedTenantAccessError,
 };
 pub use id::TenantId;
 pub use key::{TenantKey, TenantKeyError, TenantPrefix, TenantTopic};

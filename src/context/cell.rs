@@ -1,27 +1,22 @@
-//! The critical-section guarded cell.
-
-#[cfg_attr(target_os = "none", path = "cell/words.rs")]
-#[cfg_attr(not(target_os = "none"), path = "cell/whole.rs")]
-mod slot;
+//! A cell that holds the tenant of its owner.
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::entry::{Entry, Held, Mark, Token};
-use super::owner::Caller;
-use super::place::{self, Place};
-use crate::{TenantContextNotSetError, TenantId};
-use slot::Slot;
+use super::entry::Held;
+use super::log;
+use super::slot::{OutsideScope, Scope, Slot, Token};
+use crate::{SetTenantContextError, TenantContextNotSetError, TenantId};
 
-/// A cell that holds the tenant of whoever set it, and shows it to nobody else.
+/// A cell that stores a tenant for the owner that set it, and shows it to no other owner.
 ///
-/// It can stand in a `static`. Its owner tag is the exception number on Arm M-profile and the thread (with
-/// the feature `tokio`, the task) on hosts; elsewhere nothing tells callers apart, and an interrupt
-/// handler's body has to run inside [`interrupt`](Self::interrupt). Two cores need a cell each: see the
-/// feature `custom-cell`.
+/// A `static` can hold it. The owner is the running exception on Arm M-profile, and the thread on hosts, or the task with
+/// the feature `tokio`. On other bare-metal targets nothing tells owners apart, and the body of an interrupt handler must
+/// run inside [`interrupt`](Self::interrupt). Two cores need two cells: see the feature `custom-cell`.
 ///
-/// Most programs use [`TenantContext`](crate::TenantContext), which finds the right place by itself; the
-/// methods here are the same.
+/// On bare metal a cell has 20 bytes, and the `critical-section` crate guards it. On hosts a mutex of `std` guards it.
+///
+/// Most programs use [`TenantContext`](crate::TenantContext), which has the same methods.
 ///
 /// ```
 /// use tenancy::{TenantCell, TenantId};
@@ -35,77 +30,120 @@ use slot::Slot;
 pub struct TenantCell(Slot);
 
 impl TenantCell {
-    /// An unset cell.
+    /// Returns an unset cell.
     pub const fn new() -> Self {
         Self(Slot::new())
     }
 
-    /// Sets the caller's tenant, until it is set again or cleared.
+    /// Sets the caller's tenant until it is set again or cleared.
     ///
-    /// In an interrupt handler it works only inside a [`scope`](Self::scope) or an
-    /// [`interrupt`](Self::interrupt) of that handler: elsewhere the next activation could read it, so
-    /// nothing is set, and with the feature `defmt` an error is logged.
+    /// An interrupt handler can set only inside of a [`scope`](Self::scope) or an [`interrupt`](Self::interrupt) of its
+    /// own. Outside of one, its next activation could read the tenant. So nothing is set, and with the feature `defmt` an
+    /// error is logged.
     ///
     /// # Panics
     ///
-    /// In a debug build, in an interrupt handler outside a scope.
+    /// Panics in a debug build if an interrupt handler sets outside of a scope.
     pub fn set(&self, tenant: TenantId) {
-        place::set(self, tenant);
+        match self.0.set(tenant.into()) {
+            Ok(()) => log::set(tenant),
+            Err(error) => reject(error),
+        }
     }
 
-    /// The caller's tenant.
+    /// Sets the caller's tenant as [`set`](Self::set) does, and returns an error where `set` panics.
     ///
     /// # Errors
     ///
-    /// [`TenantContextNotSetError`] where none is set, or somebody else's.
+    /// Returns [`SetTenantContextError`] if an interrupt handler sets outside of a scope.
+    pub fn try_set(&self, tenant: TenantId) -> Result<(), SetTenantContextError> {
+        self.0.set(tenant.into()).map_err(|OutsideScope| SetTenantContextError)?;
+        log::set(tenant);
+        Ok(())
+    }
+
+    /// Returns the caller's tenant.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TenantContextNotSetError`] if no tenant is set, or if another owner set it.
     pub fn get(&self) -> Result<TenantId, TenantContextNotSetError> {
         self.get_optional().ok_or(TenantContextNotSetError)
     }
 
-    /// The caller's tenant, if one is set.
+    /// Returns the caller's tenant, if one is set.
     pub fn get_optional(&self) -> Option<TenantId> {
-        self.seen().tenant()
+        self.0.seen().tenant()
     }
 
-    /// The caller's tenant as text, if one is set.
+    /// Returns the caller's tenant as text, if one is set.
     pub fn get_value(&self) -> Option<heapless::String<36>> {
         self.get_optional().map(|tenant| tenant.to_text())
     }
 
-    /// Whether the caller has a tenant.
+    /// Returns whether the caller has a tenant.
     pub fn is_set(&self) -> bool {
-        self.seen() != Held::NONE
+        self.0.seen() != Held::NONE
     }
 
     /// Clears the caller's tenant.
     pub fn clear(&self) {
-        place::clear(self);
+        // A handler without a scope of its own has nothing to clear.
+        let _ = self.0.set(Held::NONE);
+        log::cleared();
     }
 
-    /// Runs `body` in `tenant`, and restores what was before: on return and on panic.
+    /// Runs `body` in `tenant`, and restores the previous state when `body` returns or panics.
     pub fn scope<R>(&self, tenant: TenantId, body: impl FnOnce() -> R) -> R {
-        place::scope(self, tenant.into(), body)
+        let _scope = Scope::begin(&self.0, tenant.into());
+        body()
     }
 
-    /// Enters `tenant` until the guard is dropped; [`scope`](Self::scope) can't be left in a wrong order.
+    /// Runs `body` without a tenant, and restores the previous state when `body` returns or panics.
+    pub fn without<R>(&self, body: impl FnOnce() -> R) -> R {
+        let _scope = Scope::begin(&self.0, Held::NONE);
+        body()
+    }
+
+    /// Enters `tenant` until the guard is dropped. Prefer [`scope`](Self::scope), which cannot be left out of order.
     ///
     /// # Panics
     ///
-    /// As [`set`](Self::set).
+    /// Panics as [`set`](Self::set) does.
     pub fn enter(&self, tenant: TenantId) -> TenantCellGuard<'_> {
-        TenantCellGuard { cell: self, token: place::enter(self, tenant), not_send: PhantomData }
+        let token = self.0.enter(tenant.into()).map_err(reject).ok();
+        TenantCellGuard { cell: self, token, not_send: PhantomData }
     }
 
-    /// Runs the body of an interrupt handler: it starts unset, and what it interrupted comes back after it.
+    /// Runs the body of an interrupt handler without a tenant, and restores the interrupted code's tenant afterwards.
     pub fn interrupt<R>(&self, body: impl FnOnce() -> R) -> R {
-        place::scope(self, Held::NONE, body)
+        self.without(body)
     }
 
-    /// Carries the caller's tenant, or that there is none, over to wherever the closure is called.
+    /// Returns a closure that runs `body` in the caller's current state, with its tenant or without one.
     pub fn bind<R, F: FnOnce() -> R>(&self, body: F) -> impl FnOnce() -> R + use<'_, R, F> {
-        let held = self.seen();
-        move || place::scope(self, held, body)
+        let held = self.0.seen();
+        move || {
+            let _scope = Scope::begin(&self.0, held);
+            body()
+        }
     }
+
+    #[cfg(target_os = "none")]
+    pub(super) fn slot(&self) -> &Slot {
+        &self.0
+    }
+}
+
+/// Reports that a tenant was set in an interrupt handler outside of a scope.
+#[cold]
+pub(super) fn reject(OutsideScope: OutsideScope) {
+    log::rejected();
+    debug_assert!(
+        false,
+        "a tenant was set in an interrupt handler outside of a scope: its next activation would see it; \
+         use TenantContext::scope or TenantContext::interrupt"
+    );
 }
 
 impl Default for TenantCell {
@@ -114,45 +152,28 @@ impl Default for TenantCell {
     }
 }
 
-/// Shows no tenant: the one who prints may not be the owner.
+/// Shows no tenant, because the caller may not be the owner.
 impl fmt::Debug for TenantCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantCell").finish_non_exhaustive()
     }
 }
 
-impl Place for &TenantCell {
-    type Owner = Caller;
-
-    #[inline]
-    fn entry(self) -> Entry<Caller> {
-        self.0.load()
-    }
-
-    #[inline]
-    fn mark(self) -> Mark<Caller> {
-        self.0.mark()
-    }
-
-    #[inline]
-    fn exchange(self, expected: Mark<Caller>, entry: Entry<Caller>) -> Option<Held> {
-        self.0.exchange(expected, entry)
-    }
-}
-
-/// Holds a tenant in a [`TenantCell`] until it is dropped: see [`TenantCell::enter`].
+/// A guard that holds a tenant in a [`TenantCell`] until it is dropped: see [`TenantCell::enter`].
 ///
-/// Dropped out of order, it clears the cell: what it replaced may have ended.
+/// A guard that is dropped out of order clears the cell, because the state before it may have ended.
 #[must_use = "the tenant is left when the guard is dropped"]
 pub struct TenantCellGuard<'c> {
     cell: &'c TenantCell,
-    token: Option<Token<Caller>>,
+    token: Option<Token>,
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for TenantCellGuard<'_> {
     fn drop(&mut self) {
-        place::leave(self.cell, self.token.as_ref());
+        if let Some(token) = &self.token {
+            self.cell.0.leave(token);
+        }
     }
 }
 

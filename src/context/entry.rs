@@ -1,7 +1,5 @@
-//! What a slot holds.
+//! A tenant or none, as slots store it.
 
-pub(super) use super::mark::Mark;
-use super::owner::Owner;
 use crate::TenantId;
 
 /// A tenant or none, as four words: copied by registers, where 16 bytes would call `memcpy`.
@@ -12,7 +10,7 @@ impl Held {
     /// The nil id, which no tenant has.
     pub(super) const NONE: Self = Self([0; 4]);
 
-    // By way of `u128`, which a compiler keeps in registers where it takes arrays of bytes apart.
+    // By `u128`, which a compiler keeps in registers. It takes arrays of bytes apart.
     #[inline]
     pub(super) fn tenant(self) -> Option<TenantId> {
         let [a, b, c, d] = self.0;
@@ -27,29 +25,5 @@ impl From<TenantId> for Held {
     fn from(tenant: TenantId) -> Self {
         let whole = u128::from_ne_bytes(*tenant.as_bytes());
         Self([whole as u32, (whole >> 32) as u32, (whole >> 64) as u32, (whole >> 96) as u32])
-    }
-}
-
-/// What a slot holds.
-#[derive(Clone, Copy)]
-pub(super) struct Entry<O> {
-    pub(super) held: Held,
-    pub(super) mark: Mark<O>,
-}
-
-/// What leaving an entry needs: the entry's own mark, and what it replaced.
-#[derive(Clone, Copy)]
-pub(super) struct Token<O> {
-    pub(super) replaced: Entry<O>,
-    pub(super) mark: Mark<O>,
-}
-
-impl<O: Owner> Entry<O> {
-    pub(super) const UNSET: Self = Self { held: Held::NONE, mark: Mark::FIRST };
-
-    /// What `me` may see: its own tenant, and nobody else's.
-    #[inline]
-    pub(super) fn seen_by(self, me: O) -> Held {
-        if self.mark.owner() == me { self.held } else { Held::NONE }
     }
 }

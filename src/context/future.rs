@@ -1,16 +1,15 @@
-//! Futures that carry a context of their own.
+//! Futures with a context of their own.
 
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::current::current;
+use super::current::{Scope, seen};
 use super::entry::Held;
-use super::place::{Place, Scope};
 use crate::TenantId;
 
-/// Gives a future a context of its own, on any executor.
+/// Methods that give a future a context of its own, on any executor.
 ///
 /// ```
 /// use tenancy::{TenantContext, TenantFutureExt, TenantId};
@@ -27,12 +26,12 @@ pub trait TenantFutureExt: Future + Sized {
         InTenant::new(self, tenant.into())
     }
 
-    /// Runs the future in the caller's context as it is now: its tenant, or none.
+    /// Runs the future in the caller's current tenant, or without one if none is set.
     fn in_current_tenant(self) -> InTenant<Self> {
-        InTenant::new(self, current().seen())
+        InTenant::new(self, seen())
     }
 
-    /// Runs the future in a context that starts unset, and that nobody else sees.
+    /// Runs the future in a context that starts without a tenant.
     fn in_own_context(self) -> InTenant<Self> {
         InTenant::new(self, Held::NONE)
     }
@@ -40,28 +39,28 @@ pub trait TenantFutureExt: Future + Sized {
 
 impl<F: Future> TenantFutureExt for F {}
 
-/// A future with a context of its own: swapped in before each poll and before the future's drop, swapped
-/// out after.
+/// A future with a context of its own: see [`TenantFutureExt`].
 ///
-/// What the future sets or clears stays its own from poll to poll. It holds the future and 16 bytes.
-/// Once it is ready the future is dropped, in the context still.
-/// A guard that the future keeps over an `await` clears the context when it is dropped in a later poll:
-/// use [`TenantContext::scope`](crate::TenantContext::scope), or wrap the inner future.
+/// The context is entered for each poll and for the future's drop. What the future sets or clears is kept from poll to
+/// poll, and no other code sees it. The future is dropped as soon as it is ready. The wrapper adds 16 bytes.
+///
+/// A guard that the future holds across an `await` clears the context when it is dropped in a later poll. Use
+/// [`TenantContext::scope`](crate::TenantContext::scope), or wrap an inner future.
 ///
 /// # Panics
 ///
-/// When it is polled after it was ready.
+/// Panics if it is polled after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InTenant<F> {
     held: Held,
-    /// Pinned with the whole; dropped by hand, in the context: when it is ready, or with the whole.
+    /// Pinned with the wrapper. Dropped by hand in the context, when it is ready or with the wrapper.
     future: ManuallyDrop<F>,
 }
 
-/// What is held once the future is ready, and dropped. No tenant is all ones.
+/// The value after the future was dropped. No tenant is all ones.
 const DROPPED: Held = Held([u32::MAX; 4]);
 
-/// Word by word, where `==` may call `memcmp` for less.
+/// Compares word by word, because `==` may call `memcmp`.
 fn is_dropped(Held([a, b, c, d]): Held) -> bool {
     a & b & c & d == u32::MAX
 }
@@ -77,23 +76,23 @@ impl<F: Future> Future for InTenant<F> {
 
     #[allow(unsafe_code)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `future` is pinned whenever the whole is: nothing moves it out, and it is dropped in place.
+        // SAFETY: `future` is pinned whenever the wrapper is: nothing moves it out, and it is dropped in place.
         // `held` is never pinned. `InTenant` is not packed, and `Unpin` only if `F` is.
         let (future, held) = unsafe {
             let this = self.get_unchecked_mut();
             (&mut this.future, &mut this.held)
         };
         assert!(!is_dropped(*held), "`InTenant` polled after it was ready");
-        let scope = Scope::begin(current(), *held);
+        let scope = Scope::begin(*held);
         // SAFETY: pinned, as above.
         let polled = unsafe { Pin::new_unchecked(&mut **future) }.poll(context);
         if polled.is_ready() {
-            // Now, for this scope serves the drop too; marked first, for the drop may panic.
+            // In the same scope. Marked first, because the drop may panic.
             *held = DROPPED;
-            // SAFETY: it is not dropped yet, nor will it be again.
+            // SAFETY: it was not dropped before, and the mark prevents another drop.
             unsafe { ManuallyDrop::drop(future) };
         } else {
-            *held = scope.left();
+            *held = scope.held();
         }
         polled
     }
@@ -104,7 +103,7 @@ impl<F> Drop for InTenant<F> {
         if is_dropped(self.held) {
             return;
         }
-        let _scope = Scope::begin(current(), self.held);
+        let _scope = Scope::begin(self.held);
         // SAFETY: it was not dropped by a poll, and is now, once and in place.
         #[allow(unsafe_code)]
         unsafe {

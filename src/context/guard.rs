@@ -3,37 +3,39 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::current::{Current, current};
-use super::entry::Token;
-use super::place::{self, Place};
+use super::current::{self, Token};
 use crate::TenantId;
 
-/// Holds a tenant in the current context until it is dropped.
+/// A guard that holds a tenant in the current context until it is dropped: see [`TenantContext::enter`].
 ///
-/// Dropped in order, it restores what it replaced. Dropped out of order, it clears the context: what it
-/// replaced may have ended, and nobody may see it again.
+/// A guard that is dropped in order restores the previous state. A guard that is dropped out of order clears the context,
+/// because the previous state may have ended.
 ///
-/// It can't be sent to another thread, whose context is another:
+/// A guard cannot be sent to another thread, which has a context of its own:
 ///
 /// ```compile_fail,E0277
 /// let guard = tenancy::TenantContext::enter(tenancy::TenantId::PLATFORM);
 /// std::thread::spawn(move || drop(guard));
 /// ```
+///
+/// [`TenantContext::enter`]: crate::TenantContext::enter
 #[must_use = "the tenant is left when the guard is dropped"]
 pub struct TenantGuard {
-    token: Option<Token<<Current as Place>::Owner>>,
+    token: Option<Token>,
     not_send: PhantomData<*const ()>,
 }
 
 impl TenantGuard {
     pub(super) fn enter(tenant: TenantId) -> Self {
-        Self { token: place::enter(current(), tenant), not_send: PhantomData }
+        Self { token: current::enter(tenant), not_send: PhantomData }
     }
 }
 
 impl Drop for TenantGuard {
     fn drop(&mut self) {
-        place::leave(current(), self.token.as_ref());
+        if let Some(token) = &self.token {
+            current::leave(token);
+        }
     }
 }
 

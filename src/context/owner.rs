@@ -1,39 +1,24 @@
-//! Who a context belongs to.
+//! The owner of an entry in a [`TenantCell`](crate::TenantCell).
 
-#[cfg(all(not(feature = "std"), arm_mclass))]
-#[path = "owner/exception.rs"]
-mod caller;
-#[cfg(all(not(feature = "std"), target_os = "linux"))]
-#[path = "owner/linux.rs"]
-mod caller;
-#[cfg(all(not(feature = "std"), not(arm_mclass), not(any(unix, windows))))]
-#[path = "owner/sole.rs"]
-mod caller;
-#[cfg(all(feature = "std", not(feature = "tokio")))]
-#[path = "owner/thread.rs"]
-mod caller;
+#[cfg(all(target_os = "none", arm_mclass))]
+pub(super) use self::exception::Caller;
+#[cfg(all(target_os = "none", not(arm_mclass)))]
+pub(super) use self::sole::Caller;
 #[cfg(feature = "tokio")]
-#[path = "owner/task.rs"]
-mod caller;
-#[cfg(all(feature = "std", not(feature = "tokio")))]
-pub(super) mod sole;
-#[cfg(feature = "std")]
-mod thread_number;
+pub(super) use self::task::Caller;
+#[cfg(all(not(target_os = "none"), not(feature = "tokio")))]
+pub(super) use self::thread::Caller;
 
-#[cfg(all(not(feature = "std"), any(unix, windows), not(target_os = "linux")))]
-compile_error!("an operating system with threads needs the feature `std` of `tenancy`");
-
-pub(super) use caller::Caller;
-#[cfg(feature = "tokio")]
-pub(super) use caller::Task;
-
-/// The tag of an owner: equal for one owner, different for any two that can meet in one slot.
+/// The tag of an owner: equal for one owner, different for any two that can use one cell.
 pub(super) trait Owner: Copy + PartialEq {
-    /// The owner of a slot that nobody has used.
+    /// Returns the tag of the caller.
+    fn now() -> Self;
+
+    /// The owner of a cell that nobody has used.
     #[cfg(not(target_os = "none"))]
     const FIRST: Self;
 
-    /// The tag as 16 bits of a word; 0 for the owner of a slot that nobody has used.
+    /// The tag as 16 bits of a word; 0 for the owner of a cell that nobody has used.
     #[cfg(target_os = "none")]
     fn tag(self) -> u32;
 
@@ -47,20 +32,171 @@ pub(super) trait Owner: Copy + PartialEq {
         false
     }
 
-    /// The tag of an entry that a scope made: it ends before its owner can move.
-    #[inline]
-    #[must_use]
-    fn in_scope(self) -> Self {
-        self
-    }
-
-    /// Whether `me` may bring the entry of `replaced` back when its scope ends on one of `current`,
-    /// although not every entry above it was left in order: true where all owners of a slot share a stack.
-    fn nests(current: Self, replaced: Self, me: Self) -> bool;
+    /// Whether `me` may restore the entry of `replaced` when its scope ends on an entry of `current`, although not every
+    /// entry above it was left in order. That is true if all owners of a cell share a stack.
+    fn may_restore(current: Self, replaced: Self, me: Self) -> bool;
 }
 
-/// Somebody who can be asked for now.
-pub(super) trait Now: Owner {
-    /// The tag of whoever calls.
-    fn now() -> Self;
+/// Arm M-profile: the number of the running exception; 0 is the program itself.
+#[cfg(all(target_os = "none", arm_mclass))]
+mod exception {
+    use super::Owner;
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(in crate::context) struct Caller(u32);
+
+    impl Owner for Caller {
+        #[inline]
+        fn now() -> Self {
+            let number: u32;
+            // SAFETY: reads a register that every M-profile core has and privilege does not guard: IPSR reads
+            // as the exception number, of 9 bits. Touches neither memory nor flags.
+            #[allow(unsafe_code)]
+            unsafe {
+                core::arch::asm!("mrs {}, ipsr", out(reg) number, options(nomem, nostack, preserves_flags));
+            }
+            Self(number)
+        }
+
+        #[inline]
+        fn tag(self) -> u32 {
+            self.0
+        }
+
+        #[inline]
+        fn from_tag(tag: u32) -> Self {
+            Self(tag)
+        }
+
+        #[inline]
+        fn is_handler(self) -> bool {
+            self.0 != 0
+        }
+
+        /// Exceptions preempt each other last-in first-out: they share a stack.
+        #[inline]
+        fn may_restore(_current: Self, _replaced: Self, _me: Self) -> bool {
+            true
+        }
+    }
+}
+
+/// Other bare metal: nothing tells callers apart.
+#[cfg(all(target_os = "none", not(arm_mclass)))]
+mod sole {
+    use super::Owner;
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(in crate::context) struct Caller;
+
+    impl Owner for Caller {
+        #[inline]
+        fn now() -> Self {
+            Self
+        }
+
+        #[inline]
+        fn tag(self) -> u32 {
+            0
+        }
+
+        #[inline]
+        fn from_tag(_tag: u32) -> Self {
+            Self
+        }
+
+        #[inline]
+        fn may_restore(_current: Self, _replaced: Self, _me: Self) -> bool {
+            true
+        }
+    }
+}
+
+/// Hosts: the thread.
+#[cfg(all(not(target_os = "none"), not(feature = "tokio")))]
+mod thread {
+    use super::{Owner, thread_number};
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(in crate::context) struct Caller(usize);
+
+    impl Owner for Caller {
+        const FIRST: Self = Self(0);
+
+        #[inline]
+        fn now() -> Self {
+            Self(thread_number::current())
+        }
+
+        /// Threads share no stack: the other's entry may have ended in the meantime.
+        #[inline]
+        fn may_restore(current: Self, replaced: Self, me: Self) -> bool {
+            current == me && replaced == me
+        }
+    }
+}
+
+/// Hosts with tokio: the task, and outside of tasks the thread. A task is the same owner on every thread.
+#[cfg(feature = "tokio")]
+mod task {
+    use tokio::task::Id;
+
+    use super::{Owner, thread_number};
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(in crate::context) enum Caller {
+        Thread(usize),
+        Task(Id),
+    }
+
+    impl Owner for Caller {
+        const FIRST: Self = Self::Thread(0);
+
+        #[inline]
+        fn now() -> Self {
+            match tokio::task::try_id() {
+                Some(id) => Self::Task(id),
+                None => Self::Thread(thread_number::current()),
+            }
+        }
+
+        /// Threads share no stack: the other's entry may have ended in the meantime.
+        #[inline]
+        fn may_restore(current: Self, replaced: Self, me: Self) -> bool {
+            current == me && replaced == me
+        }
+    }
+}
+
+/// A number for each thread, which is never used again.
+#[cfg(not(target_os = "none"))]
+mod thread_number {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::cell::Cell;
+
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+
+    std::thread_local! {
+        // Without a destructor, so that it can be read while the thread ends.
+        static NUMBER: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Returns the number of this thread, from 1.
+    ///
+    /// # Panics
+    ///
+    /// Panics after `usize::MAX` threads: a number that two threads have would show a tenant to the wrong one.
+    pub(super) fn current() -> usize {
+        match NUMBER.get() {
+            0 => {
+                let number = LAST
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| last.checked_add(1))
+                    .expect("fewer than usize::MAX threads")
+                    + 1;
+                NUMBER.set(number);
+                number
+            }
+            number => number,
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! `defmt::Format` of the errors: short messages, the numbers as they are.
 
 use super::{
-    InvalidTenantIdError, InvalidTenantIdKind, TenantContextNotSetError, TenantError, TenantMismatchError,
-    TenantNotFoundError, TenantValidationError, TenantValidationKind, UnauthorizedTenantAccessError,
+    InvalidTenantIdError, InvalidTenantIdKind, SetTenantContextError, TenantContextNotSetError, TenantError,
+    TenantMismatchError, TenantNotFoundError, TenantValidationError, TenantValidationKind,
+    UnauthorizedTenantAccessError,
 };
 
 impl defmt::Format for InvalidTenantIdKind {
@@ -26,6 +27,12 @@ impl defmt::Format for InvalidTenantIdError {
             }
             None => defmt::write!(f, "invalid tenant id: {}", self.kind()),
         }
+    }
+}
+
+impl defmt::Format for SetTenantContextError {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "cannot set a tenant in an interrupt handler outside of a scope");
     }
 }
 

@@ -5,9 +5,15 @@ use core::fmt;
 use super::InvalidTenantIdError;
 use crate::TenantId;
 
-/// There is no tenant context here: nobody set one, or somebody else did.
+/// No tenant is set for the caller, or another owner set it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TenantContextNotSetError;
+
+/// A tenant cannot be set in an interrupt handler outside of a scope: see
+/// [`TenantContext::try_set`](crate::TenantContext::try_set).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SetTenantContextError;
 
 /// Something belongs to another tenant than the one at work.
 ///
@@ -181,6 +187,14 @@ impl fmt::Display for TenantError {
 }
 
 impl core::error::Error for TenantError {}
+
+impl fmt::Display for SetTenantContextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot set a tenant in an interrupt handler outside of a scope")
+    }
+}
+
+impl core::error::Error for SetTenantContextError {}
 
 macro_rules! variants {
     ($($variant:ident($error:ident)),+) => {$(

@@ -14,14 +14,14 @@ const STEPS: u64 = 1_000_000;
 const TENANTS: u8 = 5;
 const DEPTH: usize = 5;
 
-fn tenant(number: u64) -> TenantId {
+pub(crate) fn tenant(number: u64) -> TenantId {
     let mut bytes = [0; 16];
     bytes[15] = u8::try_from(number % u64::from(TENANTS)).unwrap_or(0) + 1;
     TenantId::from_bytes(bytes).expect("neither nil nor all ones")
 }
 
 /// A cell or the current context.
-trait Subject {
+pub(crate) trait Subject {
     type Guard<'s>
     where
         Self: 's;
@@ -61,7 +61,7 @@ impl Subject for TenantCell {
     }
 }
 
-struct Current;
+pub(crate) struct Current;
 
 impl Subject for Current {
     type Guard<'s> = TenantGuard;
@@ -104,7 +104,7 @@ struct Frame {
     disordered: bool,
 }
 
-struct Model {
+pub(crate) struct Model {
     frames: Vec<Frame>,
 }
 
@@ -143,19 +143,39 @@ impl Model {
     }
 }
 
-struct Walk<'s, S: Subject> {
+pub(crate) struct Walk<'s, S: Subject> {
     subject: &'s S,
     random: fastrand::Rng,
     model: RefCell<Model>,
     guards: RefCell<Vec<(u64, S::Guard<'s>)>>,
-    steps: u64,
+    pub(crate) steps: u64,
     names: u64,
 }
 
-impl<S: Subject> Walk<'_, S> {
-    fn check(&self) {
+impl<'s, S: Subject> Walk<'s, S> {
+    pub(crate) fn new(subject: &'s S, seed: u64, held: Option<TenantId>) -> Self {
+        Self {
+            subject,
+            random: fastrand::Rng::with_seed(seed),
+            model: RefCell::new(Model { frames: vec![Frame { held, ..Frame::default() }] }),
+            guards: RefCell::default(),
+            steps: 0,
+            names: 0,
+        }
+    }
+
+    /// Compares the subject with the model.
+    pub(crate) fn check(&self) {
         let expected = self.model.borrow().frames.last().and_then(|frame| frame.held);
         assert_eq!(self.subject.get(), expected, "at step {}", self.steps);
+    }
+
+    /// Makes one step outside of scopes, which may contain many steps in scopes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn advance(&mut self, limit: u64) {
+        self.steps += 1;
+        self.step(0, limit);
+        self.check();
     }
 
     fn walk(&mut self, depth: usize, limit: u64) {
@@ -240,14 +260,7 @@ impl<S: Subject> Walk<'_, S> {
 }
 
 fn walk<S: Subject>(subject: &S, seed: u64, limit: u64) -> u64 {
-    let mut walk = Walk {
-        subject,
-        random: fastrand::Rng::with_seed(seed),
-        model: RefCell::new(Model { frames: vec![Frame::default()] }),
-        guards: RefCell::default(),
-        steps: 0,
-        names: 0,
-    };
+    let mut walk = Walk::new(subject, seed, None);
     while walk.steps < limit {
         walk.walk(0, limit);
     }

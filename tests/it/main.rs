@@ -23,3 +23,5 @@ mod serde_formats;
 mod support;
 #[cfg(feature = "tokio")]
 mod tasks;
+#[cfg(feature = "tokio")]
+mod tasks_model;
