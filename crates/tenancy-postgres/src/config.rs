@@ -120,8 +120,9 @@ impl Config {
         self
     }
 
-    /// States that a transaction pooler (pgbouncer, Supavisor) stands before the server, so that each transaction also
-    /// scrubs its session at its begin.
+    /// Declares that connections go through a transaction pooler (pgbouncer, Supavisor).
+    ///
+    /// Each transaction then also scrubs its session before it begins.
     ///
     /// [`TenantDb::connect`](crate::TenantDb::connect) detects a pooler by a start-up option that poolers drop or
     /// reject. This is for a pooler that passes the option on. `?pgbouncer=true` in the URL does the same.

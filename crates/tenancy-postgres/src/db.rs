@@ -1,4 +1,4 @@
-//! A database, entered as one tenant at a time.
+//! A database handle that runs each statement as one tenant.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::table::{Rpc, Table, TableSql};
 use crate::tx::{TenantTx, TxOptions};
 use crate::wire::{Row, Socket, Tls};
 
-/// A database, entered as one tenant at a time.
+/// A database handle that runs each statement as one tenant.
 ///
-/// It has no method that runs a statement without a tenant. The tenant is the current one, or is given. Clones share
-/// their connections.
+/// No method runs a statement without a tenant. The tenant is the current one, or an argument. Clones share their
+/// connections.
 ///
 /// ```no_run
 /// use tenancy::TenantFutureExt;
@@ -61,7 +61,7 @@ pub struct TenantDb {
 }
 
 impl TenantDb {
-    /// Connects, and refuses to use a database that would leak: it runs the [audit](crate::audit).
+    /// Connects, runs the [audit](crate::audit), and rejects a database that would leak.
     ///
     /// The connection uses TLS as the parameter `sslmode` of the connection string demands, with the feature `rustls`.
     ///
@@ -122,7 +122,9 @@ impl TenantDb {
         migrations()
     }
 
-    /// Lists what would leak now. [`connect`](Self::connect) has looked once, and tables are added later.
+    /// Runs the audit again, and returns its findings.
+    ///
+    /// [`connect`](Self::connect) runs the audit once. Tables that are created later are not part of that result.
     ///
     /// # Errors
     ///
@@ -332,8 +334,8 @@ impl Execute for TenantDb {
     }
 }
 
-/// The pause before a transaction is tried again: from half of the longest to all of it, so that those that conflicted
-/// do not meet again.
+/// Returns the pause before a retry: a random time between half of the limit and the limit, so that transactions that
+/// conflicted do not retry at the same time.
 fn pause(attempt: u32) -> Duration {
     let longest = Duration::from_millis(1 << attempt.min(7)).min(Duration::from_millis(100));
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)

@@ -1,4 +1,4 @@
-//! Why a statement returned nothing.
+//! Errors of statements and transactions.
 
 mod table;
 
@@ -12,7 +12,7 @@ use crate::wire::{ColumnError, ConnectionError, ParseOptionsError, ServerError};
 
 pub use table::TableError;
 
-/// Why a statement returned nothing, or a transaction was not committed.
+/// An error of a statement, a transaction or the configuration.
 ///
 /// Neither `Display` nor `Debug` shows values: a server's error keeps only its SQLSTATE, its message and the names of
 /// the objects that it is about.
@@ -26,8 +26,7 @@ pub enum Error {
     Directory(String),
     /// A row belongs to another tenant. The whole result was discarded, and the transaction is not committed.
     Mismatch(TenantMismatchError),
-    /// A row, or a result without rows, lacks the tenant column of a table that it has columns of, so that nothing
-    /// tells which tenant it belongs to.
+    /// A row, or a result without rows, has columns of a table, but not its tenant column. Its tenant is unknown.
     MissingTenantColumn,
     /// The SQL ended the transaction, or left its tenant: `COMMIT`, `ROLLBACK`, `RESET ALL`. What it did until then may
     /// be committed. The connection was closed.
@@ -143,11 +142,9 @@ impl fmt::Display for Error {
             Self::Tenant(error) => error.fmt(f),
             Self::Directory(error) => write!(f, "cannot look up the tenant: {error}"),
             Self::Mismatch(error) => error.fmt(f),
-            Self::MissingTenantColumn => {
-                f.write_str("the result lacks the tenant column of a table it has columns of")
-            }
-            Self::TxEscaped => f.write_str("the SQL ended its transaction, or left its tenant"),
-            Self::TxClosed => f.write_str("the transaction was closed by an earlier error"),
+            Self::MissingTenantColumn => f.write_str("cannot verify the result: tenant column missing"),
+            Self::TxEscaped => f.write_str("statement ended its transaction or left its tenant"),
+            Self::TxClosed => f.write_str("transaction is closed by an earlier error or a dropped statement"),
             Self::CommitUnknown(error) => {
                 write!(f, "connection lost during commit, outcome unknown: {error}")
             }
@@ -156,7 +153,7 @@ impl fmt::Display for Error {
             Self::Options(error) => error.fmt(f),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
             Self::Table(error) => error.fmt(f),
-            Self::Parameter { index: 0 } => f.write_str("the statement contains a null byte"),
+            Self::Parameter { index: 0 } => f.write_str("statement contains a null byte"),
             Self::Parameter { index } => {
                 write!(f, "cannot send parameter {index} as the type that the statement needs")
             }

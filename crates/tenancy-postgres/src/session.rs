@@ -73,7 +73,7 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
-/// Where a transaction stands.
+/// The state of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// Nothing was sent.
@@ -165,7 +165,7 @@ struct Sent {
     text: Option<Arc<Text>>,
 }
 
-/// Why nothing came back.
+/// Why a pipeline returned no result.
 enum Fault {
     /// Nothing was sent.
     Unsent(Error),
@@ -228,7 +228,7 @@ impl<'a> Session<'a> {
         Self { begin: begin.into(), ..self }
     }
 
-    /// Runs a statement in a transaction that goes on.
+    /// Runs a statement, and leaves the transaction open.
     pub(crate) async fn run(&mut self, statement: Statement<'_>) -> Result<Answer, Error> {
         let replies = self.send(statement, Then::Continue).await?;
         self.answer(statement, replies).await
@@ -273,7 +273,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// If the server cannot be told to roll back, the connection is closed, which comes to the same.
+    /// If the rollback cannot be sent, the connection is closed, and the server rolls back.
     pub(crate) async fn rollback(mut self) -> Result<(), Error> {
         if self.check().is_err() {
             return Ok(());
@@ -369,7 +369,7 @@ impl<'a> Session<'a> {
         let known = self.shared.types.resolve(self.lease.connection()?, &parameters).await.map_err(broken)?;
         self.lease.is_busy = false;
         if may_learn {
-            // After other raw SQL, names may mean what they mean to this tenant alone.
+            // After other raw SQL, names may refer to objects of this tenant only.
             self.shared.learned.insert(statement.sql, &declared, Arc::clone(&known));
         }
         Encoded::new(statement.params, Some(&known)).map_err(refused)
@@ -427,7 +427,7 @@ impl<'a> Session<'a> {
         let connection = &mut session.connection;
         if !shared.is_direct {
             // SQL that commits gives its session to the pooler before it is scrubbed: the next transaction scrubs it
-            // first. Its own begin takes the defaults that stand after that.
+            // first. Its `BEGIN` uses the defaults after that scrub.
             connection.run(Part::Begin, "BEGIN")?;
             for sql in CLEAN {
                 connection.run(Part::Begin, sql)?;
@@ -547,7 +547,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes over what the replies tell, and finds what went wrong.
+    /// Updates the state from the replies, and returns their error.
     fn read(&mut self, replies: Replies, text: Option<Arc<Text>>, then: Then) -> Result<Replies, Fault> {
         self.is_altered |= self.lease.connection()?.take_altered();
         if let Some(text) = text {
@@ -598,7 +598,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Decides what becomes of the connection.
+    /// Decides whether the connection is reused or closed.
     fn settle<T>(&mut self, outcome: Result<T, Fault>) -> Result<T, Error> {
         let fault = match outcome {
             Ok(value) => return Ok(value),
@@ -664,7 +664,7 @@ impl<'a> Session<'a> {
         format!("tenancy_portal_{}", self.portals)
     }
 
-    /// Runs a statement until it returned so many rows.
+    /// Runs a statement until it has returned the given number of rows.
     pub(crate) async fn open_portal(
         &mut self,
         statement: Statement<'_>,
@@ -768,7 +768,7 @@ impl<'a> Session<'a> {
         self.has_conflict
     }
 
-    /// To the pool, unless the session is not as it was.
+    /// Returns the connection to the pool if its session is unchanged.
     fn give_back(mut self) {
         if self.is_altered || (self.traces == Traces::Raw && self.shared.closes_raw_sessions) {
             self.lease.close();
@@ -794,12 +794,12 @@ fn text_of(bytes: Option<&[u8]>) -> Option<Box<str>> {
     std::str::from_utf8(bytes?).ok().map(Into::into)
 }
 
-/// A prepared statement is gone, its name is taken, or its columns have changed.
+/// Whether a prepared statement is missing, its name is taken, or its columns have changed.
 fn is_stale(error: &ServerError) -> bool {
     ["26000", "42P05", "0A000"].contains(&error.code())
 }
 
-/// The functions of the schema `tenancy` report that there is no context.
+/// Whether a function of the schema `tenancy` reported that no context is set.
 fn is_without_context(error: &ServerError) -> bool {
     error.code() == "42501" && error.message().starts_with("tenancy: ")
 }

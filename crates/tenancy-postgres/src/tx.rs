@@ -26,7 +26,7 @@ use crate::wire::Row;
 /// async fn raw(tx: tenancy_postgres::TenantTx<'_>) { tx.batch_execute("COMMIT; SELECT 1").await; }
 /// ```
 ///
-/// Without [`commit`](Self::commit) nothing is kept: if the transaction is dropped, its connection is closed, and a
+/// Only [`commit`](Self::commit) stores changes: if the transaction is dropped, its connection is closed, and a
 /// running statement is cancelled. Statements of one transaction wait for each other. A statement that is dropped before
 /// it is done closes the transaction.
 ///
@@ -85,8 +85,8 @@ impl<'a> TenantTx<'a> {
 
     /// Returns the rows of one statement without verifying which tenant they belong to.
     ///
-    /// For results that are not rows of a table: `SELECT count(*) FROM notes`. The database's own check still holds.
-    /// What a view or a function shows in spite of it is returned.
+    /// Use it for results that are not rows of a table: `SELECT count(*) FROM notes`. Row-level security still applies.
+    /// Rows of a view or a function that bypasses row-level security are returned.
     ///
     /// # Errors
     ///
@@ -252,7 +252,7 @@ pub struct TxOptions {
     pub isolation: Option<Isolation>,
     /// Whether the transaction may only read.
     pub read_only: bool,
-    /// How often a transaction that conflicts with another one is tried again, 0 by default.
+    /// The number of retries after a conflict with another transaction, 0 by default.
     pub retries: u32,
 }
 
@@ -274,7 +274,7 @@ impl TxOptions {
         Self { read_only, ..self }
     }
 
-    /// Sets how often a transaction that conflicts with another one is tried again.
+    /// Sets the number of retries after a conflict with another transaction.
     #[must_use]
     pub const fn retries(self, retries: u32) -> Self {
         Self { retries, ..self }

@@ -1,4 +1,4 @@
-//! The questions to the catalog, by subject.
+//! The catalog queries, by subject.
 
 mod constraints;
 mod context;
@@ -24,7 +24,7 @@ const ALL: &[&[Check]] = &[
     sequences::CHECKS,
 ];
 
-/// Returns the questions for a server version.
+/// Returns the catalog queries for a server version.
 pub(crate) fn checks(server: i32) -> impl Iterator<Item = &'static Check> {
     ALL.iter().copied().flatten().filter(move |check| check.since <= server)
 }

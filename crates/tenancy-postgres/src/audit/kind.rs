@@ -67,7 +67,7 @@ kinds! {
     /// A row can have no tenant.
     NullableTenantId: "tenant_id can be NULL",
     /// A row without an explicit tenant gets no tenant, or a wrong one.
-    DefaultMissing: "tenant_id does not default to tenancy.tenant_id()",
+    DefaultMissing: "the default of tenant_id is not tenancy.tenant_id()",
     /// A view reads a tenants' table as an owner that bypasses row-level security.
     View: "a view reads tenants' rows as an owner that bypasses row-level security",
     /// A rule runs with the privileges of its table's owner.

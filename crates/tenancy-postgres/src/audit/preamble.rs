@@ -1,6 +1,6 @@
-//! What the questions to the catalog have in common.
+//! The part that all catalog queries share.
 
-/// The common table expressions of all questions.
+/// The common table expressions of all catalog queries.
 ///
 /// `$1` is the user, `$2` the bodies of the functions, `$3` to `$5` the texts of policies and defaults, and `$6` the
 /// names of further extensions that keep state.

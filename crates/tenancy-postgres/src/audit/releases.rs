@@ -1,6 +1,6 @@
 //! Known vulnerabilities of the server, by release.
 //!
-//! The list has the vulnerabilities by which SQL can read or change what it must not, in the server or in the
+//! The list has the vulnerabilities by which SQL can read or change data without permission, in the server or in the
 //! extensions that are released with it. Vulnerabilities of clients, of replication and of authentication are not in
 //! the list. Sources: the release notes of Postgres (`doc/src/sgml/release-*.sgml`,
 //! <https://www.postgresql.org/support/security/>), and the changelog of Debian's package `postgresql-15` for the
@@ -180,8 +180,9 @@ const RELEASES: &[Release] = &[
     },
 ];
 
-/// How many days a server may lack a release that fixes a way around policies, before the finding is critical. An update
-/// of this crate does not stop a service whose server is going to be updated.
+/// The days after a release that fixes a bypass of policies, before its absence is a critical finding.
+///
+/// The delay gives operators time to update the server before an update of this crate stops the service.
 const GRACE: u64 = 90;
 
 /// The last day of each version, as the date and the day since 1970-01-01.
@@ -193,7 +194,7 @@ const ENDS: &[(i32, &str, u64)] = &[
     (18, "2030-11-14", 22_232),
 ];
 
-/// Returns what is known of a server version on a date.
+/// Returns the findings about a server version on a date.
 pub(super) fn findings(version: &str, number: i32, now: SystemTime) -> Vec<Finding> {
     let (major, minor) = (number / 10_000, number % 10_000);
     let day = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs() / DAY;
@@ -227,7 +228,7 @@ fn vulnerable(version: &str, major: i32, minor: i32, day: u64) -> Option<Finding
     ))
 }
 
-/// The day of a date, `YYYY-MM-DD`, since 1970-01-01.
+/// Returns the number of days from 1970-01-01 to a date (`YYYY-MM-DD`).
 fn day_of(date: &str) -> u64 {
     let mut parts = date.split('-').map(|part| part.parse::<u64>().unwrap_or_default());
     let mut next = || parts.next().unwrap_or_default();

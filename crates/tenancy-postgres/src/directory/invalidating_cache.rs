@@ -132,7 +132,7 @@ mod tests {
         fn new() -> Self {
             let (sender, questions) = mpsc::unbounded_channel();
             let cache =
-                Box::leak(Box::new(InvalidatingCache::new(Manual(sender), Duration::from_hours(1), 100)));
+                Box::leak(Box::new(InvalidatingCache::new(Manual(sender), Duration::from_secs(3600), 100)));
             Self { cache, questions }
         }
 
@@ -217,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn cache_of_unknown_ids_is_bounded() {
         let source = |_| async { Ok::<_, Infallible>(None) };
-        let cache = InvalidatingCache::new(source, Duration::from_hours(1), 1_000);
+        let cache = InvalidatingCache::new(source, Duration::from_secs(3600), 1_000);
         let _listening = cache.listen();
         for number in 2..1_000_000_u128 {
             let tenant = TenantId::from_bytes(number.to_be_bytes()).expect("an id");

@@ -42,24 +42,24 @@ pub(crate) const CONSTRAINTS: &str = "SET CONSTRAINTS ALL IMMEDIATE";
 /// The check of a signed context that was entered by binding a token.
 pub(crate) const VERIFIED: &str = "SELECT tenancy.tenant_id()";
 
-/// Where a session is scrubbed.
+/// The transaction in which a session is scrubbed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum In {
-    /// In a transaction of a tenant, whose context has to be there.
+    /// A transaction of a tenant. The scrub requires the tenant's context.
     Tenant,
-    /// After a rollback.
+    /// A transaction after a rollback, without a tenant.
     NoTenant,
 }
 
-/// Writes the scrub that is bound. The sign of the seed tells whether a tenant's context has to be there.
+/// Writes the scrub as a bound parameter. A positive seed requires a tenant's context.
 pub(crate) fn write_scrub(connection: &mut Connection, leaving: Oid, place: In) -> io::Result<()> {
-    // Not as a part of the function: a bound portal is not active yet, and closing all of them would free it.
+    // The function cannot do this: the bound portal is not active yet, so `CLOSE ALL` would free it.
     connection.run(Part::Scrub, "CLOSE ALL")?;
-    // Nobody draws what another tenant has seeded.
+    // A new seed, so that the random numbers do not follow from the seed of another tenant.
     let seed = fastrand::f64().max(f64::MIN_POSITIVE);
     let seed = if place == In::Tenant { seed } else { -seed };
     let seed = seed.to_be_bytes();
-    // Not by a name: a statement of another type under that name would leave the scrub out.
+    // The statement is unnamed: SQL could replace a named one by a statement that does not scrub.
     connection.parse(Part::Scrub, "", "", [leaving])?;
     connection.bind(Part::Scrub, "", std::iter::once(Value { format: 1, bytes: Some(&seed) }))
 }

@@ -10,7 +10,7 @@ use crate::binding::Binding;
 pub(crate) struct Shared {
     pub(crate) binding: Binding,
     pub(crate) entry: Entry,
-    /// Whether a connection is one session of the server: there is no transaction pooler between.
+    /// Whether a connection is one session of the server, without a transaction pooler.
     pub(crate) is_direct: bool,
     /// Whether something in the database keeps state that no scrub resets: then a session that ran raw SQL is closed.
     pub(crate) closes_raw_sessions: bool,

@@ -1,8 +1,8 @@
-//! What the text of a statement tells of its result.
+//! Properties of a statement that its text shows.
 
-/// The highest number of a parameter, `$1` to `$65535`, anywhere in the text.
+/// Returns the highest number of a parameter, `$1` to `$65535`, in the text.
 ///
-/// Also in strings and comments: the statement uses no more than this.
+/// Strings and comments count too, so the result is an upper bound.
 pub(crate) fn highest_parameter(sql: &str) -> usize {
     let number = |after: &str| {
         let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
@@ -76,12 +76,12 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
-/// The length of a quoted text. A doubled quote begins another one, which comes to the same.
+/// Returns the length of a quoted text. A doubled quote is read as the end of one text and the start of the next.
 fn quoted(text: &str, quote: char) -> usize {
     text[1..].find(quote).map_or(text.len(), |end| end + 2)
 }
 
-/// Comments nest.
+/// Returns the text after a comment. Comments can be nested.
 fn after_comment(text: &str) -> &str {
     let mut depth = 0_usize;
     let mut rest = text;
@@ -97,7 +97,7 @@ fn after_comment(text: &str) -> &str {
     }
 }
 
-/// The tag of a dollar-quoted string, with both dollars.
+/// Returns the tag of a dollar-quoted string, with both dollars.
 fn dollar_tag(text: &str) -> Option<&str> {
     let end = text[1..].find('$')? + 2;
     let tag = &text[..end];

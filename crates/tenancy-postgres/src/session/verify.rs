@@ -23,19 +23,19 @@ use super::text::{has_set_operation, joins_by_tenant};
 use crate::error::Error;
 use crate::wire::{Column, Connection, Row};
 
-/// How long a table's column number is used: `tenant_id` may be dropped and added under another number.
+/// The time to live of a column number. `tenant_id` can be dropped and added again with another number.
 const AGE: Duration = Duration::from_secs(60);
 
-/// Temporary tables have ever new numbers: they do not fill the memory.
+/// The maximum number of tables in the cache. Each temporary table has a new number.
 const TABLES: usize = 4096;
 
-/// Fully qualified: the search path may be the tenant's.
+/// Finds the tenant columns of tables. Names are qualified, because the tenant can set the search path.
 const LOOK_UP: &str = "SELECT c.oid, a.attnum FROM pg_catalog.pg_class c \
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid \
      AND a.attname OPERATOR(pg_catalog.=) 'tenant_id' AND NOT a.attisdropped \
      WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
 
-/// The number of the column `tenant_id` in each table that was met; `None` for a table without one.
+/// The number of the column `tenant_id` in each known table; `None` for a table without one.
 pub(crate) struct TenantColumns(Cache<Oid, Known>);
 
 #[derive(Clone, Copy)]
@@ -109,7 +109,7 @@ impl TenantColumns {
         self.0.get(&table).filter(|known| known.since.elapsed() < AGE)
     }
 
-    /// `None` if a table does not return its own, or if there is none.
+    /// Returns `None` if the result lacks the tenant column of one of its tables, or has no tenant column.
     fn places(&self, columns: &[Column]) -> Option<Places> {
         let mut places = Places::new();
         let mut last = None;
@@ -138,7 +138,7 @@ fn tables(columns: &[Column]) -> impl Iterator<Item = Oid> {
     columns.iter().filter_map(Column::table_oid)
 }
 
-/// The columns that are named `tenant_id`, if the server cannot tell which tables they stand for.
+/// Returns the columns named `tenant_id`, if the server cannot report the tables of the statement's columns.
 fn by_name(sql: &str, columns: &[Column]) -> Option<Places> {
     let is_of_set = columns.iter().all(|column| column.table_oid().is_none()) && has_set_operation(sql);
     if !is_of_set && !joins_by_tenant(sql) {
@@ -178,7 +178,7 @@ fn mismatch(tenant: TenantId, found: &[u8]) -> Error {
     let found = <[u8; 16]>::try_from(found).ok().and_then(|found| TenantId::from_bytes(found).ok());
     match found {
         Some(found) => TenantMismatchError::new(tenant, found).into(),
-        // Nil and all ones are no tenant's ids.
+        // The nil id and the id of all ones do not belong to a tenant.
         None => Error::MissingTenantColumn,
     }
 }

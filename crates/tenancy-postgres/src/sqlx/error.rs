@@ -62,8 +62,10 @@ impl fmt::Display for SqlxError {
         match self {
             Self::Tenant(error) => error.fmt(f),
             Self::Leaks(findings) => Leaks(findings).fmt(f),
-            Self::TxEscaped => f.write_str("SQL ended its transaction, or left its tenant"),
-            Self::CommitUnknown(error) => write!(f, "reply to the commit was lost: {}", Brief(error)),
+            Self::TxEscaped => f.write_str("statement ended its transaction or left its tenant"),
+            Self::CommitUnknown(error) => {
+                write!(f, "reply to commit lost, outcome unknown: {}", Brief(error))
+            }
             Self::Sqlx(error) => Brief(error).fmt(f),
         }
     }

@@ -11,7 +11,7 @@ use super::channel::Channel;
 use super::error::ConnectionError;
 use super::options::ChannelBinding;
 
-/// What the client proves its identity with.
+/// The credentials of the client.
 pub(super) struct Credentials<'a> {
     pub(super) user: &'a str,
     pub(super) password: Option<&'a [u8]>,

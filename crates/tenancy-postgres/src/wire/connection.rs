@@ -1,8 +1,8 @@
 //! A connection that sends a whole pipeline of messages with one `Sync`, and reads its replies.
 //!
-//! The caller drives it: there is no task behind it. Each message that is written adds the reply that it causes to a
-//! list. A reply that is not the next one of the list breaks the connection, so that replies are never attributed to
-//! the wrong message, whatever happens on the way.
+//! The caller drives the connection, without a background task. Each message that is written adds its expected reply to
+//! a list. A reply that is not the next one of the list breaks the connection, so that a reply is never attributed to
+//! the wrong message.
 //!
 //! See [the message flow](https://www.postgresql.org/docs/current/protocol-flow.html) in the documentation of Postgres.
 
@@ -48,7 +48,7 @@ pub(crate) enum Part {
     End,
 }
 
-/// A reply that is to come.
+/// An expected reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Expected {
     ParseComplete,

@@ -1,4 +1,4 @@
-//! What a connection is made with.
+//! The options of a connection.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -60,7 +60,7 @@ use tokio_postgres::config as other;
 /// | `channel_binding` | `disable`, `prefer`, `require` | `prefer` |
 /// | `target_session_attrs` | `any`, `read-write`, `read-only`, `primary`, `standby`, `prefer-standby` | `any` |
 /// | `load_balance_hosts` | `disable`, or `random` | `disable` |
-/// | `pgbouncer` | `true` if a transaction pooler stands before the server | `false` |
+/// | `pgbouncer` | `true` if connections go through a transaction pooler | `false` |
 ///
 /// In a URL, `ssl=true` is the same as `sslmode=require`. `client_encoding` can only be `UTF8`, and `gssencmode` can be
 /// anything but `require`. Files of passwords and services, and the other environment variables of libpq, are not read.
@@ -353,14 +353,14 @@ impl ConnectOptions {
         Self { balances_load: random, ..self }
     }
 
-    /// Sets whether a transaction pooler, such as pgbouncer or Supavisor, stands before the server. The default is
+    /// Sets whether connections go through a transaction pooler, such as pgbouncer or Supavisor. The default is
     /// `false`.
     #[must_use]
     pub fn pgbouncer(self, is_pooled: bool) -> Self {
         Self { is_pooled, ..self }
     }
 
-    /// Whether a transaction pooler stands before the server.
+    /// Whether connections go through a transaction pooler.
     pub(crate) fn is_pooled(&self) -> bool {
         self.is_pooled
     }

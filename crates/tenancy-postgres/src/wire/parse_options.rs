@@ -272,7 +272,7 @@ fn key_value(text: &str) -> Result<(String, &str, bool), ParseOptionsError> {
 
 // ---- Values ----
 
-/// Options in the making. Some parameters depend on others, whatever their order is.
+/// Options that are being parsed. Some parameters depend on others, in any order.
 #[derive(Default)]
 struct Draft {
     options: ConnectOptions,
@@ -461,7 +461,7 @@ fn seconds(name: &'static str, value: &str) -> Result<Option<Duration>, ParseOpt
     Ok(seconds.map(|seconds| Duration::from_secs(u64::from(seconds))))
 }
 
-/// Reads one of some words. The first word is the default, for which an empty string stands.
+/// Reads one of several words. An empty string means the first word, which is the default.
 fn one_of<T: Copy>(
     name: &'static str,
     value: &str,

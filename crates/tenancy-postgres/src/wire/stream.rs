@@ -86,7 +86,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// What a TLS connector makes of a socket.
+/// A TLS stream on a socket.
 pub(crate) trait TlsIo: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> TlsIo for S {}

@@ -341,7 +341,7 @@ impl KeyCommand {
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // A closed stdout is no error.
+            // A closed stdout is not an error.
             let _ = write!(io::stdout(), "{}", error.render());
             return ExitCode::SUCCESS;
         }

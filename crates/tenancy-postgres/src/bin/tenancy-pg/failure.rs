@@ -29,7 +29,7 @@ impl Failure {
             Self::Output(error) => (2, format!("cannot write to stdout: {error}")),
             Self::Server(message) => (3, message),
         };
-        // A closed stderr is no error.
+        // A closed stderr is not an error.
         let _ = if json {
             writeln!(io::stderr(), "{}", json!({ "error": message, "exit_code": code }))
         } else {

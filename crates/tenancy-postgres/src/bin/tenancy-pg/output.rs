@@ -45,7 +45,7 @@ impl Output {
     /// Prints a note on stderr, except with JSON output.
     pub(crate) fn aside(&self, text: impl Display) {
         if !self.json {
-            // A closed stderr is no error.
+            // A closed stderr is not an error.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
