@@ -41,11 +41,11 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<TenantId, E> {
-        TenantId::parse(text).map_err(E::custom)
+        TenantId::parse_fast(text.as_bytes()).map_err(E::custom)
     }
 
     fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<TenantId, E> {
-        TenantId::parse_ascii(text).map_err(E::custom)
+        TenantId::parse_fast(text).map_err(E::custom)
     }
 }
 
