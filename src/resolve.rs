@@ -77,7 +77,7 @@ impl TenantClaims {
     /// [`Invalid`](ResolveTenantError::Invalid), or as [`tenant`](Self::tenant).
     #[inline]
     pub fn text(&mut self, text: &[u8]) -> Result<(), ResolveTenantError> {
-        self.tenant(TenantId::parse_ascii(text)?)
+        self.tenant(TenantId::parse_fast(text)?)
     }
 
     /// Takes a tenant that is known already: from a token that was verified.

@@ -1,6 +1,12 @@
-//! Serialization of a [`TenantId`]: a string where the format is human-readable, 16 bytes where not.
+//! Serialization of a [`TenantId`]: a string in human-readable formats, 16 bytes in other formats.
 //!
 //! [`dict`] is the form `{"value": "…"}` that the Python kernel's `to_dict` writes.
+//!
+//! An untagged or internally tagged enum and a flattened struct buffer their fields. In a self-describing binary
+//! format, such as MessagePack or CBOR, the buffer presents itself as human-readable although it contains bytes.
+//! Text and 16 bytes are therefore accepted in both kinds of formats.
+//!
+//! `ciborium` itself rejects text for a field that is read as bytes and is not buffered.
 
 use core::fmt;
 
@@ -37,15 +43,22 @@ impl Visitor<'_> for Text {
     type Value = TenantId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a tenant id as text")
+        f.write_str("a tenant id as text or 16 bytes")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<TenantId, E> {
-        TenantId::parse(text).map_err(E::custom)
+        TenantId::parse_fast(text.as_bytes()).map_err(E::custom)
     }
 
-    fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<TenantId, E> {
-        TenantId::parse_ascii(text).map_err(E::custom)
+    /// A buffered value of a binary format, and a text that is handed over as bytes.
+    ///
+    /// No text form has 16 bytes, so that the length tells the two apart.
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TenantId, E> {
+        match bytes.try_into() {
+            Ok(bytes) => TenantId::from_bytes(bytes),
+            Err(_) => TenantId::parse_fast(bytes),
+        }
+        .map_err(E::custom)
     }
 }
 
@@ -55,7 +68,7 @@ impl<'de> Visitor<'de> for Bytes {
     type Value = TenantId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the 16 bytes of a tenant id")
+        f.write_str("a tenant id as 16 bytes or text")
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TenantId, E> {
@@ -63,7 +76,12 @@ impl<'de> Visitor<'de> for Bytes {
         TenantId::from_bytes(bytes).map_err(E::custom)
     }
 
-    /// Some binary formats hand bytes over one at a time.
+    /// A text in a self-describing binary format, written by another program.
+    fn visit_str<E: Error>(self, text: &str) -> Result<TenantId, E> {
+        TenantId::parse_fast(text.as_bytes()).map_err(E::custom)
+    }
+
+    /// Some binary formats pass the bytes one at a time.
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<TenantId, A::Error> {
         let mut bytes = [0; 16];
         for (at, byte) in bytes.iter_mut().enumerate() {

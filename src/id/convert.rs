@@ -8,25 +8,28 @@ use crate::error::InvalidTenantIdError;
 impl FromStr for TenantId {
     type Err = InvalidTenantIdError;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
+        Self::parse_fast(text.as_bytes())
     }
 }
 
 impl TryFrom<&str> for TenantId {
     type Error = InvalidTenantIdError;
 
+    #[inline]
     fn try_from(text: &str) -> Result<Self, Self::Error> {
-        Self::parse(text)
+        Self::parse_fast(text.as_bytes())
     }
 }
 
-/// Reads text, as [`TenantId::parse_ascii`] does; 16 raw bytes are an array: `<[u8; 16]>::try_from`.
+/// Reads text like [`TenantId::parse_ascii`]. For 16 raw bytes, convert from `[u8; 16]`.
 impl TryFrom<&[u8]> for TenantId {
     type Error = InvalidTenantIdError;
 
+    #[inline]
     fn try_from(text: &[u8]) -> Result<Self, Self::Error> {
-        Self::parse_ascii(text)
+        Self::parse_fast(text)
     }
 }
 

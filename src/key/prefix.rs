@@ -77,7 +77,7 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
     pub fn split(full: &[u8]) -> Result<(Self, &[u8]), TenantKeyError> {
         let (bytes, key) = full.split_first_chunk::<LEN>().ok_or(TenantKeyError::Unprefixed)?;
         let [_, _, digits @ .., _] = bytes;
-        let tenant = TenantId::parse_ascii(digits).map_err(|_| TenantKeyError::Unprefixed)?;
+        let tenant = TenantId::parse_fast(digits).map_err(|_| TenantKeyError::Unprefixed)?;
         let prefix = Self::new(tenant);
         if prefix.bytes == *bytes { Ok((prefix, key)) } else { Err(TenantKeyError::Unprefixed) }
     }

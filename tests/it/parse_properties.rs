@@ -77,7 +77,10 @@ fn check(text: &[u8]) -> bool {
     assert_eq!(found, reference(text), "{text:x?}");
     if let Ok(text) = std::str::from_utf8(text) {
         assert_eq!(TenantId::parse(text), ours, "text and bytes are read alike");
+        assert_eq!(text.parse(), ours, "the vector path and the scalar path agree on {text:?}");
+        assert_eq!(TenantId::try_from(text), ours, "the vector path and the scalar path agree on {text:?}");
     }
+    assert_eq!(TenantId::try_from(text), ours, "the vector path and the scalar path agree on {text:x?}");
     ours.is_ok()
 }
 

@@ -92,7 +92,7 @@ fn dict_rejects_missing_repeated_and_wrong_values() {
     assert!(refusal::<Row>(r#"{"tenant":{"other":1}}"#).starts_with("missing field `value`"));
     let twice = format!(r#"{{"tenant":{{"value":"{TEXT}","value":"{TEXT}"}}}}"#);
     assert!(refusal::<Row>(&twice).starts_with("duplicate field `value`"));
-    assert!(refusal::<Row>(r#"{"tenant":{"value":null}}"#).contains("a tenant id as text"));
+    assert!(refusal::<Row>(r#"{"tenant":{"value":null}}"#).contains("a tenant id as text or 16 bytes"));
     // The plain form is not the dict form.
     refusal::<Row>(&format!(r#"{{"tenant":"{TEXT}"}}"#));
     refusal::<Row>(r#"{"tenant":[]}"#);
@@ -119,6 +119,102 @@ fn errors_do_not_repeat_the_text() {
             refusal::<Row>(&format!(r#"{{"tenant":{{"{text}":"{text}"}}}}"#)),
         ] {
             assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}
+
+/// The shapes for which serde buffers a value before it knows its type.
+mod buffered {
+    use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Serialize};
+    use tenancy::TenantId;
+
+    #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+    #[serde(untagged)]
+    enum Untagged {
+        Tenant(TenantId),
+        Name(String),
+        Bytes(Vec<u8>),
+    }
+
+    #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Tenant { tenant: TenantId },
+    }
+
+    #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+    struct Inner {
+        tenant: TenantId,
+    }
+
+    #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+    struct Flattened {
+        number: u8,
+        #[serde(flatten)]
+        inner: Inner,
+    }
+
+    /// A record of a program that writes ids as text.
+    #[derive(Serialize)]
+    struct TextRecord {
+        tenant: String,
+    }
+
+    fn cbor<T: Serialize, U: DeserializeOwned>(value: &T) -> U {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).expect("CBOR");
+        ciborium::from_reader(bytes.as_slice()).expect("what was written")
+    }
+
+    fn message_pack<T: Serialize, U: DeserializeOwned>(value: &T) -> U {
+        let bytes = rmp_serde::to_vec_named(value).expect("MessagePack");
+        rmp_serde::from_slice(&bytes).expect("what was written")
+    }
+
+    fn json<T: Serialize, U: DeserializeOwned>(value: &T) -> U {
+        serde_json::from_str(&serde_json::to_string(value).expect("JSON")).expect("what was written")
+    }
+
+    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        assert_eq!(&json::<_, T>(value), value, "JSON");
+        assert_eq!(&cbor::<_, T>(value), value, "CBOR");
+        assert_eq!(&message_pack::<_, T>(value), value, "MessagePack");
+    }
+
+    fn ids() -> impl Strategy<Value = TenantId> {
+        any::<[u8; 16]>().prop_filter_map("nil or max", |bytes| TenantId::from_bytes(bytes).ok())
+    }
+
+    proptest! {
+        #[test]
+        fn every_shape_returns_the_same_tenant(tenant in ids()) {
+            round_trip(&tenant);
+            round_trip(&Untagged::Tenant(tenant));
+            round_trip(&Tagged::Tenant { tenant });
+            round_trip(&Flattened { number: 7, inner: Inner { tenant } });
+        }
+
+        #[test]
+        fn binary_formats_accept_text(tenant in ids()) {
+            let record = TextRecord { tenant: tenant.to_string() };
+            // ciborium itself rejects text for a field that is not buffered and expects bytes.
+            prop_assert_eq!(message_pack::<_, Inner>(&record), Inner { tenant });
+            prop_assert_eq!(cbor::<_, Untagged>(&record.tenant), Untagged::Tenant(tenant));
+            prop_assert_eq!(message_pack::<_, Untagged>(&record.tenant), Untagged::Tenant(tenant));
+        }
+    }
+
+    #[test]
+    fn buffered_reserved_ids_are_not_tenants() {
+        for byte in [0, 0xff] {
+            let bytes = ciborium::Value::Bytes(vec![byte; 16]);
+            let mut written = Vec::new();
+            ciborium::into_writer(&bytes, &mut written).expect("CBOR");
+            ciborium::from_reader::<TenantId, _>(written.as_slice()).expect_err("reserved");
+            let read = ciborium::from_reader::<Untagged, _>(written.as_slice());
+            assert!(!matches!(read, Ok(Untagged::Tenant(_))), "{read:?}");
         }
     }
 }
