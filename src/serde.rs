@@ -3,7 +3,7 @@
 //! [`dict`] is the form `{"value": "…"}` that the Python kernel's `to_dict` writes.
 //!
 //! An untagged or internally tagged enum and a flattened struct buffer their fields. In a self-describing binary
-//! format, such as MessagePack or CBOR, the buffer presents itself as human-readable although it contains bytes.
+//! format, such as `MessagePack` or CBOR, the buffer presents itself as human-readable although it contains bytes.
 //! Text and 16 bytes are therefore accepted in both kinds of formats.
 //!
 //! `ciborium` itself rejects text for a field that is read as bytes and is not buffered.

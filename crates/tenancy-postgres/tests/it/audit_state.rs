@@ -1,6 +1,6 @@
 //! State of a session that no scrub resets: interpreters of languages, and connections and switches of extensions.
 
-use tenancy::TenantId;
+use tenancy::{TenantFutureExt, TenantId};
 use tenancy_postgres::{AuditPolicy, Finding, FindingKind, Severity, TenantDb, TenantTx, audit_with};
 
 use crate::audit::{found, refused, short};
@@ -87,6 +87,40 @@ async fn a_replaced_perl_function_reads_another_tenants_rows() {
     mend(&mut schema).await;
     assert_eq!(schema.attack(REPLACE).await, "ERROR 42501");
     assert_eq!(schema.attack("SELECT total()").await, "ERROR 42501");
+}
+
+/// What an interpreter keeps cannot be reset. So a session that ran raw SQL is closed if the state was accepted.
+#[tokio::test]
+#[ignore = "needs postgres; cargo xtask test runs it"]
+async fn an_accepted_interpreter_closes_sessions_that_ran_raw_sql() {
+    let mut schema = Orders::start().await;
+    schema.operate(PERL).await;
+    let policy =
+        state(&mut schema, &AuditPolicy::new()).await.iter().fold(AuditPolicy::new(), |policy, finding| {
+            policy.accept(finding.kind, finding.object.clone(), "a report needs Perl")
+        });
+    let config = config(&schema.database).max_connections(1).audit_policy(policy);
+    let db = TenantDb::connect(config).await.expect("an accepted database");
+    let keep = "DO LANGUAGE plperl $$$_SHARED{kept} = 'of A'$$";
+    let look =
+        "DO LANGUAGE plperl $$spi_exec_query(\"SELECT set_config('a.kept', '$_SHARED{kept}', true)\")$$";
+    let process = "SELECT pg_backend_pid()::text";
+    let tx = db.begin_in(A).await.expect("a transaction");
+    tx.execute(keep, &[]).await.expect("state in the interpreter");
+    let first: String = tx.query_unverified(process, &[]).await.expect("a process")[0].get(0);
+    tx.commit().await.expect("a commit");
+    let tx = db.begin_in(B).await.expect("a transaction");
+    tx.execute(look, &[]).await.expect("a look");
+    let kept = "SELECT current_setting('a.kept')";
+    assert_eq!(tx.query_unverified(kept, &[]).await.expect("a text")[0].get::<_, String>(0), "");
+    let second: String = tx.query_unverified(process, &[]).await.expect("a process")[0].get(0);
+    assert_ne!(first, second, "the session was pooled");
+    tx.commit().await.expect("a commit");
+    // A statement in a transaction of its own closes its session too.
+    db.execute(keep, &[]).in_tenant(A).await.expect("state in the interpreter");
+    let tx = db.begin_in(B).await.expect("a transaction");
+    tx.execute(look, &[]).await.expect("a look");
+    assert_eq!(tx.query_unverified(kept, &[]).await.expect("a text")[0].get::<_, String>(0), "");
 }
 
 #[tokio::test]
