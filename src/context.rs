@@ -56,8 +56,7 @@ use entry::Held;
 /// With `std` alone, a bare `set` in an async task belongs to the thread, so the next task on the thread sees it. Wrap each
 /// task in [`in_tenant`](TenantFutureExt::in_tenant) or [`in_own_context`](TenantFutureExt::in_own_context), or enable
 /// `tokio`. With `tokio` a bare `set` belongs to the task, and reads as unset after the task moved to another worker.
-/// A thread stores the bare entries of 64 tasks with consecutive numbers, and the program those of 4,096; if more tasks
-/// have one, an older entry reads as unset.
+/// A program stores the bare entries of 4,096 tasks; if more tasks have one, an older entry reads as unset.
 ///
 /// # Example
 ///
@@ -204,6 +203,26 @@ impl TenantContext {
         move || {
             let _scope = Scope::begin(held);
             body()
+        }
+    }
+
+    /// Returns a closure that runs `body` in the caller's current state each time it is called: as [`bind`](Self::bind),
+    /// for closures that are called repeatedly.
+    ///
+    /// ```
+    /// use tenancy::{TenantContext, TenantId};
+    ///
+    /// let owner = TenantContext::scope(TenantId::PLATFORM, || {
+    ///     TenantContext::bind_fn(|item: u32| (item, TenantContext::get()))
+    /// });
+    /// assert_eq!(owner(1), (1, Ok(TenantId::PLATFORM)));
+    /// assert_eq!(owner(2), (2, Ok(TenantId::PLATFORM)));
+    /// ```
+    pub fn bind_fn<A, R, F: Fn(A) -> R>(body: F) -> impl Fn(A) -> R + use<A, R, F> {
+        let held = current::seen();
+        move |argument| {
+            let _scope = Scope::begin(held);
+            body(argument)
         }
     }
 }

@@ -85,7 +85,6 @@ impl TenantId {
     }
 
     /// Returns the id of bytes that came from a `TenantId`.
-    #[cfg(any(feature = "std", target_os = "none"))]
     #[inline]
     pub(crate) const fn from_valid(bytes: [u8; 16]) -> Self {
         Self(bytes)

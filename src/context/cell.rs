@@ -129,6 +129,15 @@ impl TenantCell {
         }
     }
 
+    /// Returns a closure that runs `body` in the caller's current state each time it is called.
+    pub fn bind_fn<A, R, F: Fn(A) -> R>(&self, body: F) -> impl Fn(A) -> R + use<'_, A, R, F> {
+        let held = self.0.seen();
+        move |argument| {
+            let _scope = Scope::begin(&self.0, held);
+            body(argument)
+        }
+    }
+
     #[cfg(target_os = "none")]
     pub(super) fn slot(&self) -> &Slot {
         &self.0

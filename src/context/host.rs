@@ -340,65 +340,57 @@ mod owner {
 /// With tokio, tasks have bare entries of their own.
 ///
 /// A task that sets its tenant outside of a scope may move to another thread, set there, and return to what it set before.
-/// So a bare entry counts only on the thread on which its task set last. That is the thread whose entry has the task's
-/// latest ticket.
+/// So a task has one bare entry, which counts only on the thread on which the task set last.
 ///
-/// The slots of a thread and the tickets are tables of fixed size, indexed by the number of the task. Numbers are
-/// consecutive. If the entries of two tasks collide, the older one reads as unset.
+/// The entries are in a table of fixed size, indexed by the number of the task. Numbers are consecutive. If the entries of
+/// two tasks collide, the older one reads as unset.
 #[cfg(feature = "tokio")]
 mod bare {
-    use core::sync::atomic::{AtomicU64, Ordering};
     use std::cell::Cell;
+    use std::sync::{Mutex, PoisonError};
 
     use super::{Held, Owner, Slot};
-
-    /// The number of tasks that have a bare entry on one thread at the same time.
-    const TASKS: usize = 64;
+    use crate::context::owner::thread_number;
 
     /// The number of tasks that have a bare entry at the same time.
-    const TICKETS: usize = 4096;
+    const TASKS: usize = 4096;
 
     std::thread_local! {
         static THREAD: Slot = const { Slot::new() };
-        static TASK_SLOTS: [TaskSlot; TASKS] = const { [const { TaskSlot::new() }; TASKS] };
         static IS_USED: Cell<bool> = const { Cell::new(false) };
     }
 
-    static LATEST: [AtomicU64; TICKETS] = [const { AtomicU64::new(0) }; TICKETS];
-    static LAST_TICKET: AtomicU64 = AtomicU64::new(0);
+    static ENTRIES: [Mutex<TaskEntry>; TASKS] = [const { Mutex::new(TaskEntry::new()) }; TASKS];
 
-    struct TaskSlot {
+    struct TaskEntry {
         slot: Slot,
-        ticket: Cell<u64>,
+        /// The thread on which the task set last.
+        thread: usize,
     }
 
-    impl TaskSlot {
+    impl TaskEntry {
         const fn new() -> Self {
-            Self { slot: Slot::new(), ticket: Cell::new(0) }
+            Self { slot: Slot::new(), thread: 0 }
         }
 
-        /// Whether the entry is the task's latest one.
-        fn is_latest_of(&self, task: Owner) -> bool {
-            self.slot.owner.get() == task && latest(task).load(Ordering::Acquire) == self.ticket.get()
+        /// Whether the entry counts for the task on this thread.
+        fn is_valid_for(&self, task: Owner) -> bool {
+            self.slot.owner.get() == task && self.thread == thread_number::current()
         }
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "the lowest bits")]
-    fn latest(task: Owner) -> &'static AtomicU64 {
-        &LATEST[task.task() as usize % TICKETS]
-    }
-
-    #[allow(clippy::cast_possible_truncation, reason = "the lowest bits")]
-    fn with_task_slot<R>(task: Owner, body: impl FnOnce(&TaskSlot) -> R) -> R {
-        TASK_SLOTS.with(|slots| body(&slots[task.task() as usize % TASKS]))
+    fn with_entry<R>(task: Owner, body: impl FnOnce(&mut TaskEntry) -> R) -> R {
+        let entry = &ENTRIES[task.task() as usize % TASKS];
+        body(&mut entry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     #[inline]
     pub(super) fn with_bare<R>(owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
-        if owner.task() == 0 { THREAD.with(body) } else { with_task_slot(owner, |task| body(&task.slot)) }
+        if owner.task() == 0 { THREAD.with(body) } else { with_entry(owner, |entry| body(&entry.slot)) }
     }
 
-    /// Whether an owner had a bare entry on this thread.
+    /// Whether an owner has set a bare entry on this thread.
     #[inline]
     pub(super) fn is_used() -> bool {
         IS_USED.get()
@@ -408,7 +400,7 @@ mod bare {
         if me.task() == 0 {
             return THREAD.with(|thread| thread.held.get());
         }
-        with_task_slot(me, |task| if task.is_latest_of(me) { task.slot.held.get() } else { Held::NONE })
+        with_entry(me, |entry| if entry.is_valid_for(me) { entry.slot.held.get() } else { Held::NONE })
     }
 
     #[inline(never)]
@@ -417,21 +409,17 @@ mod bare {
         with_bare(me, |bare| bare.held.set(held));
     }
 
-    /// Makes this the thread whose bare entry of the task counts. What the task left here before is cleared, because it may
-    /// have set another tenant elsewhere.
+    /// Makes this the thread on which the task's entry counts. An entry of another thread or task is cleared.
     pub(super) fn claim(me: Owner) {
         IS_USED.set(true);
         if me.task() == 0 {
             return;
         }
-        with_task_slot(me, |task| {
-            if task.is_latest_of(me) {
-                return;
+        with_entry(me, |entry| {
+            if !entry.is_valid_for(me) {
+                entry.slot.push(Held::NONE, me);
+                entry.thread = thread_number::current();
             }
-            task.slot.push(Held::NONE, me);
-            let ticket = LAST_TICKET.fetch_add(1, Ordering::Relaxed) + 1;
-            task.ticket.set(ticket);
-            latest(me).store(ticket, Ordering::Release);
         });
     }
 }

@@ -170,7 +170,7 @@ mod task {
 
 /// A number for each thread, which is never used again.
 #[cfg(not(target_os = "none"))]
-mod thread_number {
+pub(super) mod thread_number {
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::cell::Cell;
 
@@ -186,7 +186,7 @@ mod thread_number {
     /// # Panics
     ///
     /// Panics after `usize::MAX` threads: a number that two threads have would show a tenant to the wrong one.
-    pub(super) fn current() -> usize {
+    pub(in crate::context) fn current() -> usize {
         match NUMBER.get() {
             0 => {
                 let number = LAST

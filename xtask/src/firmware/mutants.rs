@@ -12,7 +12,7 @@ use crate::process::{root, target};
 
 /// The check that only the owner of a context sees its tenant, and its replacement without the check.
 const OWNER_CHECK: [&str; 2] =
-    ["if self.mark.owner() == me { self.held } else { Held::NONE }", "{ let _ = me; self.held }"];
+    ["if self.stamp.owner() == me { self.held } else { Held::NONE }", "{ let _ = me; self.held }"];
 
 /// Removes the owner check of the cell: `interrupts` must detect the leak.
 pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
@@ -24,7 +24,7 @@ pub(crate) fn no_owner_check(cross: Cross) -> Result<()> {
         let _ = fs::remove_dir_all(copy.join(part));
         copy_into(&root().join(part), &copy.join(part))?;
     }
-    replace(&copy.join("src/context/entry.rs"), OWNER_CHECK)?;
+    replace(&copy.join("src/context/slot.rs"), OWNER_CHECK)?;
 
     let program = Program::find("interrupts").context("the program is in the table")?;
     let folder = cross.build(
