@@ -121,7 +121,7 @@ fn within(entry: &Entry) -> Result<String> {
     {
         return Ok(first.clone());
     }
-    let mut list = "Rule::Within(&[\n".to_owned();
+    let mut list = "Rule::Subcommands(&[\n".to_owned();
     for subcommand in &entry.subcommands {
         writeln!(list, "        {},", command(subcommand)?)?;
     }

@@ -140,7 +140,7 @@ impl TenantAcl {
 
     fn rules_of(&self, tenant: TenantId, commands: impl Iterator<Item = String>) -> Vec<String> {
         let prefix = prefix(tenant);
-        let confines = [
+        let scope = [
             // Whatever the user was before.
             "reset".to_owned(),
             "on".to_owned(),
@@ -150,7 +150,7 @@ impl TenantAcl {
             format!("&{prefix}*"),
             "-@all".to_owned(),
         ];
-        confines.into_iter().chain(commands.map(|command| format!("+{command}"))).collect()
+        scope.into_iter().chain(commands.map(|command| format!("+{command}"))).collect()
     }
 
     fn grants(&self) -> impl Iterator<Item = String> + use<> {

@@ -57,7 +57,7 @@ impl<C: ConnectionLike + Send + 'static> TenantRedis<C> {
     /// it stands alone: one node of a cluster has a part of the keys. What was removed stays removed, and it can be
     /// called again. Where redis-rs had to send a command twice, the report may count fewer keys than were removed.
     pub async fn flush_tenant(&mut self) -> RedisResult<FlushReport> {
-        let mut walk = Walk::begin(&mut self.connection, self.confines.prefix).await?;
+        let mut walk = Walk::begin(&mut self.connection, self.scope.prefix).await?;
         let mut report = FlushReport { keys: 0, masters: walk.masters() };
         while let Some(page) = walk.next().await? {
             for removed in walk.each(&["UNLINK"], &page).await? {

@@ -7,10 +7,10 @@
 mod acl;
 #[cfg(feature = "tokio")]
 mod aio;
+mod arguments;
 #[cfg(feature = "cache")]
 pub mod cache;
 mod client;
-mod confines;
 mod errors;
 #[cfg(feature = "tokio")]
 mod flush;
@@ -24,11 +24,13 @@ mod pubsub;
 mod refusal;
 mod reply;
 mod rewrite;
+mod scope;
 mod scripts;
 mod sync;
 mod table;
 #[cfg(feature = "tokio")]
 mod usage;
+mod writer;
 
 #[cfg(feature = "acl")]
 pub use acl::TenantAcl;

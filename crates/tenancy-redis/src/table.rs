@@ -45,9 +45,9 @@ pub(crate) enum Rule {
     /// A script's text alone.
     LoadScript,
     /// Refused where others share the connection.
-    Alone(Refusal, &'static Rule),
+    DedicatedOnly(Refusal, &'static Rule),
     /// The next argument is the command.
-    Within(&'static [Command]),
+    Subcommands(&'static [Command]),
 }
 
 /// What a script is called by.
@@ -178,7 +178,7 @@ mod tests {
     fn each_command_is_found_and_no_subcommand_is_one() {
         for command in commands::COMMANDS {
             assert_eq!(find(command.name.to_uppercase().as_bytes()).expect("a command").name, command.name);
-            let Rule::Within(subcommands) = command.rule else { continue };
+            let Rule::Subcommands(subcommands) = command.rule else { continue };
             for subcommand in subcommands {
                 let found = within(subcommands, subcommand.name.to_uppercase().as_bytes());
                 assert_eq!(found.expect("a subcommand").name, subcommand.name);

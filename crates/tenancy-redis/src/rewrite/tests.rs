@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenancy::TenantId;
 
-use super::{Confines, Mode, Scratch, rewrite_arguments};
+use super::{Buffer, Sharing, TenantScope, rewrite_arguments};
 use crate::packed::Packed;
 use crate::policy::RedisPolicy;
 use crate::refusal::Refusal;
@@ -12,19 +12,19 @@ use crate::scripts::TrustedScripts;
 
 /// What is sent for a command of one tenant, with `P:` for its prefix.
 fn sent(command: &str) -> Result<String, Refusal> {
-    sent_in(Mode::Shared, command)
+    sent_in(Sharing::Shared, command)
 }
 
-fn sent_in(mode: Mode, command: &str) -> Result<String, Refusal> {
-    let confines = Confines::new(TenantId::PLATFORM, mode);
-    sent_within(&confines, command)
+fn sent_in(sharing: Sharing, command: &str) -> Result<String, Refusal> {
+    let scope = TenantScope::new(TenantId::PLATFORM, sharing);
+    sent_within(&scope, command)
 }
 
-fn sent_within(confines: &Confines, command: &str) -> Result<String, Refusal> {
+fn sent_within(scope: &TenantScope, command: &str) -> Result<String, Refusal> {
     let arguments: Vec<_> = command.split(' ').map(str::as_bytes).collect();
-    let mut scratch = Scratch::default();
-    rewrite_arguments(arguments.into_iter(), confines, &mut scratch)?;
-    let sent = scratch.cmd.get_packed_command();
+    let mut buffer = Buffer::default();
+    rewrite_arguments(arguments.into_iter(), scope, &mut buffer)?;
+    let sent = buffer.cmd.get_packed_command();
     let arguments = Packed::only(&sent)?;
     let words: Vec<_> = arguments.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     Ok(words.join(" ").replace("t:00000000000000000000000000000001:", "P:"))
@@ -203,7 +203,7 @@ fn what_a_dedicated_connection_may() {
         ("WATCH a b", "WATCH P:a P:b", Refusal::ConnectionState),
         ("UNWATCH", "UNWATCH", Refusal::ConnectionState),
     ] {
-        assert_eq!(sent_in(Mode::Dedicated, command).as_deref(), Ok(expected));
+        assert_eq!(sent_in(Sharing::Dedicated, command).as_deref(), Ok(expected));
         assert_eq!(sent(command), Err(refusal), "{command}");
     }
     for (command, refusal) in [
@@ -216,7 +216,7 @@ fn what_a_dedicated_connection_may() {
         ("BLMPOP 0 3 a LEFT", Refusal::BadArguments),
         ("XREAD BLOCK", Refusal::BadArguments),
     ] {
-        assert_eq!(sent_in(Mode::Dedicated, command), Err(refusal), "{command}");
+        assert_eq!(sent_in(Sharing::Dedicated, command), Err(refusal), "{command}");
     }
 }
 
@@ -227,7 +227,8 @@ static SCRIPTS: std::sync::LazyLock<TrustedScripts> =
 #[test]
 fn a_trusted_script_and_no_other() {
     let hash = redis::Script::new(SCRIPT).get_hash().to_owned();
-    let confines = Confines { scripts: Some(&SCRIPTS), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
+    let scope =
+        TenantScope { scripts: Some(&SCRIPTS), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) };
     for (command, expected) in [
         ("EVAL CODE 1 k v", "EVAL CODE 1 P:k v"),
         ("EVALSHA HASH 2 k l v", "EVALSHA HASH 2 P:k P:l v"),
@@ -237,7 +238,7 @@ fn a_trusted_script_and_no_other() {
     ] {
         let [command, expected] =
             [command, expected].map(|text| text.replace("CODE", SCRIPT).replace("HASH", &hash));
-        assert_eq!(sent_within(&confines, &command), Ok(expected));
+        assert_eq!(sent_within(&scope, &command), Ok(expected));
         assert_eq!(sent(&command), Err(Refusal::UntrustedScript), "{command}");
     }
     for (command, refusal) in [
@@ -253,13 +254,13 @@ fn a_trusted_script_and_no_other() {
         ("EVAL CODE", Refusal::BadArguments),
     ] {
         let command = command.replace("CODE", SCRIPT).replace("HASH", &hash);
-        assert_eq!(sent_within(&confines, &command), Err(refusal), "{command}");
+        assert_eq!(sent_within(&scope, &command), Err(refusal), "{command}");
     }
 }
 
 fn under(policy: RedisPolicy, command: &str) -> Result<String, Refusal> {
     sent_within(
-        &Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) },
+        &TenantScope { policy: Some(policy), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) },
         command,
     )
 }
@@ -274,8 +275,8 @@ fn sizes_that_the_policy_allows() {
     assert_eq!(under(policy, "GET 123456"), Err(Refusal::TooLarge));
     assert_eq!(under(policy, "MGET a b c d"), Err(Refusal::TooManyArguments));
     assert_eq!(under(policy, "FLUSHALL a b c d"), Err(Refusal::AdminCommand));
-    let confines = Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
-    let trusting = Confines { scripts: Some(&SCRIPTS), ..confines };
+    let scope = TenantScope { policy: Some(policy), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) };
+    let trusting = TenantScope { scripts: Some(&SCRIPTS), ..scope };
     for command in ["EVAL CODE 1 k", "SCRIPT LOAD CODE"] {
         assert!(sent_within(&trusting, &command.replace("CODE", SCRIPT)).is_ok(), "{command}");
     }

@@ -16,15 +16,15 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("bitfield_ro", -2, Rule::First),
     Command::creating("bitop", -4, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }, Span::Range { first: 3, last: -1, step: 1 }])),
     Command::new("bitpos", -3, Rule::First),
-    Command::creating("blmove", 6, Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))),
-    Command::new("blmpop", -5, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))),
-    Command::new("blpop", -3, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
-    Command::new("brpop", -3, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
-    Command::creating("brpoplpush", 4, Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))),
-    Command::new("bzmpop", -5, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))),
-    Command::new("bzpopmax", -3, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
-    Command::new("bzpopmin", -3, Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
-    Command::new("client", -2, Rule::Within(&[
+    Command::creating("blmove", 6, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))),
+    Command::new("blmpop", -5, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))),
+    Command::new("blpop", -3, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
+    Command::new("brpop", -3, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
+    Command::creating("brpoplpush", 4, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))),
+    Command::new("bzmpop", -5, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))),
+    Command::new("bzpopmax", -3, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
+    Command::new("bzpopmin", -3, Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))),
+    Command::new("client", -2, Rule::Subcommands(&[
         Command::new("caching", 3, Rule::Refuse(Refusal::ConnectionState)),
         Command::new("getname", 2, Rule::Refuse(Refusal::ConnectionState)),
         Command::new("getredir", 2, Rule::Refuse(Refusal::ConnectionState)),
@@ -124,7 +124,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("lrem", 4, Rule::First),
     Command::new("lset", 4, Rule::First),
     Command::new("ltrim", 4, Rule::First),
-    Command::new("memory", -2, Rule::Within(&[
+    Command::new("memory", -2, Rule::Subcommands(&[
         Command::new("doctor", 2, Rule::Refuse(Refusal::AdminCommand)),
         Command::new("help", 2, Rule::Refuse(Refusal::AdminCommand)),
         Command::new("malloc-stats", 2, Rule::Refuse(Refusal::AdminCommand)),
@@ -140,7 +140,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::creating("mset", -3, Rule::Keys(&[Span::Range { first: 1, last: -1, step: 2 }])),
     Command::creating("msetnx", -3, Rule::Keys(&[Span::Range { first: 1, last: -1, step: 2 }])),
     Command::new("multi", 1, Rule::Refuse(Refusal::ConnectionState)),
-    Command::new("object", -2, Rule::Within(&[
+    Command::new("object", -2, Rule::Subcommands(&[
         Command::new("encoding", 3, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::new("freq", 3, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::new("help", 2, Rule::Refuse(Refusal::AdminCommand)),
@@ -162,7 +162,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("psync", -3, Rule::Refuse(Refusal::AdminCommand)),
     Command::new("pttl", 2, Rule::First),
     Command::new("publish", 3, Rule::First),
-    Command::new("pubsub", -2, Rule::Within(&[
+    Command::new("pubsub", -2, Rule::Subcommands(&[
         Command::new("channels", -2, Rule::Refuse(Refusal::ConnectionState)),
         Command::new("help", 2, Rule::Refuse(Refusal::AdminCommand)),
         Command::new("numpat", 2, Rule::Refuse(Refusal::ConnectionState)),
@@ -191,7 +191,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("save", 1, Rule::Refuse(Refusal::AdminCommand)),
     Command::new("scan", -2, Rule::Options(&grammar::SCAN)),
     Command::new("scard", 2, Rule::First),
-    Command::new("script", -2, Rule::Within(&[
+    Command::new("script", -2, Rule::Subcommands(&[
         Command::new("debug", 3, Rule::Refuse(Refusal::UntrustedScript)),
         Command::new("exists", -3, Rule::Refuse(Refusal::UntrustedScript)),
         Command::new("flush", -2, Rule::Refuse(Refusal::UntrustedScript)),
@@ -239,15 +239,15 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("type", 2, Rule::First),
     Command::new("unlink", -2, Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }])),
     Command::new("unsubscribe", -1, Rule::Refuse(Refusal::ConnectionState)),
-    Command::new("unwatch", 1, Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[]))),
+    Command::new("unwatch", 1, Rule::DedicatedOnly(Refusal::ConnectionState, &Rule::Keys(&[]))),
     Command::new("wait", 3, Rule::Refuse(Refusal::Blocking)),
-    Command::new("watch", -2, Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))),
+    Command::new("watch", -2, Rule::DedicatedOnly(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))),
     Command::new("xack", -4, Rule::First),
     Command::creating("xadd", -5, Rule::First),
     Command::new("xautoclaim", -6, Rule::First),
     Command::new("xclaim", -6, Rule::First),
     Command::new("xdel", -3, Rule::First),
-    Command::new("xgroup", -2, Rule::Within(&[
+    Command::new("xgroup", -2, Rule::Subcommands(&[
         Command::creating("create", -5, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::creating("createconsumer", 5, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::new("delconsumer", 5, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
@@ -255,7 +255,7 @@ pub(super) const COMMANDS: &[Command] = &[
         Command::new("help", 2, Rule::Refuse(Refusal::AdminCommand)),
         Command::new("setid", -5, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
     ])),
-    Command::new("xinfo", -2, Rule::Within(&[
+    Command::new("xinfo", -2, Rule::Subcommands(&[
         Command::new("consumers", 4, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::new("groups", 3, Rule::Keys(&[Span::Range { first: 2, last: 0, step: 1 }])),
         Command::new("help", 2, Rule::Refuse(Refusal::AdminCommand)),

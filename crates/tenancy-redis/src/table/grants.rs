@@ -12,7 +12,7 @@ pub(crate) fn grants(scripts: bool) -> impl Iterator<Item = String> {
 const UNCHECKED: [&str; 3] = ["georadius", "georadiusbymember", "pfmerge"];
 
 fn granted(command: &Command, scripts: bool) -> Vec<String> {
-    let Rule::Within(subcommands) = command.rule else {
+    let Rule::Subcommands(subcommands) = command.rule else {
         let is_held = !UNCHECKED.contains(&command.name) && is_confined(&command.rule, scripts);
         return if is_held { vec![command.name.to_owned()] } else { Vec::new() };
     };
@@ -25,9 +25,9 @@ fn is_confined(rule: &Rule, scripts: bool) -> bool {
     match rule {
         Rule::First | Rule::Keys(_) | Rule::Pop(_) => true,
         Rule::Options(grammar) => !grammar.matches,
-        Rule::Alone(_, rule) => is_confined(rule, scripts),
+        Rule::DedicatedOnly(_, rule) => is_confined(rule, scripts),
         Rule::Script(_) | Rule::LoadScript => scripts,
-        Rule::Refuse(_) | Rule::List(_) | Rule::Within(_) => false,
+        Rule::Refuse(_) | Rule::List(_) | Rule::Subcommands(_) => false,
     }
 }
 

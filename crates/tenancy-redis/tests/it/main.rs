@@ -18,6 +18,8 @@ mod flush;
 #[cfg(feature = "tokio")]
 mod hostile;
 mod isolation;
+#[cfg(feature = "tokio")]
+mod model;
 mod pubsub;
 #[cfg(feature = "tokio")]
 mod pubsub_aio;
