@@ -119,10 +119,12 @@ impl TenantAcl {
 
     /// What follows `ACL SETUSER` and the [name](Self::username): the password's hash, not the password itself.
     ///
-    /// These are for a server of version 7.2 or later. One that lacks any of the commands refuses them all;
-    /// [`provision`](Self::provision) leaves out what the server lacks.
+    /// These are for a server of version 7.2 or later, because a server that lacks one of the commands refuses all rules.
+    /// They have only commands that Redis 7.0, Redis 8.2 and Valkey 9.1 share; [`provision`](Self::provision) adds those
+    /// that only the server at hand has, and omits those that it lacks.
     pub fn rules(&self, tenant: TenantId) -> Vec<String> {
-        self.rules_of(tenant, self.grants())
+        let connection = CONNECTION.iter().map(|&name| name.to_owned());
+        self.rules_of(tenant, table::common_grants(self.scripts).chain(connection))
     }
 
     /// A client of the same address that connects as the tenant's user, and so does each connection of its that

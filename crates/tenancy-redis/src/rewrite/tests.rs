@@ -53,6 +53,62 @@ fn keys_are_prefixed_and_nothing_else_is() {
     }
 }
 
+/// Commands of Redis 7.4 to 8.4, of Valkey 8 and 9, and of modules.
+#[test]
+fn prefixes_keys_of_newer_commands() {
+    for (command, expected) in [
+        ("ZRANK k m WITHSCORE", "ZRANK P:k m WITHSCORE"),
+        ("ZREVRANK k m WITHSCORE", "ZREVRANK P:k m WITHSCORE"),
+        ("HGETEX k EX 1 FIELDS 1 f", "HGETEX P:k EX 1 FIELDS 1 f"),
+        ("HGETDEL k FIELDS 1 f", "HGETDEL P:k FIELDS 1 f"),
+        ("HSETEX k EX 1 FIELDS 1 f v", "HSETEX P:k EX 1 FIELDS 1 f v"),
+        ("HEXPIRE k 1 FIELDS 1 f", "HEXPIRE P:k 1 FIELDS 1 f"),
+        ("HPTTL k FIELDS 1 f", "HPTTL P:k FIELDS 1 f"),
+        ("XDELEX s KEEPREF IDS 1 0-1", "XDELEX P:s KEEPREF IDS 1 0-1"),
+        ("XACKDEL s g IDS 1 0-1", "XACKDEL P:s g IDS 1 0-1"),
+        ("XREADGROUP GROUP g c CLAIM 5 STREAMS s >", "XREADGROUP GROUP g c CLAIM 5 STREAMS P:s >"),
+        ("DELIFEQ k v", "DELIFEQ P:k v"),
+        ("DELEX k IFEQ v", "DELEX P:k IFEQ v"),
+        ("DIGEST k", "DIGEST P:k"),
+        ("SET k v IFEQ w", "SET P:k v IFEQ w"),
+        ("MSETEX 2 a 1 b 2 EX 5", "MSETEX 2 P:a 1 P:b 2 EX 5"),
+        ("VADD k VALUES 2 1 1 e", "VADD P:k VALUES 2 1 1 e"),
+        ("VSIM k ELE e", "VSIM P:k ELE e"),
+        ("JSON.SET k $ 1", "JSON.SET P:k $ 1"),
+        ("json.get k $", "json.get P:k $"),
+        ("JSON.MGET a b $", "JSON.MGET P:a P:b $"),
+        ("JSON.MSET a $ 1 b $ 2", "JSON.MSET P:a $ 1 P:b $ 2"),
+        ("BF.ADD k i", "BF.ADD P:k i"),
+        ("CMS.MERGE d 2 a b WEIGHTS 1 2", "CMS.MERGE P:d 2 P:a P:b WEIGHTS 1 2"),
+        ("TDIGEST.MERGE d 1 a OVERRIDE", "TDIGEST.MERGE P:d 1 P:a OVERRIDE"),
+        ("TS.MADD a 1 2 b 1 2", "TS.MADD P:a 1 2 P:b 1 2"),
+        ("TS.CREATERULE a b AGGREGATION avg 5", "TS.CREATERULE P:a P:b AGGREGATION avg 5"),
+    ] {
+        assert_eq!(sent(command).as_deref(), Ok(expected));
+    }
+    for command in [
+        "FT.SEARCH i *",
+        "FT.CREATE i SCHEMA f TEXT",
+        "TS.MRANGE - + FILTER a=1",
+        "COMMANDLOG GET 1 slow",
+        "HOTKEYS GET",
+        "CLUSTERSCAN 0",
+    ] {
+        assert_eq!(sent(command), Err(Refusal::AdminCommand), "{command}");
+    }
+    for command in [
+        "MSETEX 2 a 1",
+        "MSETEX 0 a 1",
+        "MSETEX 1 a",
+        "JSON.MSET a $ 1 b",
+        "CMS.MERGE d 3 a b",
+        "JSON.MGET $",
+        "ZRANK k",
+    ] {
+        assert_eq!(sent(command), Err(Refusal::BadArguments), "{command}");
+    }
+}
+
 #[test]
 fn options_that_hold_keys() {
     for (command, expected) in [

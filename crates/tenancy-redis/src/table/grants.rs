@@ -1,6 +1,7 @@
 //! What of the table a Redis user of a tenant's own may run.
 
-use super::{Command, Rule, commands};
+use super::command::{Command, Rule};
+use super::commands;
 
 /// The commands, as an ACL names them: `get`, `object|encoding`.
 pub(crate) fn grants(scripts: bool) -> impl Iterator<Item = String> {
@@ -11,9 +12,18 @@ pub(crate) fn grants(scripts: bool) -> impl Iterator<Item = String> {
 /// of two STORE it looks at the first, and the second is written; and where no source follows, it finds no key at all.
 const UNCHECKED: [&str; 3] = ["georadius", "georadiusbymember", "pfmerge"];
 
+/// The commands of [`grants`] that each of the servers of the table has.
+pub(crate) fn common_grants(scripts: bool) -> impl Iterator<Item = String> {
+    let common = commands::COMMANDS.iter().filter(|command| command.is_of_each_server());
+    common.flat_map(move |command| granted(command, scripts))
+}
+
 fn granted(command: &Command, scripts: bool) -> Vec<String> {
     let Rule::Subcommands(subcommands) = command.rule else {
-        let is_held = !UNCHECKED.contains(&command.name) && is_confined(&command.rule, scripts);
+        // A module may check no key at all.
+        let is_held = command.is_of_a_server()
+            && !UNCHECKED.contains(&command.name)
+            && is_confined(&command.rule, scripts);
         return if is_held { vec![command.name.to_owned()] } else { Vec::new() };
     };
     let confined = subcommands.iter().filter(|subcommand| is_confined(&subcommand.rule, scripts));

@@ -130,8 +130,8 @@ async fn reused_handle_answers_as_a_new_one() -> RedisResult<()> {
 fn change(rng: &mut fastrand::Rng, may_nest: bool) -> Change {
     const POLICIES: [RedisPolicy; 4] = [
         RedisPolicy::new(),
-        RedisPolicy::new().default_ttl(Duration::from_hours(1)),
-        RedisPolicy::new().max_ttl(Duration::from_hours(2)),
+        RedisPolicy::new().default_ttl(Duration::from_secs(3600)),
+        RedisPolicy::new().max_ttl(Duration::from_secs(7200)),
         RedisPolicy::new().max_value_len(12).max_args(4),
     ];
     match rng.u8(..6) {
