@@ -44,7 +44,10 @@ use crate::table;
 /// # }
 /// ```
 ///
-/// The server must be of version 7.0 or later. It refuses such a user more than isolation needs:
+/// The server must be Redis 7.0.13 or later, 7.2.1 or later, or any later line, or Valkey: `SORT_RO` reads any key
+/// before that (CVE-2023-41053). [`provision`](Self::provision) checks the version, and asks the server about each granted
+/// command with a key of nobody. `flush_tenant` and `usage` need an operator's connection, as they send `SCAN`. The server
+/// refuses such a user more than isolation needs:
 ///
 /// - `GEORADIUS`, `GEORADIUSBYMEMBER` (`GEOSEARCH` and the forms with `_RO` do the same) and `PFMERGE`: in some of
 ///   their forms the server writes a key that it has not held against the user's pattern.

@@ -1,12 +1,13 @@
 //! `redis::aio::ConnectionLike`.
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 use crate::arguments::simple;
 use crate::client::TenantRedis;
 use crate::errors::strip;
 use crate::refusal::Refusal;
+use crate::refused::RefusedCommand;
 use crate::reply::{Reply, strip_pipeline};
 use crate::rewrite::rewrite;
 use crate::scope::TenantScope;
@@ -16,7 +17,10 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         let Self { connection, scope, buffer } = self;
         match rewrite(cmd, scope, buffer) {
-            Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
+            Err(refusal) => {
+                let refused = RefusedCommand::new(refusal, simple(cmd), None);
+                Box::pin(async move { Err(refused.into()) })
+            }
             Ok(reply) => {
                 // The future owns a large command, so that the handle does not keep its memory.
                 let large = buffer.take_large();
@@ -70,19 +74,20 @@ fn rewrite_pipeline(
     awaited: (usize, usize),
     scope: &TenantScope,
     buffer: &mut Buffer,
-) -> Result<(Pipeline, Vec<Reply>), Refusal> {
+) -> RedisResult<(Pipeline, Vec<Reply>)> {
     let length = pipeline.len();
     // Other numbers would shift replies to whoever is next on a shared connection.
     if awaited != if pipeline.is_transaction() { (length + 1, 1) } else { (0, length) } {
-        return Err(Refusal::BadArguments);
+        return Err(Refusal::BadArguments.into());
     }
     let mut sent = Pipeline::with_capacity(length);
     if pipeline.is_transaction() {
         sent.atomic();
     }
     let mut replies = Vec::with_capacity(length);
-    for cmd in pipeline.cmd_iter() {
-        replies.push(rewrite(cmd, scope, buffer)?);
+    for (index, cmd) in pipeline.cmd_iter().enumerate() {
+        let reply = rewrite(cmd, scope, buffer);
+        replies.push(reply.map_err(|refusal| RefusedCommand::new(refusal, simple(cmd), Some(index)))?);
         // A clone has no spare memory, and needs no growing.
         sent.add_command(buffer.take_large().unwrap_or_else(|| buffer.cmd.clone()));
     }

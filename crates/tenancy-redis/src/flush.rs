@@ -52,7 +52,8 @@ impl<C: ConnectionLike + Send + 'static> TenantRedis<C> {
     ///
     /// # Errors
     ///
-    /// Those of the connection and of the servers; [`Refusal::Reply`] where a server gives a key that is
+    /// Those of the connection and of the servers; [`Refusal::NotPermitted`] on a connection of a tenant's own Redis user,
+    /// which may not run `INFO` and `SCAN`: wrap an operator's connection; [`Refusal::Reply`] where a server gives a key that is
     /// another's, which is not removed; and one of the kind `InvalidClientConfig` where the server does not say that
     /// it stands alone: one node of a cluster has a part of the keys. What was removed stays removed, and it can be
     /// called again. Where redis-rs had to send a command twice, the report may count fewer keys than were removed.

@@ -22,6 +22,7 @@ mod policy;
 mod prefix;
 mod pubsub;
 mod refusal;
+mod refused;
 mod reply;
 mod rewrite;
 mod scope;
@@ -41,7 +42,8 @@ pub use client::TenantRedis;
 pub use flush::FlushReport;
 pub use policy::RedisPolicy;
 pub use pubsub::{TenantMsg, TenantPubSub};
-pub use refusal::{Refusal, refusal};
+pub use refusal::Refusal;
+pub use refused::{RefusedCommand, refusal, refused};
 pub use scripts::TrustedScripts;
 #[cfg(feature = "tokio")]
 pub use usage::Usage;

@@ -2,10 +2,12 @@
 
 use redis::{Cmd, ConnectionLike, RedisResult, Value};
 
+use crate::arguments::simple;
 use crate::client::TenantRedis;
 use crate::errors::strip;
 use crate::packed::Packed;
 use crate::refusal::Refusal;
+use crate::refused::RefusedCommand;
 use crate::reply::{Reply, strip_pipeline};
 use crate::rewrite::{rewrite, rewrite_arguments};
 use crate::scope::TenantScope;
@@ -14,7 +16,9 @@ use crate::writer::Buffer;
 impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
         let Self { connection, scope, buffer } = self;
-        let reply = rewrite_arguments(Packed::only(packed)?, scope, buffer)?;
+        let command = Packed::only(packed)?;
+        let reply = rewrite_arguments(command.clone(), scope, buffer)
+            .map_err(|refusal| RefusedCommand::new(refusal, command, None))?;
         let value = connection.req_command(&buffer.cmd);
         buffer.release();
         let mut value = value.map_err(|error| strip(error, &scope.prefix))?;
@@ -39,7 +43,8 @@ impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
         let Self { connection, scope, buffer } = self;
-        let reply = rewrite(cmd, scope, buffer)?;
+        let reply =
+            rewrite(cmd, scope, buffer).map_err(|refusal| RefusedCommand::new(refusal, simple(cmd), None))?;
         let value = connection.req_command(&buffer.cmd);
         buffer.release();
         let mut value = value.map_err(|error| strip(error, &scope.prefix))?;
@@ -72,16 +77,18 @@ fn rewrite_pipeline(
     count: usize,
     scope: &TenantScope,
     buffer: &mut Buffer,
-) -> Result<Rewritten, Refusal> {
+) -> RedisResult<Rewritten> {
     let (mut sent, mut replies) = (Vec::new(), Vec::new());
     while !packed.is_empty() {
         let (command, rest) = Packed::first(packed)?;
-        replies.push(rewrite_arguments(command, scope, buffer)?);
+        let reply = rewrite_arguments(command.clone(), scope, buffer)
+            .map_err(|refusal| RefusedCommand::new(refusal, command, Some(replies.len())))?;
+        replies.push(reply);
         buffer.cmd.write_packed_command(&mut sent);
         buffer.release();
         packed = rest;
     }
-    if replies.len() == count { Ok((sent, replies)) } else { Err(Refusal::BadArguments) }
+    if replies.len() == count { Ok((sent, replies)) } else { Err(Refusal::BadArguments.into()) }
 }
 
 /// The same between MULTI and EXEC.
@@ -90,11 +97,11 @@ fn rewrite_transaction(
     (offset, count): (usize, usize),
     scope: &TenantScope,
     buffer: &mut Buffer,
-) -> Result<Rewritten, Refusal> {
+) -> RedisResult<Rewritten> {
     let (multi, exec) = (redis::cmd("MULTI").get_packed_command(), redis::cmd("EXEC").get_packed_command());
     let commands = packed.strip_prefix(&multi[..]).and_then(|rest| rest.strip_suffix(&exec[..]));
     let (commands, 1) = (commands.ok_or(Refusal::BadArguments)?, count) else {
-        return Err(Refusal::BadArguments);
+        return Err(Refusal::BadArguments.into());
     };
     let (inner, replies) = rewrite_pipeline(commands, offset.saturating_sub(1), scope, buffer)?;
     Ok(([multi, inner, exec].concat(), replies))

@@ -9,7 +9,7 @@ mod grants;
 use self::command::start;
 pub(crate) use self::command::{Command, Rule, ScriptBy, Span};
 #[cfg(feature = "acl")]
-pub(crate) use self::grants::{common_grants, grants};
+pub(crate) use self::grants::{common_grants, grants, with_foreign_key};
 
 /// More than twice as many as there are commands, and a power of two.
 const SLOTS: usize = 1024;

@@ -132,14 +132,14 @@ mod aio {
         pipeline.add_command(set.clone()).add_command(set.clone());
         let mut redis = TenantRedis::new(Nowhere, TENANT);
         let mut context = Context::from_waker(Waker::noop());
-        let mut sent = |is_polled: bool| {
+        let mut after = |is_polled: bool| {
             held(|| {
                 let mut future = ConnectionLike::req_packed_command(&mut redis, &set);
                 assert!(!is_polled || future.as_mut().poll(&mut context).is_ready());
             })
         };
-        assert!(sent(true) < KEPT);
-        assert!(sent(false) < KEPT, "dropped");
+        assert!(after(true) < KEPT);
+        assert!(after(false) < KEPT, "dropped");
         let piped = held(|| {
             let mut future = ConnectionLike::req_packed_commands(&mut redis, &pipeline, 0, 2);
             assert!(future.as_mut().poll(&mut context).is_ready());

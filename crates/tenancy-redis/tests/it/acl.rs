@@ -364,6 +364,11 @@ fn commands_of_the_first_layer_are_denied_to_other_users() -> RedisResult<()> {
         };
         let Some(sent) = sent(&words) else { continue };
         let name = name_of(&sent, &names);
+        // The table accepts the arguments of newer servers too; this server would not run such a command.
+        let older = redis::cmd("ACL").arg("DRYRUN").arg("default").arg(&sent).query::<Value>(&mut raw);
+        if older.is_err_and(|error| error.to_string().contains("wrong number of arguments")) {
+            continue;
+        }
         let mut may = |tenant| dry_run(&mut raw, &acl.username(tenant), &sent);
         if !may(A) {
             denied.insert(name.clone());
