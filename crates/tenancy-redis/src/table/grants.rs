@@ -31,9 +31,13 @@ pub(crate) fn with_foreign_key(name: &str, fewest_words: usize) -> Option<Vec<St
     let fill = |words: &mut Vec<String>, length: usize| words.resize(length.max(words.len()), "0".to_owned());
     fill(&mut words, fewest_words);
     for span in spans {
-        if let Span::Counted { count, first, step } = *span {
-            fill(&mut words, first + step);
-            "1".clone_into(&mut words[count]);
+        match *span {
+            // A module states no number of arguments.
+            Span::Range { first, .. } => fill(&mut words, first + 1),
+            Span::Counted { count, first, step } => {
+                fill(&mut words, first + step);
+                "1".clone_into(&mut words[count]);
+            }
         }
     }
     (!spans.is_empty() || !options.is_empty()).then_some(words)
@@ -118,6 +122,7 @@ mod tests {
             ("xread", 4, Some("xread streams 0 0")),
             ("eval", 3, Some("eval 0 1 0")),
             ("sort_ro", 2, Some("sort_ro 0")),
+            ("vadd", 1, Some("vadd 0")),
             ("echo", 2, None),
             ("script|load", 3, None),
         ] {
