@@ -89,6 +89,10 @@ pub(crate) const REDIS: [Redis; 3] = [
     },
 ];
 
+/// The tests of tenancy-redis that depend on the server's commands, as a filter of nextest.
+pub(crate) const ON_EACH_REDIS: &str =
+    "package(tenancy-redis) & test(/^(table|acl|acl_aio|isolation|confines|model)::/)";
+
 impl Redis {
     /// Returns the name of the server for a report.
     pub(crate) fn name(self) -> &'static str {
@@ -120,6 +124,16 @@ impl Redis {
         let version = Step::new(&program).arg("--version").output();
         ensure!(version.is_ok(), "{name} in {} does not run", program.display());
         Ok(program)
+    }
+
+    /// Returns the folder of the program, for `TENANCY_TESTKIT_REDIS_BIN`.
+    ///
+    /// # Errors
+    ///
+    /// As [`program`](Self::program).
+    pub(crate) fn folder(self) -> Result<PathBuf> {
+        let program = self.program()?;
+        Ok(program.parent().context("a program is in a folder")?.to_owned())
     }
 }
 
