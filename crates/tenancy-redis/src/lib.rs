@@ -19,6 +19,8 @@ mod grammar;
 mod nodes;
 mod packed;
 mod policy;
+#[cfg(feature = "tokio")]
+mod pooled;
 mod prefix;
 mod pubsub;
 mod refusal;
@@ -41,6 +43,8 @@ pub use client::TenantRedis;
 #[cfg(feature = "tokio")]
 pub use flush::FlushReport;
 pub use policy::RedisPolicy;
+#[cfg(feature = "tokio")]
+pub use pooled::Pooled;
 pub use pubsub::{TenantMsg, TenantPubSub};
 pub use refusal::Refusal;
 pub use refused::{RefusedCommand, refusal, refused};

@@ -20,6 +20,8 @@ mod hostile;
 mod isolation;
 #[cfg(feature = "tokio")]
 mod model;
+#[cfg(feature = "tokio")]
+mod pooled;
 mod pubsub;
 #[cfg(feature = "tokio")]
 mod pubsub_aio;
