@@ -197,6 +197,9 @@ mod tests {
         assert_eq!(plan.rules[7..], ["+acl|whoami", "+get", "+publish", "+set"]);
         let denied: Vec<_> = plan.probes[4..6].iter().map(|(words, _)| words.join(" ")).collect();
         assert_eq!(denied, ["flushall 0", "keys 0"]);
+        let foreign: Vec<_> = plan.probes[6..].iter().map(|(words, _)| words.join(" ")).collect();
+        assert_eq!(foreign, ["get 0", "set 0", "publish 0"]);
+        assert!(plan.probes[4..].iter().all(|(_, allowed)| !allowed));
     }
 
     #[test]
