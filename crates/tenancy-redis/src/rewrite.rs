@@ -42,7 +42,6 @@ pub(crate) fn rewrite_arguments<'a>(
     scope: &TenantScope,
     buffer: &mut Buffer,
 ) -> Result<Reply, Refusal> {
-    buffer.begin();
     let reply = write(arguments, scope, buffer);
     if reply.is_err() {
         buffer.release();
