@@ -18,6 +18,7 @@ pub(crate) struct Command {
     /// The number of arguments with the name; below zero, the smallest number. 0 where the server lacks the command.
     ///
     /// The generated file names the servers. A command that none of them has is known by its documentation.
+    #[cfg_attr(not(feature = "acl"), allow(dead_code, reason = "only ACLs depend on the server at hand"))]
     arities: [i8; SERVERS],
     /// The arity that accepts whatever one of the servers accepts.
     arity: i8,
