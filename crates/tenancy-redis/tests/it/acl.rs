@@ -354,6 +354,7 @@ fn commands_of_the_first_layer_are_denied_to_other_users() -> RedisResult<()> {
     let (mut seen, mut denied, mut held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (round, name) in (0..300).flat_map(|round| names.iter().map(move |name| (round, name))) {
         let words = match (round, &**name) {
+            (0, "script|load") => vec!["script".into(), "load".into(), ADD.to_owned()],
             (0, "eval" | "eval_ro") => vec![name.clone(), ADD.to_owned(), "1".into(), "k".into()],
             (0, "evalsha" | "evalsha_ro") => {
                 vec![name.clone(), Script::new(ADD).get_hash().to_owned(), "1".into(), "k".into()]
