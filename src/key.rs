@@ -63,7 +63,7 @@ impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
     /// [`TooLong`](TenantKeyError::TooLong) where `N` bytes do not hold prefix and key: it is never cut.
     pub fn new(tenant: TenantId, key: &[u8]) -> Result<Self, TenantKeyError> {
         let mut bytes = Vec::new();
-        for part in [&TenantPrefix::<SEPARATOR>::new(tenant).as_bytes()[..], key] {
+        for part in [&TenantPrefix::<SEPARATOR>::of(tenant).as_bytes()[..], key] {
             bytes.extend_from_slice(part).map_err(|_| TenantKeyError::TooLong)?;
         }
         Ok(Self { tenant, bytes })
@@ -85,7 +85,7 @@ impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
     ///
     /// [`Unprefixed`](TenantKeyError::Unprefixed), or as [`new`](Self::new).
     pub fn parse(full: &[u8]) -> Result<Self, TenantKeyError> {
-        let (prefix, key) = TenantPrefix::<SEPARATOR>::split(full)?;
+        let (prefix, key) = TenantPrefix::<SEPARATOR>::split_any(full)?;
         Self::new(prefix.tenant(), key)
     }
 
@@ -95,7 +95,7 @@ impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
     ///
     /// As [`TenantPrefix::strip`]; none of them repeats the key.
     pub fn strip(tenant: TenantId, full: &[u8]) -> Result<&[u8], TenantKeyError> {
-        TenantPrefix::<SEPARATOR>::new(tenant).strip(full)
+        TenantPrefix::<SEPARATOR>::of(tenant).strip(full)
     }
 
     /// Prefix and key.

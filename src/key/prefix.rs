@@ -26,8 +26,36 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
     /// How many bytes it has, whoever's it is.
     pub const LEN: usize = LEN;
 
+    /// Evaluated wherever a prefix or a key is made: another separator does not compile.
+    const IS_PLAIN: () = assert!(
+        is_plain(SEPARATOR) || SEPARATOR == b'/',
+        "the separator of a tenant's keys is one of : ; , | ~ ! @ % & = _"
+    );
+
+    /// `/` separates the levels of a [`TenantTopic`](crate::TenantTopic), which is not a path. A prefix could begin one.
+    const IS_NO_PATH: () =
+        assert!(is_plain(SEPARATOR), "the separator of a tenant's keys is one of : ; , | ~ ! @ % & = _");
+
     /// The prefix of a tenant.
+    ///
+    /// A separator must be one of `: ; , | ~ ! @ % & = _`. Any other one does not compile, because it could be special in
+    /// a Redis pattern or cluster, in an MQTT filter, or in a path:
+    ///
+    /// ```compile_fail,E0080
+    /// tenancy::TenantPrefix::<b'*'>::new(tenancy::TenantId::PLATFORM);
+    /// ```
+    ///
+    /// ```compile_fail,E0080
+    /// tenancy::TenantPrefix::<b'/'>::new(tenancy::TenantId::PLATFORM);
+    /// ```
     pub fn new(tenant: TenantId) -> Self {
+        let () = Self::IS_NO_PATH;
+        Self::of(tenant)
+    }
+
+    /// [`new`](Self::new), for topics too.
+    pub(super) fn of(tenant: TenantId) -> Self {
+        let () = Self::IS_PLAIN;
         let mut bytes = [SEPARATOR; LEN];
         let [name, _, digits @ .., _] = &mut bytes;
         *name = b't';
@@ -63,7 +91,7 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
 
     #[cold]
     fn refuse(&self, full: &[u8]) -> TenantKeyError {
-        match Self::split(full) {
+        match Self::split_any(full) {
             Ok((other, _)) => TenantMismatchError::new(self.tenant, other.tenant).into(),
             Err(error) => error,
         }
@@ -75,10 +103,36 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
     ///
     /// [`Unprefixed`](TenantKeyError::Unprefixed) where it has none, or one in another spelling: in upper case.
     pub fn split(full: &[u8]) -> Result<(Self, &[u8]), TenantKeyError> {
+        let () = Self::IS_NO_PATH;
+        Self::split_any(full)
+    }
+
+    /// [`split`](Self::split), for topics too.
+    pub(super) fn split_any(full: &[u8]) -> Result<(Self, &[u8]), TenantKeyError> {
         let (bytes, key) = full.split_first_chunk::<LEN>().ok_or(TenantKeyError::Unprefixed)?;
         let [_, _, digits @ .., _] = bytes;
         let tenant = TenantId::parse_fast(digits).map_err(|_| TenantKeyError::Unprefixed)?;
-        let prefix = Self::new(tenant);
+        let prefix = Self::of(tenant);
         if prefix.bytes == *bytes { Ok((prefix, key)) } else { Err(TenantKeyError::Unprefixed) }
+    }
+}
+
+/// Returns whether a separator has no meaning in a Redis pattern or cluster, an MQTT topic or filter, a path, or a
+/// line of text.
+const fn is_plain(separator: u8) -> bool {
+    matches!(separator, b':' | b';' | b',' | b'|' | b'~' | b'!' | b'@' | b'%' | b'&' | b'=' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_separators_with_a_meaning() {
+        for separator in *b"*?[]^-\\{}()+#$/.<>\"'` \t\r\n\0\x7f\x80\xffa0Z" {
+            assert!(!is_plain(separator), "{}", separator.escape_ascii());
+        }
+        let plain: heapless::Vec<u8, 16> = (0..=u8::MAX).filter(|separator| is_plain(*separator)).collect();
+        assert_eq!(plain.len(), 11);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     },
     /// Run the tests that take too long for `test`, and print the line coverage of each published crate.
     ///
-    /// Compares 1,000,000 random commands with a real redis-server from a new seed, executes 200,000 of them, and runs
+    /// Compares 1,000,000 random commands with each Redis server from a new seed, executes 200,000 of them, and runs
     /// all tests in a release build.
     Nightly,
     /// Print the line coverage of each published crate, and fail if it is below its limit.
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Each figure is the ratio of the project's time to a peer's, the median of many rounds. The figures `load` and
     /// `gateway/noisy` run servers under load; `load` is a ratio of requests per second.
     Bench(Bench),
-    /// Generate the table of commands of tenancy-redis from the installed redis-server.
+    /// Generate the table of commands of tenancy-redis from Redis 7.0, Redis 8.2 and Valkey 9.1. Installs the servers.
     RedisTable,
     /// Print the flash, memory and instruction counts of the core on a Cortex-M3, and fail if one is over its limit.
     Size,

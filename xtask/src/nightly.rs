@@ -9,7 +9,7 @@ use crate::check::suites::tested_packages;
 use crate::coverage;
 use crate::process::cargo;
 use crate::report::Report;
-use crate::servers::{ON_EACH_POSTGRES, POSTGRES, need_clients, need_postgres, need_redis};
+use crate::servers::{ON_EACH_POSTGRES, POSTGRES, REDIS, need_clients, need_postgres, need_redis};
 use crate::tools;
 
 /// Runs everything, and returns whether it passed.
@@ -20,15 +20,19 @@ pub(crate) fn run() -> Result<bool> {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
     let mut report = Report::new();
     report.part("commands");
-    report.step(&format!("random Redis commands, SEED={seed}"), || {
-        let tests = ["test", "-p", "tenancy-redis", "--release", "--all-features", "--test", "it", "table::"];
-        cargo(&tests)
-            .args(&["--", "--ignored", "--nocapture", "--test-threads", "1"])
-            .env("SEED", &seed)
-            .env("COMMANDS", "1000000")
-            .env("EXECUTED", "200000")
-            .run()
-    });
+    for redis in REDIS {
+        report.step(&format!("random commands on {}, SEED={seed}", redis.name()), || {
+            let tests =
+                ["test", "-p", "tenancy-redis", "--release", "--all-features", "--test", "it", "table::"];
+            cargo(&tests)
+                .args(&["--", "--ignored", "--nocapture", "--test-threads", "1"])
+                .env("SEED", &seed)
+                .env("COMMANDS", "1000000")
+                .env("EXECUTED", "200000")
+                .env("TENANCY_TESTKIT_REDIS_BIN", redis.folder()?)
+                .run()
+        });
+    }
     report.step("faults between tenancy-postgres and its server", || {
         let tests =
             ["run", "--profile", "nightly", "-p", "tenancy-postgres", "--run-ignored", "all", "--no-capture"];
@@ -63,6 +67,19 @@ pub(crate) fn run() -> Result<bool> {
                 .args(&["--filterset", ON_EACH_POSTGRES])
                 .args(&tested_packages()?)
                 .env("TENANCY_TESTKIT_POSTGRES_BIN", postgres.programs()?)
+                .run()
+        });
+    }
+    let [_system, newer @ ..] = REDIS;
+    for redis in newer {
+        report.step(&format!("tenancy-redis on {}", redis.name()), || {
+            let tests = ["run", "--profile", "nightly", "--release", "--run-ignored", "all"];
+            tools::NEXTEST
+                .command()?
+                .args(&tests)
+                .args(&["--filterset", "package(tenancy-redis)"])
+                .args(&tested_packages()?)
+                .env("TENANCY_TESTKIT_REDIS_BIN", redis.folder()?)
                 .run()
         });
     }

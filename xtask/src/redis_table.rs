@@ -1,6 +1,8 @@
 //! `cargo xtask redis-table`: the positions of keys in the commands of a Redis server, as Rust source.
 
+mod documented;
 mod entry;
+mod merge;
 mod rules;
 
 use std::fmt::Write;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use tenancy_testkit::RedisServer;
 
 use crate::process::{Step, root};
-use crate::servers::need_redis;
+use crate::servers::REDIS;
 use entry::Entry;
 
 const FILE: &str = "crates/tenancy-redis/src/table/commands.rs";
@@ -22,19 +24,27 @@ const SPANS: usize = 2;
 /// The position of the only key of most commands.
 const FIRST: &str = "Span::Range { first: 1, last: 0, step: 1 }";
 
-/// Generates the table.
+/// Generates the table from several servers.
 pub(crate) fn write() -> Result<()> {
-    need_redis()?;
-    let server = RedisServer::start()?;
-    let table = render(&commands(&server)?, &version(&server)?)?;
-    fs::write(root().join(FILE), table)?;
-    println!("    {FILE} is written");
+    let mut lists = Vec::new();
+    let mut versions = Vec::new();
+    for kind in REDIS {
+        // The table names each server: without one of them it would lose commands.
+        let program = kind.program()?;
+        let server = RedisServer::options().program(&program).start()?;
+        lists.push(commands(&server)?);
+        versions.push(version(&server)?);
+    }
+    fs::write(root().join(FILE), render(&merge::merge(lists)?, &versions)?)?;
+    println!("    {FILE} is written, of {}", versions.join(", "));
     Ok(())
 }
 
 fn version(server: &RedisServer) -> Result<String> {
     let hello = ask(server, &["HELLO", "3"])?;
-    Ok(hello["version"].as_str().context("the reply to HELLO contains no version")?.to_owned())
+    let field =
+        |name: &str| hello[name].as_str().with_context(|| format!("the reply to HELLO contains no {name}"));
+    Ok(format!("{} {}", field("server")?, field("version")?))
 }
 
 /// Sends a command with redis-cli, and returns the reply in the form of JSON.
@@ -45,10 +55,7 @@ fn ask(server: &RedisServer, arguments: &[&str]) -> Result<Value> {
 }
 
 fn commands(server: &RedisServer) -> Result<Vec<Entry>> {
-    let reply = ask(server, &["COMMAND"])?;
-    let mut entries = read_all(&reply)?;
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(entries)
+    read_all(&ask(server, &["COMMAND"])?)
 }
 
 fn read_all(list: &Value) -> Result<Vec<Entry>> {
@@ -62,38 +69,47 @@ fn read(fields: &Value) -> Result<Entry> {
         list.iter().map(|text| Ok(text.as_str().context("a text")?.to_owned())).collect()
     };
     let name = fields[0].as_str().context("a name")?;
-    let mut subcommands = read_all(&fields[9])?;
-    subcommands.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Entry {
         name: name.to_lowercase(),
-        arity: fields[1].as_i64().context("an arity")?,
+        arities: vec![fields[1].as_i64().context("an arity")?],
         flags: [texts(2)?, texts(6)?].concat(),
         specs: fields[8].as_array().context("specifications of keys")?.clone(),
-        subcommands,
+        subcommands: read_all(&fields[9])?,
     })
 }
 
-fn render(entries: &[Entry], version: &str) -> Result<String> {
+fn render(entries: &[Entry], versions: &[String]) -> Result<String> {
     let mut table = format!(
-        "//! The commands of redis-server {version}: written by `cargo xtask redis-table`, not by hand.\n\n\
-         use super::{{Command, Rule, ScriptBy, Span}};\n\
+        "//! The commands of {}, and of the documentation: written by `cargo xtask redis-table`, not by hand.\n\n\
+         use super::command::{{Command, Rule, ScriptBy, Span}};\n\
          use crate::grammar;\n\
          use crate::refusal::Refusal;\n\n\
-         pub(super) const COMMANDS: &[Command] = &[\n"
+         /// The numbers of arguments are those of {}, in this order.\n\
+         pub(super) const COMMANDS: &[Command] = &[\n",
+        versions.join(", "),
+        versions.join(", "),
     );
-    for entry in entries {
-        writeln!(table, "    {},", command(entry)?)?;
+    let mut lines =
+        entries.iter().map(|entry| Ok((&*entry.name, command(entry)?))).collect::<Result<Vec<_>>>()?;
+    let is_known = |name: &str| entries.iter().any(|entry| entry.name == name);
+    lines.extend(
+        documented::COMMANDS.iter().filter(|command| !is_known(command.name)).map(|c| (c.name, c.render())),
+    );
+    lines.sort_unstable();
+    for (_, line) in lines {
+        writeln!(table, "    {line},")?;
     }
     table.push_str("];\n");
     Ok(table)
 }
 
 fn command(entry: &Entry) -> Result<String> {
-    ensure!(i8::try_from(entry.arity).is_ok(), "{} has an arity of {}", entry.name, entry.arity);
+    let are_small = entry.arities.iter().all(|arity| i8::try_from(*arity).is_ok());
+    ensure!(are_small, "{} has arities of {:?}", entry.name, entry.arities);
     let rule = rule(entry)?;
     let made = if rules::creates(entry) { "creating" } else { "new" };
     let name = entry.name.rsplit('|').next().unwrap_or_default();
-    Ok(format!("Command::{made}({name:?}, {}, {rule})", entry.arity))
+    Ok(format!("Command::{made}({name:?}, {:?}, {rule})", entry.arities))
 }
 
 fn rule(entry: &Entry) -> Result<String> {
@@ -121,7 +137,7 @@ fn within(entry: &Entry) -> Result<String> {
     {
         return Ok(first.clone());
     }
-    let mut list = "Rule::Within(&[\n".to_owned();
+    let mut list = "Rule::Subcommands(&[\n".to_owned();
     for subcommand in &entry.subcommands {
         writeln!(list, "        {},", command(subcommand)?)?;
     }
@@ -130,7 +146,7 @@ fn within(entry: &Entry) -> Result<String> {
 }
 
 /// Returns `None` if the server does not report the keys completely.
-fn span(spec: &Value) -> Option<String> {
+pub(super) fn span(spec: &Value) -> Option<String> {
     let flags = spec["flags"].as_array()?;
     if flags.iter().any(|flag| flag == "incomplete" || flag == "not_key") {
         return None;

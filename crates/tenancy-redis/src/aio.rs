@@ -1,29 +1,41 @@
 //! `redis::aio::ConnectionLike`.
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
+use crate::arguments::simple;
 use crate::client::TenantRedis;
-use crate::confines::Confines;
 use crate::errors::strip;
 use crate::refusal::Refusal;
+use crate::refused::RefusedCommand;
 use crate::reply::{Reply, strip_pipeline};
-use crate::rewrite::{Scratch, rewrite, simple};
+use crate::rewrite::rewrite;
+use crate::scope::TenantScope;
+use crate::writer::Buffer;
 
 impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let Self { connection, confines, scratch } = self;
-        match rewrite(cmd, confines, scratch) {
-            Err(refusal) => Box::pin(async move { Err(refusal.into()) }),
-            Ok(Reply::Plain) if !names_keys_in_errors(&scratch.cmd) => {
-                connection.req_packed_command(&scratch.cmd)
+        let Self { connection, scope, buffer } = self;
+        match rewrite(cmd, scope, buffer) {
+            Err(refusal) => {
+                let refused = RefusedCommand::new(refusal, simple(cmd), None);
+                Box::pin(async move { Err(refused.into()) })
             }
-            Ok(reply) => Box::pin(async move {
-                let value = connection.req_packed_command(&scratch.cmd).await;
-                let mut value = value.map_err(|error| strip(error, &confines.prefix))?;
-                reply.strip(&mut value, &confines.prefix)?;
-                Ok(value)
-            }),
+            Ok(reply) => {
+                // The future owns a large command, so that the handle does not keep its memory.
+                let large = buffer.take_large();
+                let is_plain = reply == Reply::Plain && large.is_none();
+                if is_plain && !names_keys_in_errors(&buffer.cmd) {
+                    return connection.req_packed_command(&buffer.cmd);
+                }
+                Box::pin(async move {
+                    let value = connection.req_packed_command(large.as_ref().unwrap_or(&buffer.cmd)).await;
+                    drop(large);
+                    let mut value = value.map_err(|error| strip(error, &scope.prefix))?;
+                    reply.strip(&mut value, &scope.prefix)?;
+                    Ok(value)
+                })
+            }
         }
     }
 
@@ -33,13 +45,13 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let Self { connection, confines, scratch } = self;
-        let rewritten = rewrite_pipeline(pipeline, (offset, count), confines, scratch);
+        let Self { connection, scope, buffer } = self;
+        let rewritten = rewrite_pipeline(pipeline, (offset, count), scope, buffer);
         Box::pin(async move {
             let (sent, replies) = rewritten?;
             let values = connection.req_packed_commands(&sent, offset, count).await;
-            let mut values = values.map_err(|error| strip(error, &confines.prefix))?;
-            strip_pipeline(&replies, sent.is_transaction(), &mut values, &confines.prefix)?;
+            let mut values = values.map_err(|error| strip(error, &scope.prefix))?;
+            strip_pipeline(&replies, sent.is_transaction(), &mut values, &scope.prefix)?;
             Ok(values)
         })
     }
@@ -49,34 +61,35 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
     }
 }
 
-/// Commands of streams, and scripts. The others are spared a future around the connection's own.
+/// Returns whether the command is about a stream, or runs a script. Their errors contain keys, so that the errors of
+/// other commands need no second future.
 fn names_keys_in_errors(cmd: &Cmd) -> bool {
     let name = simple(cmd).next().unwrap_or_default();
     matches!(name, [b'x' | b'X', ..] | [b'e' | b'E', b'v' | b'V', ..])
 }
 
-/// All of it or nothing.
+/// Returns the commands to send. If one of them is refused, none is sent.
 fn rewrite_pipeline(
     pipeline: &Pipeline,
     awaited: (usize, usize),
-    confines: &Confines,
-    scratch: &mut Scratch,
-) -> Result<(Pipeline, Vec<Reply>), Refusal> {
+    scope: &TenantScope,
+    buffer: &mut Buffer,
+) -> RedisResult<(Pipeline, Vec<Reply>)> {
     let length = pipeline.len();
     // Other numbers would shift replies to whoever is next on a shared connection.
     if awaited != if pipeline.is_transaction() { (length + 1, 1) } else { (0, length) } {
-        return Err(Refusal::BadArguments);
+        return Err(Refusal::BadArguments.into());
     }
     let mut sent = Pipeline::with_capacity(length);
     if pipeline.is_transaction() {
         sent.atomic();
     }
     let mut replies = Vec::with_capacity(length);
-    for cmd in pipeline.cmd_iter() {
-        let bytes = simple(cmd).map(<[u8]>::len).sum::<usize>() + confines.prefix.as_bytes().len();
-        scratch.cmd = Cmd::with_capacity(cmd.args_iter().len(), bytes);
-        replies.push(rewrite(cmd, confines, scratch)?);
-        sent.add_command(scratch.cmd.take());
+    for (index, cmd) in pipeline.cmd_iter().enumerate() {
+        let reply = rewrite(cmd, scope, buffer);
+        replies.push(reply.map_err(|refusal| RefusedCommand::new(refusal, simple(cmd), Some(index)))?);
+        // A clone has no spare memory, and needs no growing.
+        sent.add_command(buffer.take_large().unwrap_or_else(|| buffer.cmd.clone()));
     }
     Ok((sent, replies))
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use tenancy::{TenantContext, TenantContextNotSetError, TenantId};
 
-use crate::confines::{Confines, Mode};
 use crate::policy::RedisPolicy;
-use crate::rewrite::Scratch;
+use crate::scope::{Sharing, TenantScope};
 use crate::scripts::TrustedScripts;
+use crate::writer::Buffer;
 
 /// A connection that cannot leave its tenant.
 ///
@@ -27,8 +27,8 @@ use crate::scripts::TrustedScripts;
 /// ```
 pub struct TenantRedis<C> {
     pub(crate) connection: C,
-    pub(crate) confines: Confines,
-    pub(crate) scratch: Scratch,
+    pub(crate) scope: TenantScope,
+    pub(crate) buffer: Buffer,
 }
 
 impl<C> TenantRedis<C> {
@@ -36,7 +36,7 @@ impl<C> TenantRedis<C> {
     ///
     /// Wrap the connection itself: around another `TenantRedis` each key would get both prefixes.
     pub fn new(connection: C, tenant: TenantId) -> Self {
-        Self::within(connection, Confines::new(tenant, Mode::Shared))
+        Self::within(connection, TenantScope::new(tenant, Sharing::Shared))
     }
 
     /// A connection that this tenant alone uses, now and later: `WATCH` works on it, and `redis::transaction`, and
@@ -45,7 +45,7 @@ impl<C> TenantRedis<C> {
     /// Give it no clone of a connection that another tenant has, for that one would wait too, and none that goes
     /// back to a pool, for what it watches goes with it.
     pub fn dedicated(connection: C, tenant: TenantId) -> Self {
-        Self::within(connection, Confines::new(tenant, Mode::Dedicated))
+        Self::within(connection, TenantScope::new(tenant, Sharing::Dedicated))
     }
 
     /// The connection, for the tenant of the context. It stays that tenant's, wherever it is used.
@@ -57,13 +57,13 @@ impl<C> TenantRedis<C> {
         Ok(Self::new(connection, TenantContext::get()?))
     }
 
-    fn within(connection: C, confines: Confines) -> Self {
-        Self { connection, confines, scratch: Scratch::default() }
+    fn within(connection: C, scope: TenantScope) -> Self {
+        Self { connection, scope, buffer: Buffer::default() }
     }
 
     /// Whose it is.
     pub fn tenant(&self) -> TenantId {
-        self.confines.prefix.tenant()
+        self.scope.prefix.tenant()
     }
 
     /// The tenant's keys under a name, apart from its others: its cache, its locks.
@@ -76,28 +76,28 @@ impl<C> TenantRedis<C> {
     /// Where the name is not 1 to 32 letters, digits, `-` or `_`, or there are two namespaces already.
     #[must_use]
     pub fn namespace(mut self, name: &'static str) -> Self {
-        self.confines.prefix = self.confines.prefix.namespace(name);
+        self.scope.prefix = self.scope.prefix.namespace(name);
         self
     }
 
     /// What the tenant may send, and how long it is kept.
     #[must_use]
     pub fn policy(mut self, policy: RedisPolicy) -> Self {
-        self.confines.policy = Some(policy);
+        self.scope.policy = Some(policy);
         self
     }
 
     /// The scripts that may run here. Without it there are none.
     #[must_use]
     pub fn scripts(mut self, scripts: &'static TrustedScripts) -> Self {
-        self.confines.scripts = Some(scripts);
+        self.scope.scripts = Some(scripts);
         self
     }
 }
 
 impl<C: Clone> Clone for TenantRedis<C> {
     fn clone(&self) -> Self {
-        Self::within(self.connection.clone(), self.confines)
+        Self::within(self.connection.clone(), self.scope)
     }
 }
 

@@ -52,12 +52,13 @@ impl<C: ConnectionLike + Send + 'static> TenantRedis<C> {
     ///
     /// # Errors
     ///
-    /// Those of the connection and of the servers; [`Refusal::Reply`] where a server gives a key that is
+    /// Those of the connection and of the servers; [`Refusal::NotPermitted`] on a connection of a tenant's own Redis user,
+    /// which may not run `INFO` and `SCAN`: wrap an operator's connection; [`Refusal::Reply`] where a server gives a key that is
     /// another's, which is not removed; and one of the kind `InvalidClientConfig` where the server does not say that
     /// it stands alone: one node of a cluster has a part of the keys. What was removed stays removed, and it can be
     /// called again. Where redis-rs had to send a command twice, the report may count fewer keys than were removed.
     pub async fn flush_tenant(&mut self) -> RedisResult<FlushReport> {
-        let mut walk = Walk::begin(&mut self.connection, self.confines.prefix).await?;
+        let mut walk = Walk::begin(&mut self.connection, self.scope.prefix).await?;
         let mut report = FlushReport { keys: 0, masters: walk.masters() };
         while let Some(page) = walk.next().await? {
             for removed in walk.each(&["UNLINK"], &page).await? {

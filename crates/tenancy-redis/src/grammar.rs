@@ -120,6 +120,8 @@ pub(crate) static XREADGROUP: Grammar = Grammar {
         ("count", &[Number]),
         ("block", &[Wait]),
         ("noack", &[]),
+        // Redis 8.4.
+        ("claim", &[Number]),
         ("streams", &[Streams]),
     ],
     required: Some("group"),

@@ -7,10 +7,10 @@
 mod acl;
 #[cfg(feature = "tokio")]
 mod aio;
+mod arguments;
 #[cfg(feature = "cache")]
 pub mod cache;
 mod client;
-mod confines;
 mod errors;
 #[cfg(feature = "tokio")]
 mod flush;
@@ -19,16 +19,21 @@ mod grammar;
 mod nodes;
 mod packed;
 mod policy;
+#[cfg(feature = "tokio")]
+mod pooled;
 mod prefix;
 mod pubsub;
 mod refusal;
+mod refused;
 mod reply;
 mod rewrite;
+mod scope;
 mod scripts;
 mod sync;
 mod table;
 #[cfg(feature = "tokio")]
 mod usage;
+mod writer;
 
 #[cfg(feature = "acl")]
 pub use acl::TenantAcl;
@@ -38,8 +43,11 @@ pub use client::TenantRedis;
 #[cfg(feature = "tokio")]
 pub use flush::FlushReport;
 pub use policy::RedisPolicy;
+#[cfg(feature = "tokio")]
+pub use pooled::Pooled;
 pub use pubsub::{TenantMsg, TenantPubSub};
-pub use refusal::{Refusal, refusal};
+pub use refusal::Refusal;
+pub use refused::{RefusedCommand, refusal, refused};
 pub use scripts::TrustedScripts;
 #[cfg(feature = "tokio")]
 pub use usage::Usage;

@@ -5,8 +5,8 @@ mod ttl;
 use std::time::Duration;
 
 use self::ttl::Found;
+use crate::arguments::Arguments;
 use crate::refusal::Refusal;
-use crate::rewrite::Arguments;
 use crate::table::{Command, Rule};
 
 /// What a tenant may send, and how long it is kept; by default anything, for ever.

@@ -78,10 +78,30 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_be_read_otherwise_is_a_panic() {
-        for name in ["", "a:b", "*", "a b", "{a}", "\u{e9}", "a\0", &"n".repeat(33)] {
+    fn refuses_names_that_are_empty_or_too_long() {
+        for name in ["", &"n".repeat(33)] {
             let made = std::panic::catch_unwind(|| Prefix::new(TenantId::PLATFORM).namespace(name));
             assert!(made.is_err(), "{name:?}");
         }
+    }
+
+    /// Everything but 64 characters is refused, wherever in the name it is.
+    #[test]
+    fn refuses_each_other_character() {
+        let mut refused = 0;
+        for character in ('\0'..='\u{ff}').chain(['\u{2028}', '\u{ff1a}']) {
+            let allowed = matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_');
+            refused += usize::from(!allowed);
+            for name in [
+                format!("{character}"),
+                format!("{character}b"),
+                format!("a{character}b"),
+                format!("a{character}"),
+            ] {
+                let made = std::panic::catch_unwind(|| Prefix::new(TenantId::PLATFORM).namespace(&name));
+                assert_eq!(made.is_ok(), allowed, "{name:?}");
+            }
+        }
+        assert_eq!(refused, 256 - 64 + 2);
     }
 }

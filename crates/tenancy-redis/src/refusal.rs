@@ -29,15 +29,19 @@ pub enum Refusal {
     TooLarge,
     /// The command has more arguments than the policy has it.
     TooManyArguments,
+    /// The Redis user of the connection may not list keys, as `flush_tenant` and `usage` do: that of a
+    /// [`TenantAcl`](https://docs.rs/tenancy-redis/latest/tenancy_redis/struct.TenantAcl.html) may not, because a pattern
+    /// of keys does not limit `SCAN`.
+    NotPermitted,
     /// The reply has another shape than the command's, or holds a key of another tenant. The command was sent.
     Reply,
 }
 
 /// What begins the detail of each refusal.
-const MARK: &str = "refused by tenancy-redis: ";
+pub(crate) const MARK: &str = "refused by tenancy-redis: ";
 
 impl Refusal {
-    const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::UnknownCommand,
         Self::AdminCommand,
         Self::ConnectionState,
@@ -48,10 +52,11 @@ impl Refusal {
         Self::TtlTooLong,
         Self::TooLarge,
         Self::TooManyArguments,
+        Self::NotPermitted,
         Self::Reply,
     ];
 
-    const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::UnknownCommand => "the command is not in the table of commands",
             Self::AdminCommand => "the command is the operator's",
@@ -63,6 +68,7 @@ impl Refusal {
             Self::TtlTooLong => "the time to live is longer than the policy allows",
             Self::TooLarge => "an argument is larger than the policy allows",
             Self::TooManyArguments => "the command has more arguments than the policy allows",
+            Self::NotPermitted => "the Redis user of the connection may not list keys",
             Self::Reply => "the reply is not of the command's shape, or not the tenant's",
         }
     }
@@ -79,38 +85,5 @@ impl std::error::Error for Refusal {}
 impl From<Refusal> for RedisError {
     fn from(refusal: Refusal) -> Self {
         (ErrorKind::Client, "tenant isolation", format!("{MARK}{refusal}")).into()
-    }
-}
-
-/// The refusal in an error, if it is one.
-///
-/// ```
-/// use tenancy_redis::{Refusal, refusal};
-///
-/// let error = redis::RedisError::from(Refusal::Blocking);
-/// assert_eq!(refusal(&error), Some(Refusal::Blocking));
-/// assert_eq!(refusal(&std::io::Error::other("reset").into()), None);
-/// ```
-pub fn refusal(error: &RedisError) -> Option<Refusal> {
-    if error.kind() != ErrorKind::Client {
-        return None;
-    }
-    let reason = error.detail()?.strip_prefix(MARK)?;
-    Refusal::ALL.into_iter().find(|refusal| refusal.reason() == reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_is_told_from_the_others_and_from_a_servers_words() {
-        for refused in Refusal::ALL {
-            let error = RedisError::from(refused);
-            assert_eq!(refusal(&error), Some(refused));
-            let text = error.detail().expect("a reason").to_owned();
-            assert_eq!(refusal(&(ErrorKind::Extension, "server", text.clone()).into()), None);
-            assert_eq!(refusal(&(ErrorKind::Client, "client", format!("{text}!")).into()), None);
-        }
     }
 }

@@ -55,7 +55,7 @@ impl<C: ConnectionLike + Send + 'static> TenantRedis<C> {
     ///
     /// As [`flush_tenant`](Self::flush_tenant).
     pub async fn usage(&mut self) -> RedisResult<Usage> {
-        let mut walk = Walk::begin(&mut self.connection, self.confines.prefix).await?;
+        let mut walk = Walk::begin(&mut self.connection, self.scope.prefix).await?;
         let mut usage = Usage { keys: 0, bytes: 0 };
         let mut met = Met::default();
         while let Some(mut page) = walk.next().await? {

@@ -1,11 +1,12 @@
 //! A program of its own, because the global allocator belongs to the process.
 //!
-//! Rewriting a command allocates nothing once a command of the same length was rewritten.
+//! Rewriting a command allocates nothing once a command of the same length was rewritten, and a handle does not keep
+//! the memory of a large command.
 
 use redis::{Cmd, ConnectionLike, RedisResult, Value};
 use tenancy::{TenantId, tenant_id};
 use tenancy_redis::TenantRedis;
-use tenancy_testkit::allocations::{CountingAllocator, count};
+use tenancy_testkit::allocations::{CountingAllocator, count, held};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -13,6 +14,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 const TENANT: TenantId = tenant_id!("0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a");
 
 /// A connection that sends nothing.
+#[derive(Clone)]
 struct Nowhere;
 
 impl ConnectionLike for Nowhere {
@@ -57,7 +59,93 @@ fn rewriting_allocates_only_the_first_time() {
         cmd.arg(line.split(' ').collect::<Vec<_>>());
         assert!(count(|| drop(redis.req_command(&cmd))) <= 8, "{line}: the first time");
         assert_eq!(count(|| drop(redis.req_command(&cmd))), 0, "{line}");
+        let often = count(|| (0..5000).for_each(|_| drop(redis.req_command(&cmd))));
+        assert_eq!(often, 0, "{line}: small commands do not add up to a large one");
         let packed = cmd.get_packed_command();
         assert_eq!(count(|| drop(redis.req_packed_command(&packed))), 0, "{line}, packed");
+    }
+}
+
+#[test]
+fn clone_allocates_nothing_itself() {
+    let mut redis = TenantRedis::new(Nowhere, TENANT);
+    drop(redis.req_command(redis::cmd("GET").arg("k")));
+    assert_eq!(count(|| drop(redis.clone())), 0);
+}
+
+/// Asserts that a command of 64 MiB leaves less than 256 KiB, whether it is sent, refused, or part of a pipeline.
+#[test]
+fn handle_releases_the_memory_of_a_large_command() {
+    const KEPT: isize = 256 * 1024;
+    let large = vec![7_u8; 64 << 20];
+    let mut set = redis::cmd("SET");
+    set.arg("k").arg(&large);
+    let mut get = redis::cmd("GET");
+    get.arg(&large);
+    let mut many = redis::cmd("DEL");
+    many.arg(vec![""; 1 << 18]);
+    let mut refused = redis::cmd("SORT");
+    refused.arg(&large).arg("nosuch");
+    let packed = set.get_packed_command();
+    let pipeline = [&packed[..], &packed].concat();
+    let mut redis = TenantRedis::new(Nowhere, TENANT);
+    for (name, cmd) in [("SET", &set), ("GET", &get), ("DEL", &many), ("SORT", &refused)] {
+        assert!(held(|| drop(redis.req_command(cmd))) < KEPT, "{name}");
+    }
+    assert!(held(|| drop(redis.req_packed_command(&packed))) < KEPT, "packed");
+    assert!(held(|| drop(redis.req_packed_commands(&pipeline, 0, 2))) < KEPT, "a pipeline");
+}
+
+#[cfg(feature = "tokio")]
+mod aio {
+    use std::task::{Context, Waker};
+
+    use redis::aio::ConnectionLike;
+    use redis::{Pipeline, RedisFuture};
+
+    use super::*;
+
+    impl ConnectionLike for Nowhere {
+        fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+            Box::pin(async { Ok(Value::Nil) })
+        }
+
+        fn req_packed_commands<'a>(
+            &'a mut self,
+            pipeline: &'a Pipeline,
+            _: usize,
+            _: usize,
+        ) -> RedisFuture<'a, Vec<Value>> {
+            Box::pin(async { Ok(vec![Value::Nil; pipeline.len()]) })
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+    }
+
+    /// A future that is dropped before it ends releases the memory as well.
+    #[test]
+    fn async_handle_releases_the_memory_of_a_large_command() {
+        const KEPT: isize = 256 * 1024;
+        let mut set = redis::cmd("SET");
+        set.arg("k").arg(vec![7_u8; 64 << 20]);
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(set.clone()).add_command(set.clone());
+        let mut redis = TenantRedis::new(Nowhere, TENANT);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut after = |is_polled: bool| {
+            held(|| {
+                let mut future = ConnectionLike::req_packed_command(&mut redis, &set);
+                assert!(!is_polled || future.as_mut().poll(&mut context).is_ready());
+            })
+        };
+        assert!(after(true) < KEPT);
+        assert!(after(false) < KEPT, "dropped");
+        let piped = held(|| {
+            let mut future = ConnectionLike::req_packed_commands(&mut redis, &pipeline, 0, 2);
+            assert!(future.as_mut().poll(&mut context).is_ready());
+        });
+        assert!(piped < KEPT, "a pipeline");
     }
 }

@@ -6,6 +6,8 @@ use std::cell::Cell;
 std::thread_local! {
     // Per thread, so that the test harness's own allocations do not count.
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// The bytes that the thread allocated, less those that it freed.
+    static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
 /// The system allocator, which counts the allocations of each thread.
@@ -30,11 +32,13 @@ pub struct CountingAllocator;
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        HELD.set(HELD.get().wrapping_add_unsigned(layout.size()));
         // SAFETY: the caller upholds the contract of `GlobalAlloc::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get().wrapping_sub_unsigned(layout.size()));
         // SAFETY: `pointer` was returned by `System` in `alloc` above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -47,4 +51,13 @@ pub fn count(work: impl FnOnce()) -> usize {
     let before = COUNT.get();
     work();
     COUNT.get() - before
+}
+
+/// Returns how many bytes more the current thread has allocated than freed after it has run `work`.
+///
+/// Returns 0 for any work if [`CountingAllocator`] is not the global allocator, as [`count`] does.
+pub fn held(work: impl FnOnce()) -> isize {
+    let before = HELD.get();
+    work();
+    HELD.get().wrapping_sub(before)
 }

@@ -45,6 +45,7 @@ pub struct RedisServer {
 pub struct RedisOptions {
     password: String,
     arguments: Vec<String>,
+    program: Option<PathBuf>,
 }
 
 impl RedisOptions {
@@ -62,13 +63,23 @@ impl RedisOptions {
         self
     }
 
+    /// Sets the program to run, instead of the one that is installed.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
     /// Starts a server and waits until it answers.
     ///
     /// # Errors
     ///
     /// If the program is not installed, or does not answer within 30 s.
     pub fn start(self) -> Result<RedisServer, Error> {
-        let program = program()?;
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => program()?,
+        };
         let folder = temporary_folder("tenancy-redis-")?;
         let child = spawn(&program, folder.path(), &self.socket_arguments())?;
         let mut server = RedisServer { child, options: self, program, folder };

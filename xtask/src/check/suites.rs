@@ -21,7 +21,9 @@ use tenancy_testkit::RedisServer;
 
 use crate::process::{Step, cargo, root, target};
 use crate::report::Report;
-use crate::servers::{ON_EACH_POSTGRES, POSTGRES, need_clients, need_postgres, need_redis};
+use crate::servers::{
+    ON_EACH_POSTGRES, ON_EACH_REDIS, POSTGRES, REDIS, need_clients, need_postgres, need_redis,
+};
 use crate::tools;
 use crate::workspace::{files_below, folder, members, published};
 
@@ -83,6 +85,13 @@ pub(super) fn check(report: &mut Report) {
         let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", ON_EACH_POSTGRES]);
         tests.env("TENANCY_TESTKIT_POSTGRES_BIN", newest.programs()?).run()
     });
+    let [_system, newer @ ..] = REDIS;
+    for redis in newer {
+        report.step(&format!("tenancy-redis on {}", redis.name()), || {
+            let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", ON_EACH_REDIS]);
+            tests.env("TENANCY_TESTKIT_REDIS_BIN", redis.folder()?).run()
+        });
+    }
     report.step("test groups", || groups_match(&all));
     for (features, options) in CORE {
         let optimized = if options.is_empty() { "" } else { ", optimized" };

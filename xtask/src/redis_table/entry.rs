@@ -7,7 +7,8 @@ use serde_json::Value;
 pub(super) struct Entry {
     /// The name; that of a subcommand is `command|subcommand`.
     pub(super) name: String,
-    pub(super) arity: i64,
+    /// The arity on each server; 0 if the server lacks the command.
+    pub(super) arities: Vec<i64>,
     /// Flags, and categories with `@`.
     pub(super) flags: Vec<String>,
     pub(super) specs: Vec<Value>,

@@ -35,9 +35,9 @@ pub(super) const BY_NAME: [(&str, &str); 39] = [
     ("brpoplpush", BLOCKING_MOVE),
     (
         "watch",
-        "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
+        "Rule::DedicatedOnly(Refusal::ConnectionState, &Rule::Keys(&[Span::Range { first: 1, last: -1, step: 1 }]))",
     ),
-    ("unwatch", "Rule::Alone(Refusal::ConnectionState, &Rule::Keys(&[]))"),
+    ("unwatch", "Rule::DedicatedOnly(Refusal::ConnectionState, &Rule::Keys(&[]))"),
     // The program can declare scripts as trusted.
     ("eval", BY_TEXT),
     ("eval_ro", BY_TEXT),
@@ -59,11 +59,11 @@ pub(super) const BY_NAME: [(&str, &str); 39] = [
 const FIRST: &str = "Rule::First";
 const POP_OF_COUNTED: &str = "Rule::Pop(&[Span::Counted { count: 1, first: 2, step: 1 }])";
 const BLOCKING_POP: &str =
-    "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))";
+    "Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Range { first: 1, last: -2, step: 1 }]))";
 const BLOCKING_POP_OF_COUNTED: &str =
-    "Rule::Alone(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))";
+    "Rule::DedicatedOnly(Refusal::Blocking, &Rule::Pop(&[Span::Counted { count: 2, first: 3, step: 1 }]))";
 const BLOCKING_MOVE: &str =
-    "Rule::Alone(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))";
+    "Rule::DedicatedOnly(Refusal::Blocking, &Rule::Keys(&[Span::Range { first: 1, last: 1, step: 1 }]))";
 const BY_TEXT: &str = "Rule::Script(ScriptBy::Text)";
 const BY_HASH: &str = "Rule::Script(ScriptBy::Hash)";
 const ADMIN: &str = "Rule::Refuse(Refusal::AdminCommand)";

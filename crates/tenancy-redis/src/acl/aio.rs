@@ -5,7 +5,7 @@ use redis::aio::ConnectionLike;
 use tenancy::TenantId;
 
 use super::plan::{self, Plan};
-use super::{TenantAcl, checkout, default_user};
+use super::{TenantAcl, checkout, default_user, server};
 use crate::client::TenantRedis;
 
 impl TenantAcl {
@@ -19,6 +19,7 @@ impl TenantAcl {
         admin: &mut impl ConnectionLike,
         tenant: TenantId,
     ) -> RedisResult<()> {
+        server::check_version(&redis::cmd("HELLO").query_async(admin).await?)?;
         let plan = Plan::new(self, tenant, &redis::cmd("COMMAND").query_async(admin).await?)?;
         plan::confirm(&plan.set_user().query_async(admin).await?)?;
         let verified = verify(&plan, admin).await;

@@ -7,6 +7,7 @@ use tenancy::TenantId;
 
 use super::server::{self, ServerCommand};
 use super::{TenantAcl, prefix};
+use crate::table;
 
 /// A tenant's user on the server at hand.
 pub(super) struct Plan {
@@ -97,16 +98,23 @@ impl Plan {
     /// Where the user may do what it was not granted, or may not use what is its own.
     pub(super) fn check_answers(&self, answers: &Value) -> RedisResult<()> {
         let Value::Array(answers) = answers else { return Err(differs("permissions")) };
-        let as_asked = |((_, allowed), answer): (&(_, bool), &Value)| (*answer == Value::Okay) == *allowed;
-        if answers.len() == self.probes.len() && self.probes.iter().zip(answers).all(as_asked) {
-            Ok(())
-        } else {
-            Err(differs("permissions"))
+        if answers.len() != self.probes.len() {
+            return Err(differs("permissions"));
+        }
+        let mut probes = self.probes.iter().zip(answers);
+        match probes.find(|((_, allowed), answer)| (**answer == Value::Okay) != *allowed) {
+            None => Ok(()),
+            // The words are this crate's and the server's: none is a user's.
+            Some(((words, allowed), _)) => {
+                let may = if *allowed { "may not run" } else { "may run" };
+                Err(differs(&format!("permissions: the user {may} `{}`", words.join(" "))))
+            }
         }
     }
 }
 
-/// The user's own key and channel, those of others, and each command that was not granted.
+/// The user's own key and channel, those of others, each command that was not granted, and each one that was granted,
+/// with a key of nobody.
 fn probes(prefix: &str, commands: &[ServerCommand], granted: &BTreeSet<String>) -> Vec<(Vec<String>, bool)> {
     let to_words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     let own = |name: &str| format!("{prefix}{name}");
@@ -117,7 +125,12 @@ fn probes(prefix: &str, commands: &[ServerCommand], granted: &BTreeSet<String>) 
         (to_words(&["PUBLISH", "c", "m"]), false),
     ];
     let kept = commands.iter().filter(|command| !command.open_to_all && !granted.contains(&command.name));
-    patterns.into_iter().chain(kept.map(|command| (to_words(&command.words()), false))).collect()
+    let kept = kept.map(|command| (to_words(&command.words()), false));
+    // A server that does not check the keys of one of these has no user who is held by them.
+    let foreign = commands.iter().filter(|command| granted.contains(&command.name));
+    let foreign =
+        foreign.filter_map(|command| table::with_foreign_key(&command.name, command.fewest_words()));
+    patterns.into_iter().chain(kept).chain(foreign.map(|words| (words, false))).collect()
 }
 
 pub(super) fn delete_user(name: &str) -> Cmd {
@@ -182,8 +195,11 @@ mod tests {
     fn what_the_server_lacks_is_left_out() {
         let plan = plan();
         assert_eq!(plan.rules[7..], ["+acl|whoami", "+get", "+publish", "+set"]);
-        let denied: Vec<_> = plan.probes[4..].iter().map(|(words, _)| words.join(" ")).collect();
+        let denied: Vec<_> = plan.probes[4..6].iter().map(|(words, _)| words.join(" ")).collect();
         assert_eq!(denied, ["flushall 0", "keys 0"]);
+        let foreign: Vec<_> = plan.probes[6..].iter().map(|(words, _)| words.join(" ")).collect();
+        assert_eq!(foreign, ["get 0", "set 0", "publish 0"]);
+        assert!(plan.probes[4..].iter().all(|(_, allowed)| !allowed));
     }
 
     #[test]

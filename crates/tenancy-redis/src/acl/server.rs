@@ -17,10 +17,34 @@ impl ServerCommand {
     /// The fewest words that the server looks at: with fewer it says nothing of permissions.
     pub(super) fn words(&self) -> Vec<&str> {
         let mut words: Vec<_> = self.name.split('|').collect();
-        let fewest = usize::try_from(self.arity.unsigned_abs()).unwrap_or(0);
-        words.resize(fewest.max(words.len()), "0");
+        words.resize(self.fewest_words().max(words.len()), "0");
         words
     }
+
+    pub(super) fn fewest_words(&self) -> usize {
+        usize::try_from(self.arity.unsigned_abs()).unwrap_or(0)
+    }
+}
+
+/// The oldest versions whose ACLs hold a tenant's user: of each line of Redis, the one that fixes CVE-2023-41053
+/// (`SORT_RO` read any key). Later lines, and Valkey, began after it.
+const OLDEST: [[u32; 3]; 2] = [[7, 0, 13], [7, 2, 1]];
+
+/// # Errors
+///
+/// If the reply to `HELLO` tells a version of Redis whose ACLs do not hold a user. A server that tells no version is judged
+/// by the probes alone.
+pub(super) fn check_version(hello: &Value) -> RedisResult<()> {
+    let fields: std::collections::HashMap<String, Value> = redis::from_redis_value_ref(hello)?;
+    let field = |name| fields.get(name).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+    let Some(version) = field("version").filter(|_| field("server").as_deref() == Some("redis")) else {
+        return Ok(());
+    };
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let found: [u32; 3] = std::array::from_fn(|_| numbers.next().unwrap_or(0));
+    let is_old =
+        OLDEST.iter().any(|oldest| found[..2] == oldest[..2] && found < *oldest) || found < OLDEST[0];
+    if is_old { Err(too_old()) } else { Ok(()) }
 }
 
 /// What `COMMAND` answers, without the commands that are but the sum of their subcommands.
@@ -45,7 +69,8 @@ fn read_into(commands: &mut Vec<ServerCommand>, reply: &Value) -> Option<()> {
         }
         let flags: Vec<String> = redis::from_redis_value_ref(flags).ok()?;
         commands.push(ServerCommand {
-            name: redis::from_redis_value_ref(name).ok()?,
+            // Modules name their commands in upper case.
+            name: redis::from_redis_value_ref::<String>(name).ok()?.to_lowercase(),
             arity: redis::from_redis_value_ref(arity).ok()?,
             open_to_all: flags.iter().any(|flag| flag == "no_auth"),
         });
@@ -65,7 +90,7 @@ fn too_old() -> RedisError {
     (
         ErrorKind::Client,
         "tenant isolation",
-        "a tenant's user needs a server of version 7.0 or later".to_owned(),
+        "a tenant's user needs Redis 7.0.13, 7.2.1 or later, or Valkey".to_owned(),
     )
         .into()
 }
@@ -98,7 +123,7 @@ pub(super) mod tests {
     fn subcommands_stand_for_their_command() {
         let encoding = entry("object|encoding", 3, "readonly", Some(vec![]));
         let reply = Value::Array(vec![
-            entry("get", 2, "readonly", Some(vec![])),
+            entry("GET", 2, "readonly", Some(vec![])),
             entry("object", -2, "", Some(vec![encoding])),
             entry("auth", -2, "no_auth", Some(vec![])),
         ]);
@@ -109,6 +134,31 @@ pub(super) mod tests {
             told,
             [("get 0".into(), false), ("object encoding 0".into(), false), ("auth 0".into(), true)]
         );
+    }
+
+    #[test]
+    fn refuses_versions_that_do_not_hold_a_user() {
+        let hello = |server: &str, version: &str| {
+            Value::Array(vec![
+                bulk("server"),
+                bulk(server),
+                bulk("version"),
+                bulk(version),
+                bulk("id"),
+                Value::Int(7),
+            ])
+        };
+        for version in ["7.0.13", "7.0.15", "7.2.1", "7.4.0", "8.2.3", "10.0.0"] {
+            assert_eq!(check_version(&hello("redis", version)), Ok(()), "{version}");
+        }
+        for version in ["6.2.14", "7.0.0", "7.0.12", "7.2.0", "7.0", "", "x"] {
+            let error = check_version(&hello("redis", version)).unwrap_err();
+            assert!(error.to_string().contains("7.0.13"), "{version}: {error}");
+        }
+        for (server, version) in [("valkey", "7.2.5"), ("valkey", "9.1.2"), ("other", "1.0.0")] {
+            assert_eq!(check_version(&hello(server, version)), Ok(()), "{server} {version}");
+        }
+        assert!(check_version(&Value::Okay).is_err());
     }
 
     #[test]

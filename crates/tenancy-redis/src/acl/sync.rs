@@ -4,21 +4,22 @@ use redis::{ConnectionLike, RedisResult};
 use tenancy::TenantId;
 
 use super::plan::{self, Plan};
-use super::{TenantAcl, checkout, default_user};
+use super::{TenantAcl, checkout, default_user, server};
 use crate::client::TenantRedis;
 
 impl TenantAcl {
     /// Makes the tenant's user on a server, or makes it anew, and sees that the server has it as it was asked.
     ///
-    /// `admin` is an operator's connection to that one server: it needs `COMMAND` and `ACL`. Commands that the
+    /// `admin` is an operator's connection to that one server: it needs `COMMAND`, `ACL` and `HELLO`. Commands that the
     /// server lacks are left out. Connections that the user has open go on, with another password too:
     /// [`revoke`](Self::revoke) ends them.
     ///
     /// # Errors
     ///
-    /// Those of the connection and the server, one before version 7.0, and a user that is not as asked: that one
-    /// is deleted again.
+    /// Those of the connection and the server, a version of Redis before 7.0.13, or 7.2.0, and a user that is not as
+    /// asked: that one is deleted again. The error names the command that the server allows with a key of nobody.
     pub fn provision(&self, admin: &mut impl ConnectionLike, tenant: TenantId) -> RedisResult<()> {
+        server::check_version(&redis::cmd("HELLO").query(admin)?)?;
         let plan = Plan::new(self, tenant, &redis::cmd("COMMAND").query(admin)?)?;
         plan::confirm(&plan.set_user().query(admin)?)?;
         let verified = verify(&plan, admin);

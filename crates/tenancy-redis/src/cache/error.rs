@@ -9,7 +9,8 @@ use std::sync::Arc;
 use redis::RedisError;
 use tenancy::TenantContextNotSetError;
 
-use crate::refusal::{Refusal, refusal};
+use crate::refusal::Refusal;
+use crate::refused::refusal;
 
 /// Why a cache can't say, or keep, what it was asked for; `E` is what a loader fails with.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ use redis::{AsyncCommands, RedisError, RedisResult, SetExpiry, SetOptions};
 use super::flights::Id;
 use super::lifetime::Lifetime;
 use crate::client::TenantRedis;
-use crate::refusal::{Refusal, refusal};
+use crate::refusal::Refusal;
+use crate::refused::refusal;
 
 pub(super) struct Place<'c, C> {
     pub(super) redis: TenantRedis<C>,

@@ -3,6 +3,8 @@
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
 
+use crate::refusal::Refusal;
+
 /// The server that a connection leads to.
 pub(super) struct Nodes<'r, C> {
     connection: &'r mut C,
@@ -14,8 +16,9 @@ impl<'r, C: ConnectionLike + Send> Nodes<'r, C> {
     /// Where it doesn't say that it has all keys: a node of a cluster has a part of them, and what stands before a
     /// cluster answers for all nodes, or for any one.
     pub(super) async fn of(connection: &'r mut C) -> RedisResult<Self> {
-        let info = connection.req_packed_command(redis::cmd("INFO").arg("cluster")).await?;
-        let info: String = redis::from_redis_value(info.extract_error()?).map_err(|_| no_single_server())?;
+        let info = connection.req_packed_command(redis::cmd("INFO").arg("cluster")).await;
+        let info = info.and_then(Value::extract_error).map_err(named)?;
+        let info: String = redis::from_redis_value(info).map_err(|_| no_single_server())?;
         if info.lines().any(|line| line == "cluster_enabled:0") {
             Ok(Self { connection })
         } else {
@@ -35,6 +38,11 @@ impl<'r, C: ConnectionLike + Send> Nodes<'r, C> {
     pub(super) async fn ask_all(&mut self, _: usize, pipeline: Pipeline) -> RedisResult<Vec<Value>> {
         self.connection.req_packed_commands(&pipeline, 0, pipeline.len()).await
     }
+}
+
+/// Returns a refusal for the error of a Redis user that may not run a command of the walk.
+fn named(error: RedisError) -> RedisError {
+    if error.code() == Some("NOPERM") { Refusal::NotPermitted.into() } else { error }
 }
 
 fn no_single_server() -> RedisError {

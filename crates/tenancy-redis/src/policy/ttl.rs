@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::arguments::Arguments;
 use crate::packed::number;
 use crate::refusal::Refusal;
-use crate::rewrite::Arguments;
 use crate::table::Command;
 
 /// What a command does to times to live.

@@ -1,16 +1,17 @@
 //! Keys among options.
 
-use super::{Arguments, Out};
-use crate::confines::Mode;
+use crate::arguments::Arguments;
 use crate::grammar::{Grammar, Operand};
 use crate::packed::number;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::scope::Sharing;
+use crate::writer::CommandWriter;
 
 pub(super) fn rewrite<'a>(
     grammar: &'static Grammar,
     mut arguments: impl Arguments<'a>,
-    mut out: Out<'_>,
+    mut out: CommandWriter<'_>,
 ) -> Result<Reply, Refusal> {
     out.plain(next(&mut arguments)?);
     operands(grammar.operands, &mut arguments, &mut out)?;
@@ -42,7 +43,7 @@ pub(super) fn rewrite<'a>(
 fn operands<'a>(
     kinds: &[Operand],
     arguments: &mut impl Arguments<'a>,
-    out: &mut Out<'_>,
+    out: &mut CommandWriter<'_>,
 ) -> Result<(), Refusal> {
     for kind in kinds {
         match kind {
@@ -52,7 +53,7 @@ fn operands<'a>(
                 pattern => out.key(pattern),
             },
             Operand::Streams => streams(arguments, out)?,
-            Operand::Wait if out.confines.mode == Mode::Shared => return Err(Refusal::Blocking),
+            Operand::Wait if out.scope.sharing == Sharing::Shared => return Err(Refusal::Blocking),
             Operand::Plain => out.plain(next(arguments)?),
             Operand::Number | Operand::Wait => {
                 let argument = next(arguments)?;
@@ -65,7 +66,7 @@ fn operands<'a>(
 }
 
 /// The rest: keys, and as many ids.
-fn streams<'a>(arguments: &mut impl Arguments<'a>, out: &mut Out<'_>) -> Result<(), Refusal> {
+fn streams<'a>(arguments: &mut impl Arguments<'a>, out: &mut CommandWriter<'_>) -> Result<(), Refusal> {
     let rest = arguments.len();
     if rest == 0 || !rest.is_multiple_of(2) {
         return Err(Refusal::BadArguments);

@@ -1,9 +1,10 @@
 //! Keys whose places the table knows.
 
-use super::{Arguments, Out};
+use crate::arguments::Arguments;
 use crate::packed::number;
 use crate::refusal::Refusal;
 use crate::table::Span;
+use crate::writer::CommandWriter;
 
 /// A span in one command's arguments.
 struct Keys {
@@ -16,7 +17,7 @@ struct Keys {
 pub(super) fn rewrite<'a>(
     spans: &'static [Span],
     mut arguments: impl Arguments<'a>,
-    mut out: Out<'_>,
+    mut out: CommandWriter<'_>,
 ) -> Result<(), Refusal> {
     let all = arguments.clone();
     let mut at = 0;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenancy::TenantId;
 
-use super::{Confines, Mode, Scratch, rewrite_arguments};
+use super::{Buffer, Sharing, TenantScope, rewrite_arguments};
 use crate::packed::Packed;
 use crate::policy::RedisPolicy;
 use crate::refusal::Refusal;
@@ -12,19 +12,19 @@ use crate::scripts::TrustedScripts;
 
 /// What is sent for a command of one tenant, with `P:` for its prefix.
 fn sent(command: &str) -> Result<String, Refusal> {
-    sent_in(Mode::Shared, command)
+    sent_in(Sharing::Shared, command)
 }
 
-fn sent_in(mode: Mode, command: &str) -> Result<String, Refusal> {
-    let confines = Confines::new(TenantId::PLATFORM, mode);
-    sent_within(&confines, command)
+fn sent_in(sharing: Sharing, command: &str) -> Result<String, Refusal> {
+    let scope = TenantScope::new(TenantId::PLATFORM, sharing);
+    sent_within(&scope, command)
 }
 
-fn sent_within(confines: &Confines, command: &str) -> Result<String, Refusal> {
+fn sent_within(scope: &TenantScope, command: &str) -> Result<String, Refusal> {
     let arguments: Vec<_> = command.split(' ').map(str::as_bytes).collect();
-    let mut scratch = Scratch::default();
-    rewrite_arguments(arguments.into_iter(), confines, &mut scratch)?;
-    let sent = scratch.cmd.get_packed_command();
+    let mut buffer = Buffer::default();
+    rewrite_arguments(arguments.into_iter(), scope, &mut buffer)?;
+    let sent = buffer.cmd.get_packed_command();
     let arguments = Packed::only(&sent)?;
     let words: Vec<_> = arguments.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     Ok(words.join(" ").replace("t:00000000000000000000000000000001:", "P:"))
@@ -50,6 +50,62 @@ fn keys_are_prefixed_and_nothing_else_is() {
         ("ECHO k", "ECHO k"),
     ] {
         assert_eq!(sent(command).as_deref(), Ok(expected));
+    }
+}
+
+/// Commands of Redis 7.4 to 8.4, of Valkey 8 and 9, and of modules.
+#[test]
+fn prefixes_keys_of_newer_commands() {
+    for (command, expected) in [
+        ("ZRANK k m WITHSCORE", "ZRANK P:k m WITHSCORE"),
+        ("ZREVRANK k m WITHSCORE", "ZREVRANK P:k m WITHSCORE"),
+        ("HGETEX k EX 1 FIELDS 1 f", "HGETEX P:k EX 1 FIELDS 1 f"),
+        ("HGETDEL k FIELDS 1 f", "HGETDEL P:k FIELDS 1 f"),
+        ("HSETEX k EX 1 FIELDS 1 f v", "HSETEX P:k EX 1 FIELDS 1 f v"),
+        ("HEXPIRE k 1 FIELDS 1 f", "HEXPIRE P:k 1 FIELDS 1 f"),
+        ("HPTTL k FIELDS 1 f", "HPTTL P:k FIELDS 1 f"),
+        ("XDELEX s KEEPREF IDS 1 0-1", "XDELEX P:s KEEPREF IDS 1 0-1"),
+        ("XACKDEL s g IDS 1 0-1", "XACKDEL P:s g IDS 1 0-1"),
+        ("XREADGROUP GROUP g c CLAIM 5 STREAMS s >", "XREADGROUP GROUP g c CLAIM 5 STREAMS P:s >"),
+        ("DELIFEQ k v", "DELIFEQ P:k v"),
+        ("DELEX k IFEQ v", "DELEX P:k IFEQ v"),
+        ("DIGEST k", "DIGEST P:k"),
+        ("SET k v IFEQ w", "SET P:k v IFEQ w"),
+        ("MSETEX 2 a 1 b 2 EX 5", "MSETEX 2 P:a 1 P:b 2 EX 5"),
+        ("VADD k VALUES 2 1 1 e", "VADD P:k VALUES 2 1 1 e"),
+        ("VSIM k ELE e", "VSIM P:k ELE e"),
+        ("JSON.SET k $ 1", "JSON.SET P:k $ 1"),
+        ("json.get k $", "json.get P:k $"),
+        ("JSON.MGET a b $", "JSON.MGET P:a P:b $"),
+        ("JSON.MSET a $ 1 b $ 2", "JSON.MSET P:a $ 1 P:b $ 2"),
+        ("BF.ADD k i", "BF.ADD P:k i"),
+        ("CMS.MERGE d 2 a b WEIGHTS 1 2", "CMS.MERGE P:d 2 P:a P:b WEIGHTS 1 2"),
+        ("TDIGEST.MERGE d 1 a OVERRIDE", "TDIGEST.MERGE P:d 1 P:a OVERRIDE"),
+        ("TS.MADD a 1 2 b 1 2", "TS.MADD P:a 1 2 P:b 1 2"),
+        ("TS.CREATERULE a b AGGREGATION avg 5", "TS.CREATERULE P:a P:b AGGREGATION avg 5"),
+    ] {
+        assert_eq!(sent(command).as_deref(), Ok(expected));
+    }
+    for command in [
+        "FT.SEARCH i *",
+        "FT.CREATE i SCHEMA f TEXT",
+        "TS.MRANGE - + FILTER a=1",
+        "COMMANDLOG GET 1 slow",
+        "HOTKEYS GET",
+        "CLUSTERSCAN 0",
+    ] {
+        assert_eq!(sent(command), Err(Refusal::AdminCommand), "{command}");
+    }
+    for command in [
+        "MSETEX 2 a 1",
+        "MSETEX 0 a 1",
+        "MSETEX 1 a",
+        "JSON.MSET a $ 1 b",
+        "CMS.MERGE d 3 a b",
+        "JSON.MGET $",
+        "ZRANK k",
+    ] {
+        assert_eq!(sent(command), Err(Refusal::BadArguments), "{command}");
     }
 }
 
@@ -203,7 +259,7 @@ fn what_a_dedicated_connection_may() {
         ("WATCH a b", "WATCH P:a P:b", Refusal::ConnectionState),
         ("UNWATCH", "UNWATCH", Refusal::ConnectionState),
     ] {
-        assert_eq!(sent_in(Mode::Dedicated, command).as_deref(), Ok(expected));
+        assert_eq!(sent_in(Sharing::Dedicated, command).as_deref(), Ok(expected));
         assert_eq!(sent(command), Err(refusal), "{command}");
     }
     for (command, refusal) in [
@@ -216,7 +272,7 @@ fn what_a_dedicated_connection_may() {
         ("BLMPOP 0 3 a LEFT", Refusal::BadArguments),
         ("XREAD BLOCK", Refusal::BadArguments),
     ] {
-        assert_eq!(sent_in(Mode::Dedicated, command), Err(refusal), "{command}");
+        assert_eq!(sent_in(Sharing::Dedicated, command), Err(refusal), "{command}");
     }
 }
 
@@ -227,7 +283,8 @@ static SCRIPTS: std::sync::LazyLock<TrustedScripts> =
 #[test]
 fn a_trusted_script_and_no_other() {
     let hash = redis::Script::new(SCRIPT).get_hash().to_owned();
-    let confines = Confines { scripts: Some(&SCRIPTS), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
+    let scope =
+        TenantScope { scripts: Some(&SCRIPTS), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) };
     for (command, expected) in [
         ("EVAL CODE 1 k v", "EVAL CODE 1 P:k v"),
         ("EVALSHA HASH 2 k l v", "EVALSHA HASH 2 P:k P:l v"),
@@ -237,7 +294,7 @@ fn a_trusted_script_and_no_other() {
     ] {
         let [command, expected] =
             [command, expected].map(|text| text.replace("CODE", SCRIPT).replace("HASH", &hash));
-        assert_eq!(sent_within(&confines, &command), Ok(expected));
+        assert_eq!(sent_within(&scope, &command), Ok(expected));
         assert_eq!(sent(&command), Err(Refusal::UntrustedScript), "{command}");
     }
     for (command, refusal) in [
@@ -253,13 +310,13 @@ fn a_trusted_script_and_no_other() {
         ("EVAL CODE", Refusal::BadArguments),
     ] {
         let command = command.replace("CODE", SCRIPT).replace("HASH", &hash);
-        assert_eq!(sent_within(&confines, &command), Err(refusal), "{command}");
+        assert_eq!(sent_within(&scope, &command), Err(refusal), "{command}");
     }
 }
 
 fn under(policy: RedisPolicy, command: &str) -> Result<String, Refusal> {
     sent_within(
-        &Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) },
+        &TenantScope { policy: Some(policy), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) },
         command,
     )
 }
@@ -274,8 +331,8 @@ fn sizes_that_the_policy_allows() {
     assert_eq!(under(policy, "GET 123456"), Err(Refusal::TooLarge));
     assert_eq!(under(policy, "MGET a b c d"), Err(Refusal::TooManyArguments));
     assert_eq!(under(policy, "FLUSHALL a b c d"), Err(Refusal::AdminCommand));
-    let confines = Confines { policy: Some(policy), ..Confines::new(TenantId::PLATFORM, Mode::Shared) };
-    let trusting = Confines { scripts: Some(&SCRIPTS), ..confines };
+    let scope = TenantScope { policy: Some(policy), ..TenantScope::new(TenantId::PLATFORM, Sharing::Shared) };
+    let trusting = TenantScope { scripts: Some(&SCRIPTS), ..scope };
     for command in ["EVAL CODE 1 k", "SCRIPT LOAD CODE"] {
         assert!(sent_within(&trusting, &command.replace("CODE", SCRIPT)).is_ok(), "{command}");
     }

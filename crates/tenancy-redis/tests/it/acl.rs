@@ -354,6 +354,8 @@ fn commands_of_the_first_layer_are_denied_to_other_users() -> RedisResult<()> {
     let (mut seen, mut denied, mut held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (round, name) in (0..300).flat_map(|round| names.iter().map(move |name| (round, name))) {
         let words = match (round, &**name) {
+            (0, "script|load") => vec!["script".into(), "load".into(), ADD.to_owned()],
+            (0, "eval" | "eval_ro") => vec![name.clone(), ADD.to_owned(), "1".into(), "k".into()],
             (0, "evalsha" | "evalsha_ro") => {
                 vec![name.clone(), Script::new(ADD).get_hash().to_owned(), "1".into(), "k".into()]
             }
@@ -364,6 +366,11 @@ fn commands_of_the_first_layer_are_denied_to_other_users() -> RedisResult<()> {
         };
         let Some(sent) = sent(&words) else { continue };
         let name = name_of(&sent, &names);
+        // The table accepts the arguments of newer servers too; this server would not run such a command.
+        let older = redis::cmd("ACL").arg("DRYRUN").arg("default").arg(&sent).query::<Value>(&mut raw);
+        if older.is_err_and(|error| error.to_string().contains("wrong number of arguments")) {
+            continue;
+        }
         let mut may = |tenant| dry_run(&mut raw, &acl.username(tenant), &sent);
         if !may(A) {
             denied.insert(name.clone());

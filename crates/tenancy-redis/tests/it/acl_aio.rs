@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncCommands, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tenancy::TenantId;
-use tenancy_redis::{TenantAcl, TenantRedis};
+use tenancy_redis::{Refusal, TenantAcl, TenantRedis, refusal};
 
 use crate::support::{A, B, Server, command};
 
@@ -188,4 +188,20 @@ async fn checkout_and_provision_do_not_trust_a_bare_ok() {
     assert_eq!(error.kind(), ErrorKind::AuthenticationFailed, "{error}");
     assert!(acl().provision_async(&mut Yes, A).await.is_err());
     assert!(TenantAcl::close_default_async(&mut Yes).await.is_err());
+}
+
+/// A tenant's user may not list keys. The operator flushes for the tenant.
+#[tokio::test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+async fn flush_needs_an_operators_connection() -> RedisResult<()> {
+    let acl = acl();
+    let server = provisioned(&acl, 2).await?;
+    let own = crate::support::aio::multiplexed(&acl.client(&server.client(2), A)?).await?;
+    let mut own = TenantRedis::dedicated(own, A);
+    let () = own.set("k", 1).await?;
+    assert_eq!(refusal(&own.flush_tenant().await.unwrap_err()), Some(Refusal::NotPermitted));
+    assert_eq!(refusal(&own.usage().await.unwrap_err()), Some(Refusal::NotPermitted));
+    let mut operator = TenantRedis::new(admin(&server, 2).await?, A);
+    assert_eq!(operator.flush_tenant().await?.keys(), 1);
+    Ok(())
 }

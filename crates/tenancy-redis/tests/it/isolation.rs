@@ -269,3 +269,24 @@ fn dedicated_connection_allows_watch_and_blocking_commands() -> RedisResult<()> 
     }
     Ok(())
 }
+
+/// An error of a pipeline says which command must be changed.
+#[test]
+#[ignore = "needs redis-server; cargo xtask test runs it"]
+fn refusal_in_a_pipeline_names_the_command_and_its_place() {
+    let server = Server::start();
+    let mut a = server.tenant(A);
+    for is_transaction in [false, true] {
+        let mut pipeline = redis::pipe();
+        if is_transaction {
+            pipeline.atomic();
+        }
+        pipeline.set("k", 1).get("k").cmd("client").arg("kill").arg("secret").get("k");
+        let error = pipeline.exec(&mut a).unwrap_err();
+        let refused = tenancy_redis::refused(&error).expect("a refused command");
+        assert_eq!((refused.command(), refused.index()), ("CLIENT KILL", Some(2)));
+        assert_eq!(Some(refused.refusal()), tenancy_redis::refusal(&error));
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    assert!(server.keys().is_empty());
+}

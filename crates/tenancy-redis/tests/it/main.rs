@@ -18,6 +18,10 @@ mod flush;
 #[cfg(feature = "tokio")]
 mod hostile;
 mod isolation;
+#[cfg(feature = "tokio")]
+mod model;
+#[cfg(feature = "tokio")]
+mod pooled;
 mod pubsub;
 #[cfg(feature = "tokio")]
 mod pubsub_aio;

@@ -8,7 +8,7 @@ use crate::scripts::TrustedScripts;
 
 /// Who shares the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
+pub(crate) enum Sharing {
     /// Other tenants.
     Shared,
     /// Nobody.
@@ -17,16 +17,16 @@ pub(crate) enum Mode {
 
 /// What the commands of a connection are confined to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Confines {
+pub(crate) struct TenantScope {
     pub(crate) prefix: Prefix,
-    pub(crate) mode: Mode,
+    pub(crate) sharing: Sharing,
     /// None: no limits.
     pub(crate) policy: Option<RedisPolicy>,
     pub(crate) scripts: Option<&'static TrustedScripts>,
 }
 
-impl Confines {
-    pub(crate) fn new(tenant: TenantId, mode: Mode) -> Self {
-        Self { prefix: Prefix::new(tenant), mode, policy: None, scripts: None }
+impl TenantScope {
+    pub(crate) fn new(tenant: TenantId, sharing: Sharing) -> Self {
+        Self { prefix: Prefix::new(tenant), sharing, policy: None, scripts: None }
     }
 }
