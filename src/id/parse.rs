@@ -1,6 +1,9 @@
 //! One parser for the four text forms of an id.
 
 mod exact;
+#[cfg(not(target_os = "none"))]
+mod fast;
+mod layout;
 #[cfg(all(
     not(target_os = "none"),
     any(
@@ -9,18 +12,13 @@ mod exact;
     ),
 ))]
 mod vector;
-#[cfg_attr(target_os = "none", path = "parse/small.rs")]
-#[cfg_attr(not(target_os = "none"), path = "parse/fast.rs")]
-mod whole;
 
+#[cfg(target_os = "none")]
+use self::exact::decode;
+#[cfg(not(target_os = "none"))]
+use self::fast::decode;
 use super::TenantId;
 use crate::error::InvalidTenantIdError;
-
-const SIMPLE: usize = 32;
-const HYPHENATED: usize = 36;
-const BRACED: usize = 38;
-const URN: usize = 45;
-const URN_PREFIX: &[u8; 9] = b"urn:uuid:";
 
 impl TenantId {
     /// Reads an id in any of the forms that RFC 9562 tools write, in upper or lower case.
@@ -48,7 +46,7 @@ impl TenantId {
     /// As [`parse`](Self::parse).
     #[inline]
     pub const fn parse_ascii(text: &[u8]) -> Result<Self, InvalidTenantIdError> {
-        match whole::decode(text) {
+        match decode(text) {
             Ok(bytes) => Self::from_bytes(bytes),
             Err(error) => Err(error),
         }
@@ -78,14 +76,4 @@ impl TenantId {
 #[inline(never)]
 fn parse_scalar(text: &[u8]) -> Result<TenantId, InvalidTenantIdError> {
     TenantId::parse_ascii(text)
-}
-
-/// The value of a hexadecimal digit, and whether the byte is none. Nothing in it branches.
-#[inline]
-#[allow(clippy::needless_bitwise_bool, reason = "a branch is what it avoids")]
-const fn hex_value(byte: u8) -> (u8, bool) {
-    let digit = byte.wrapping_sub(b'0');
-    let letter = (byte | 0x20).wrapping_sub(b'a');
-    let value = if digit < 10 { digit } else { letter.wrapping_add(10) };
-    (value, (digit >= 10) & (letter >= 6))
 }

@@ -1,6 +1,6 @@
 //! One pass from left to right, which stops at the first fault and knows where that is.
 
-use super::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, hex_value};
+use super::layout::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, hex_value};
 use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
 
 /// The digits before which the hyphenated form has a hyphen, one bit a digit.

@@ -13,7 +13,7 @@ use neon::bytes;
 #[cfg(target_arch = "x86_64")]
 use sse2::bytes;
 
-use super::{HYPHENATED, SIMPLE};
+use super::layout::{HYPHENATED, SIMPLE};
 
 /// Returns the bytes of a hyphenated or simple id.
 ///
