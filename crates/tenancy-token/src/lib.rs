@@ -22,6 +22,8 @@ mod received;
 mod replay;
 mod text;
 mod time;
+#[cfg(test)]
+mod vectors;
 mod verifier;
 
 pub use claims::Claims;
