@@ -22,7 +22,7 @@ const JOB: &[u8] = b"{\"invoice\":17}";
 const OPTIONAL: u32 = 6;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn from_hex(text: &Value) -> Vec<u8> {
@@ -86,9 +86,12 @@ impl Combination {
     /// Checks that a token of `minter` has exactly these claims.
     fn check(self, verifier: &Verifier<1>, token: &[u8], minter: &str) {
         let sealed = self.has(5);
-        let read = |sealed| match sealed {
-            true => verifier.open(token, JOB, BEFORE_EXPIRY),
-            false => verifier.verify(token, BEFORE_EXPIRY),
+        let read = |sealed| {
+            if sealed {
+                verifier.open(token, JOB, BEFORE_EXPIRY)
+            } else {
+                verifier.verify(token, BEFORE_EXPIRY)
+            }
         };
         let read_claims: Verified<'_> = read(sealed).unwrap_or_else(|error| panic!("{minter}: {error}"));
         assert!(read(!sealed).is_err(), "{minter}");
@@ -144,9 +147,9 @@ fn python_reads_and_writes_the_same_tokens() {
         .spawn()
         .expect("the interpreter starts");
     let mut input = child.stdin.take().expect("a pipe");
-    let lines: String = cases.iter().map(|case| format!("{}\n", case.described)).collect();
+    let lines: Vec<_> = cases.iter().map(|case| case.described.to_string() + "\n").collect();
     // In a thread: both pipes can be full at the same time.
-    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+    let writer = std::thread::spawn(move || input.write_all(lines.concat().as_bytes()));
     let output = child.wait_with_output().expect("the interpreter ends");
     let _ = writer.join().expect("no panic");
     assert!(output.status.success(), "the script failed, see above");
