@@ -93,6 +93,8 @@ impl<'t> Reader<'t> {
         }
     }
 
+    // One copy for all callers, because flash is scarce.
+    #[inline(never)]
     fn argument(&mut self, expected: u8) -> Result<u64, TokenErrorKind> {
         match self.head()? {
             (kind, argument) if kind == expected => Ok(argument),

@@ -4,6 +4,7 @@ use core::fmt;
 
 #[cfg(feature = "ed25519")]
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hmac::digest::{CtOutput, Output};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -19,7 +20,7 @@ use crate::error::{TokenError, TokenErrorKind};
 /// The id selects the key when a token is verified. It is not secret. The algorithm belongs to the key: a token that
 /// names another one is rejected before any cryptography.
 ///
-/// Keys are cleared from memory when they are dropped. They cannot be read, and `Debug` does not show them.
+/// Keys cannot be read, and `Debug` does not show them. On hosts they are cleared from memory when they are dropped.
 ///
 /// ```
 /// use tenancy_token::TokenKey;
@@ -135,7 +136,7 @@ impl TokenKey {
     )]
     pub(crate) fn sign(&self, covered: &Covered<'_>) -> Result<Signed, TokenErrorKind> {
         match &self.secret {
-            Secret::Hmac(state) => Ok(Signed::Hmac(mac(state, covered).finalize().into_bytes().into())),
+            Secret::Hmac(state) => Ok(Signed::Hmac(code(state, covered).into_bytes().into())),
             #[cfg(feature = "ed25519")]
             Secret::Ed25519(key) => {
                 let mut buffer = [0; MAX_SIGNED];
@@ -150,9 +151,12 @@ impl TokenKey {
     /// Checks a signature.
     pub(crate) fn verify(&self, covered: &Covered<'_>, signature: &[u8]) -> Result<(), TokenErrorKind> {
         match &self.secret {
-            // In constant time. A shorter code is not accepted.
             Secret::Hmac(state) => {
-                mac(state, covered).verify_slice(signature).map_err(|_| TokenErrorKind::Signature)
+                // A shorter code is not accepted. The comparison takes constant time.
+                let found =
+                    Output::<Hmac<Sha256>>::try_from(signature).map_err(|_| TokenErrorKind::Signature)?;
+                let is_equal = code(state, covered) == CtOutput::new(found);
+                if is_equal { Ok(()) } else { Err(TokenErrorKind::Signature) }
             }
             #[cfg(feature = "ed25519")]
             Secret::Ed25519(key) => verify_ed25519(&key.verifying_key(), covered, signature),
@@ -162,12 +166,14 @@ impl TokenKey {
     }
 }
 
-fn mac(state: &Hmac<Sha256>, covered: &Covered<'_>) -> Hmac<Sha256> {
+/// Computes the code of a token. One copy of it serves both directions, because flash is scarce.
+#[inline(never)]
+fn code(state: &Hmac<Sha256>, covered: &Covered<'_>) -> CtOutput<Hmac<Sha256>> {
     let mut mac = state.clone();
     for part in covered.parts(Algorithm::Hmac256) {
         mac.update(part);
     }
-    mac
+    mac.finalize()
 }
 
 /// The longest covered structure: what it adds is at most 13 bytes.

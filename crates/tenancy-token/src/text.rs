@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn rejects_second_texts_of_the_same_bytes() {
         // Padding, other alphabets, spaces, a digit too many, and bits that belong to no byte.
-        for text in ["Zg==", "+/8", "Zm 9v", "Zm9v\n", "Zm9vY", "Zh", "Zm9", "Z\u{fc}"] {
+        for text in ["Zg==", "+/8", "Zm 9v", "Zm9v\n", "Zm9vY", "Zm9vA", "A", "Zh", "Zm9", "Z\u{fc}"] {
             let error = decode_text(text, &mut [0; 8]).unwrap_err();
             assert_eq!(error.kind(), TokenErrorKind::Malformed, "{text}");
         }

@@ -83,6 +83,10 @@ pub(super) fn check(report: &mut Report) {
         let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", ON_EACH_POSTGRES]);
         tests.env("TENANCY_TESTKIT_POSTGRES_BIN", newest.programs()?).run()
     });
+    report.step("tokens of Python's cwt and pycose", || {
+        let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", "test(/^python::/)"]);
+        tests.env("TENANCY_TOKEN_PYTHON", tools::token_python()?).run()
+    });
     report.step("test groups", || groups_match(&all));
     for (features, options) in CORE {
         let optimized = if options.is_empty() { "" } else { ", optimized" };

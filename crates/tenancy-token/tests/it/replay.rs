@@ -86,6 +86,10 @@ fn remembers_ids_as_long_as_the_leeway_accepts_them() {
     let token = token(b"11111111", 10);
     let late = NOW.after(39);
     assert!(guard.accept(&expect(verifier.verify(&token, NOW)), NOW).is_ok());
+    // Another token does not replace it while it is still accepted.
+    let another = mint(&key(), &claims().id(b"22222222"));
+    let full = guard.accept(&expect(verifier.verify(&another, NOW)), NOW.after(39));
+    assert_eq!(kind(full), TokenErrorKind::Full);
     let again = guard.accept(&expect(verifier.verify(&token, late)), late);
     assert_eq!(kind(again), TokenErrorKind::Replayed);
     assert_eq!(kind(verifier.verify(&token, NOW.after(40))), TokenErrorKind::Expired);

@@ -19,6 +19,8 @@ fn main() -> ! {
         let mut buffer = [0; MAX_TOKEN];
         let Ok(token) = key.mint(&claims, &mut buffer) else { continue };
         let Ok(verifier) = Verifier::<1>::new("jobs").key(key) else { continue };
-        black_box(verifier.verify(token, UnixSeconds(black_box(0))).map(|verified| verified.tenant()).is_ok());
+        black_box(
+            verifier.verify(token, UnixSeconds(black_box(0))).map(|verified| verified.tenant()).is_ok(),
+        );
     }
 }
