@@ -97,7 +97,7 @@ fn main() {
     let key = &TokenKey::hmac(b"k1", &SECRET).expect("a key");
     let claims = Claims::new(TenantId::PLATFORM, "jobs", EXPIRES_AT).id(ID);
     let mut buffer = [0; MAX_TOKEN];
-    let token = &*key.mint(&claims, &mut buffer).expect("a token");
+    let token = key.mint(&claims, &mut buffer).expect("a token");
     let verifier = Verifier::<2>::new("jobs").key(key.clone()).expect("room for a key");
     let now = UnixSeconds::now().expect("a clock");
 

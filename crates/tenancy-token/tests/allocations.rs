@@ -45,12 +45,12 @@ fn whole_life(key: &TokenKey) {
     let text = encode_text(token, &mut text).expect("a large enough buffer");
     let token = decode_text(text, &mut decoded).expect("a token");
     let verifier = Verifier::<2>::new("jobs").key(key.clone()).expect("room for a key");
-    let verified = verifier.open(token, b"job", NOW).expect("the token is accepted");
+    let opened = verifier.open(token, b"job", NOW).expect("the token is accepted");
     let (mut guard, mut floor) = (ReplayGuard::<4>::new(), TimeFloor::new());
-    assert!(guard.accept(&verified, NOW).is_ok() && guard.accept(&verified, NOW).is_err());
-    assert!(floor.observe(&verified));
+    assert!(guard.accept(&opened, NOW).is_ok() && guard.accept(&opened, NOW).is_err());
+    assert!(floor.observe(&opened));
     // The context has tests of its own: the first use of a feature of it may register a thread.
-    assert_eq!(verified.tenant(), TenantId::PLATFORM);
+    assert_eq!(opened.tenant(), TenantId::PLATFORM);
     for at in 0..token.len() {
         let error = verifier.verify(&token[..at], NOW).expect_err("not a whole token");
         write!(Sink, "{error} {error:?}").expect("a sink accepts all text");

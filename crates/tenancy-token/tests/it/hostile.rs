@@ -46,6 +46,8 @@ fn any<T: Clone>(random: &mut Rng, items: &[T]) -> T {
 
 /// Attackers: they have genuine tokens and all public data, and no secret.
 mod forged {
+    use TokenErrorKind::{Algorithm, Audience, Expired, Malformed, Payload, Signature, UnknownKey};
+
     use super::*;
 
     struct Attack {
@@ -140,9 +142,9 @@ mod forged {
             9 if !token.is_empty() => {
                 let first = token[at];
                 let changed: &[u8] = match random.u8(..4) {
-                    0 => &[first & 0xe0 | 24, first & 0x1f],
-                    1 => &[first & 0xe0 | 31],
-                    2 => &[first & 0xe0 | 25, 0, first & 0x1f],
+                    0 => &[first & 0xe0 | 0x18, first & 0x1f],
+                    1 => &[first & 0xe0 | 0x1f],
+                    2 => &[first & 0xe0 | 0x19, 0, first & 0x1f],
                     _ => &[first & 0x1f | random.u8(..8) << 5],
                 };
                 token.splice(at..=at, changed.iter().copied());
@@ -214,7 +216,6 @@ mod forged {
                 assert_eq!((verified.tenant(), verdict), (TENANT, Some(TokenErrorKind::Payload)));
             }
         }
-        use TokenErrorKind::{Algorithm, Audience, Expired, Malformed, Payload, Signature, UnknownKey};
         let kinds = [Malformed, UnknownKey, Algorithm, Signature, Expired, Audience, Payload].map(Some);
         verdicts.expect_all(&[&kinds[..], &[None]].concat());
     }
@@ -222,6 +223,8 @@ mod forged {
 
 /// A sender with a key, whose tokens break rules. What is right is decided by `ciborium` and a model of the rules.
 mod signed {
+    use TokenErrorKind::{Algorithm, Audience, Expired, Malformed, NotYetValid, Payload, Signature, Tenant};
+
     use super::*;
 
     #[derive(Clone, Debug)]
@@ -253,21 +256,21 @@ mod signed {
             }
             // A longer form; if the argument does not fit, its low bytes.
             let power = self.random.u8(..4);
-            [&[kind << 5 | (24 + power)], &argument.to_be_bytes()[8 - (1 << power)..]].concat()
+            [&[kind << 5 | (0x18 + power)], &argument.to_be_bytes()[8 - (1 << power)..]].concat()
         }
 
         fn string(&mut self, kind: u8, content: &[u8]) -> Vec<u8> {
             if self.has_fault() {
                 let (start, end) = content.split_at(content.len() / 2);
                 let pieces = [start, end].map(|part| [head(kind, part.len() as u64), part.to_vec()].concat());
-                return [&[kind << 5 | 31], &pieces.concat()[..], &[0xff]].concat();
+                return [&[kind << 5 | 0x1f], &pieces.concat()[..], &[0xff]].concat();
             }
             [self.head(kind, content.len() as u64), content.to_vec()].concat()
         }
 
         fn list(&mut self, kind: u8, count: usize, content: Vec<u8>) -> Vec<u8> {
             if self.has_fault() {
-                return [&[kind << 5 | 31], &content[..], &[0xff]].concat();
+                return [&[kind << 5 | 0x1f], &content[..], &[0xff]].concat();
             }
             [self.head(kind, count as u64), content].concat()
         }
@@ -379,10 +382,8 @@ mod signed {
                 4 => _ = entries.pop(),
                 5 => random.shuffle(&mut entries),
                 6 if at < entries.len() => entries.insert(0, entries[at].clone()),
-                _ if at < entries.len() => match random.bool() {
-                    true => entries[at].0 = any_label(random),
-                    false => entries[at].1 = any_item(random, 2),
-                },
+                _ if at < entries.len() && random.bool() => entries[at].0 = any_label(random),
+                _ if at < entries.len() => entries[at].1 = any_item(random, 2),
                 _ => {}
             }
         }
@@ -396,7 +397,8 @@ mod signed {
             0..4 => {}
             4..7 => headers = [vec![(Item::Int(1), Item::Int(5))], vec![kid]],
             7 => {
-                headers[0][0].1 = any(random, &[Item::Int(4), Item::Int(-8), Item::Int(-7), text_of("HS256")])
+                headers[0][0].1 =
+                    any(random, &[Item::Int(4), Item::Int(-8), Item::Int(-7), text_of("HS256")]);
             }
             _ => {
                 for _ in 0..random.u8(1..3) {
@@ -510,16 +512,13 @@ mod signed {
         let (mut random, verifier, mut verdicts) = (random(), verifier(), Verdicts::default());
         for number in 0..amount() {
             let token = any_message(&mut random);
-            let verified = verifier.verify(&token, NOW);
-            let tenant = verified.as_ref().ok().map(|verified| *verified.tenant().as_bytes());
+            let result = verifier.verify(&token, NOW);
+            let tenant = result.as_ref().ok().map(|verified| *verified.tenant().as_bytes());
             assert_eq!(tenant, model(&token, false), "{number}: {token:x?}");
             let opened = verifier.open(&token, JOB, NOW).ok().map(|verified| *verified.tenant().as_bytes());
             assert_eq!(opened, model(&token, true), "{number}: {token:x?}");
-            verdicts.add(verified.err().map(|error| error.kind()));
+            verdicts.add(result.err().map(|error| error.kind()));
         }
-        use TokenErrorKind::{
-            Algorithm, Audience, Expired, Malformed, NotYetValid, Payload, Signature, Tenant,
-        };
         let kinds = [Malformed, Algorithm, Expired, NotYetValid, Audience, Tenant, Payload];
         verdicts.expect_all(&[&kinds.map(Some)[..], &[None]].concat());
         assert!(!verdicts.0.contains_key(&Some(Signature)), "all tokens of this test are signed");
