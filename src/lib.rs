@@ -220,6 +220,7 @@
 //! | `tenancy-redis` | a Redis connection whose commands are limited to the current tenant's keys |
 //! | `tenancy-postgres` | a Postgres connection that returns only the current tenant's rows, also for raw SQL |
 //! | `tenancy-sqlite` | one SQLite file for each tenant |
+//! | `tenancy-token` | signed tokens that carry a tenant to other processes and devices |
 //! | `tenancy-agents` | a registry of each tenant's AI agents |
 //! | `tenancy-testkit` | real servers and fixtures for tests of multi-tenant programs |
 //!

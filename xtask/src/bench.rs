@@ -83,6 +83,13 @@ const PROGRAMS: &[Program] = &[
         ],
     },
     Program {
+        run: Run::Bench { package: "bench-token", bench: "token", features: "" },
+        figures: &[
+            ("token/verify", "verifying a token of 92 bytes, HMAC-SHA-256"),
+            ("token/mint", "minting it"),
+        ],
+    },
+    Program {
         run: Run::WithServers { package: "bench-redis", bench: "redis" },
         figures: &[
             ("redis/rewrite/get", "rewriting a `GET`, without a server"),

@@ -43,6 +43,12 @@ pub(crate) fn run() -> Result<bool> {
             .env("TENANCY_FAULTS", "10000")
             .run()
     });
+    report.part("tokens");
+    report.step(&format!("random hostile tokens, SEED={seed}"), || {
+        let tests =
+            ["test", "-p", "tenancy-token", "--release", "--all-features", "--test", "it", "hostile::"];
+        cargo(&tests).args(&["--", "--nocapture"]).env("SEED", &seed).env("TENANCY_TOKENS", "10000000").run()
+    });
     report.part("linters");
     report.step("pgrls and the audit on the same leaks", || {
         let tests = ["run", "-p", "tenancy-postgres", "--run-ignored", "all", "-E", "test(audit_pgrls)"];

@@ -137,6 +137,22 @@ pub(crate) fn pgrls() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// The Python packages that read and write CBOR Web Tokens, and their versions.
+const TOKENS: [[&str; 2]; 2] = [["cwt", "3.3.0"], ["pycose", "1.1.0"]];
+
+/// Returns the path of a Python interpreter that finds `cwt` and `pycose`. Installs them if they are missing.
+pub(crate) fn token_python() -> Result<PathBuf> {
+    let venv = target().join("tools/tokens");
+    let python = venv.join("bin/python");
+    let has_both = || Step::new(&python).args(&["-c", "import cwt, pycose.messages"]).output().is_ok();
+    if !python.is_file() || !has_both() {
+        installing("cwt and pycose (Python packages)", || {
+            TOKENS.into_iter().try_for_each(|package| install_wheel(&venv, package))
+        })?;
+    }
+    Ok(python)
+}
+
 /// Installs a Python package of a fixed version into an environment.
 fn install_wheel(venv: &Path, [package, version]: [&str; 2]) -> Result<()> {
     let pip = venv.join("bin/pip");

@@ -92,6 +92,10 @@ pub(super) fn check(report: &mut Report) {
             tests.env("TENANCY_TESTKIT_REDIS_BIN", redis.folder()?).run()
         });
     }
+    report.step("tokens of Python's cwt and pycose", || {
+        let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", "test(/^python::/)"]);
+        tests.env("TENANCY_TOKEN_PYTHON", tools::token_python()?).run()
+    });
     report.step("test groups", || groups_match(&all));
     for (features, options) in CORE {
         let optimized = if options.is_empty() { "" } else { ", optimized" };

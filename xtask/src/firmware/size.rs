@@ -1,4 +1,4 @@
-//! `cargo xtask size`: flash, memory and instructions of the core on a Cortex-M3, compared with their limits.
+//! `cargo xtask size`: flash, memory and instructions of the core and of tokens on a Cortex-M3, compared with their limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,19 +70,22 @@ fn flash(cross: Cross, rows: &mut Vec<Row>) -> Result<()> {
         ("parse", Aim::Figure),
         ("encode", Aim::Figure),
         ("all", Aim::Limit(1_300)),
+        ("token", Aim::Limit(8_192)),
     ];
     for (name, limit) in limits {
         let image = Image::read(&build(cross, name)?)?;
-        let title = if name == "all" { "context, parse and encode" } else { name };
+        let title = match name {
+            "all" => "context, parse and encode",
+            "token" => "mint and verify a token",
+            name => name,
+        };
         rows.push(Row(format!("flash of {title}"), "B", image.flash - empty.flash, limit));
         if name == "all" {
             rows.push(Row("RAM".into(), "B", image.ram - empty.ram, Aim::Limit(20)));
-            rows.push(Row(
-                "panic and formatting symbols".into(),
-                "",
-                image.panics.len() as u64,
-                Aim::Limit(0),
-            ));
+        }
+        if name == "all" || name == "token" {
+            let count = image.panics.len() as u64;
+            rows.push(Row(format!("panic and formatting symbols of {title}"), "", count, Aim::Limit(0)));
             for symbol in image.panics {
                 println!("    linked: {symbol}");
             }
