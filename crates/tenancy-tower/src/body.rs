@@ -40,7 +40,7 @@ pin_project! {
 #[inline]
 pub(crate) fn leave_context<R>(body: impl FnOnce() -> R) -> R {
     if TenantContext::is_set() {
-        return TenantContext::interrupt(body);
+        return TenantContext::without(body);
     }
     // Cheaper than a scope if the closure sets nothing.
     let result = body();
@@ -55,7 +55,7 @@ pub(crate) fn leave_context<R>(body: impl FnOnce() -> R) -> R {
 fn in_context<R>(tenant: Option<TenantId>, trace: &Trace, body: impl FnOnce() -> R) -> R {
     match tenant {
         Some(tenant) => TenantContext::scope(tenant, || trace.in_span(body)),
-        None => TenantContext::interrupt(|| trace.in_span(body)),
+        None => TenantContext::without(|| trace.in_span(body)),
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn start_exempt<S, B, R>(inner: &mut S, request: Request<B>) -> Respo
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    let future = TenantContext::interrupt(|| inner.call(request));
+    let future = TenantContext::without(|| inner.call(request));
     ResponseFuture::running(future.in_own_context(), None, Trace::NONE)
 }
 
