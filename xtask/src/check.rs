@@ -5,6 +5,7 @@ mod archives;
 mod devices;
 mod docs;
 mod features;
+mod links;
 mod lint;
 pub(crate) mod msrv;
 mod package;
@@ -16,11 +17,12 @@ use crate::report::Report;
 type Check = fn(&mut Report);
 
 /// The parts in the order in which they run: the fastest ones first.
-const PARTS: [(Part, &str, Check); 9] = [
+const PARTS: [(Part, &str, Check); 10] = [
     (Part::Format, "format", lint::format),
     (Part::Arch, "arch", arch::check),
     (Part::Lint, "lint", lint::clippy),
     (Part::Features, "features", features::check),
+    (Part::Links, "links", links::check),
     (Part::Msrv, "msrv", msrv::check),
     (Part::Test, "test", suites::check),
     (Part::Docs, "docs", docs::check),

@@ -97,6 +97,8 @@ pub(crate) enum Part {
     Lint,
     /// Compile each published package with each feature alone.
     Features,
+    /// Link host programs that use the core, for Linux and Windows and from C.
+    Links,
     /// Compile each published package with the oldest Rust version that it supports.
     Msrv,
     /// Run all tests and examples, with servers and a browser.
