@@ -22,8 +22,8 @@ mod resolve;
 mod serde_formats;
 mod support;
 #[cfg(feature = "tokio")]
-#[cfg(feature = "tokio")]
 mod task_scopes;
+#[cfg(feature = "tokio")]
 mod tasks;
 #[cfg(feature = "tokio")]
 mod tasks_model;
