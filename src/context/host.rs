@@ -137,10 +137,8 @@ impl Scope {
         let Entry { held, owner, .. } = self.replaced;
         SCOPES.with(|scopes| scopes.push(held, owner));
         if !owner.is_in_scope() {
-            with_bare(self.owner, |bare| {
-                if bare.owner.get() == self.owner.outside_scope() {
-                    bare.push(bare.held.get(), bare.owner.get());
-                }
+            with_own_bare(self.owner, |bare| {
+                bare.push(bare.held.get(), bare.owner.get());
             });
         }
     }
@@ -179,20 +177,27 @@ pub(super) fn enter(tenant: TenantId) -> Option<Token> {
 /// Ends a guard's entry. In order, the replaced entry is restored; otherwise the owner's context is cleared.
 pub(super) fn leave(token: &Token) {
     let Token { replaced, owner } = *token;
-    SCOPES.with(|scopes| {
-        let is_in_own_scope = scopes.owner.get() == owner.in_scope();
-        if is_in_own_scope {
-            if !(owner.is_in_scope() && scopes.restore(replaced)) {
-                scopes.push(Held::NONE, owner.in_scope());
+    let is_in_own_scope = SCOPES.with(|scopes| {
+        let is_own = scopes.owner.get() == owner.in_scope();
+        if is_own && !(owner.is_in_scope() && scopes.restore(replaced)) {
+            scopes.push(Held::NONE, owner.in_scope());
+        }
+        is_own
+    });
+    if !is_in_own_scope {
+        with_own_bare(owner, |bare| {
+            if owner.is_in_scope() || !bare.restore(replaced) {
+                bare.push(Held::NONE, bare.owner.get());
             }
-        } else if owner.is_in_scope()
-            || !with_bare(owner, |bare| bare.owner.get() == owner && bare.restore(replaced))
-        {
-            with_bare(owner, |bare| {
-                if bare.owner.get() == owner.outside_scope() {
-                    bare.push(Held::NONE, bare.owner.get());
-                }
-            });
+        });
+    }
+}
+
+/// Runs `body` with the owner's bare slot, unless another owner has taken it.
+fn with_own_bare(owner: Owner, body: impl FnOnce(&Slot)) {
+    with_bare(owner, |bare| {
+        if bare.owner.get() == owner.outside_scope() {
+            body(bare);
         }
     });
 }
@@ -313,7 +318,7 @@ mod owner {
     /// Returns the number inside of a task's id, which tokio only shows to a hasher. It is never 0.
     ///
     /// tokio takes it from a counter of 64 bits and does not use a number again
-    /// (`task_ids_are_not_used_again` in the tests). Its documentation reserves the right to do so after a task ended.
+    /// (`task_ids_are_not_reused` in the tests). Its documentation reserves the right to do so after a task ended.
     #[inline]
     fn number(task: Id) -> u64 {
         struct Last(u64);

@@ -68,15 +68,6 @@ fn guard_of_a_local_task_held_over_an_await_does_not_replace_the_scope() {
 }
 
 #[test]
-fn bare_set_of_a_task_does_not_replace_the_scope_around_its_runtime() {
-    TenantContext::scope(tenant(1), || {
-        runtime().block_on(async { tokio::spawn(async { TenantContext::set(tenant(2)) }).await.unwrap() });
-        assert_eq!(TenantContext::get(), Ok(tenant(1)));
-    });
-    assert!(!TenantContext::is_set());
-}
-
-#[test]
 fn bare_set_of_a_task_does_not_replace_the_bare_entry_of_its_thread() {
     TenantContext::set(tenant(1));
     runtime().block_on(async { tokio::spawn(async { TenantContext::set(tenant(2)) }).await.unwrap() });
@@ -158,7 +149,7 @@ fn tasks_that_never_clear_see_only_their_own_tenants() {
 fn task_ids_are_not_reused() {
     let runtime = runtime();
     let mut last = 0;
-    for _ in 0..10_000 {
+    for _ in 0..20_000 {
         let id = runtime.block_on(runtime.spawn(async { tokio::task::id() })).unwrap();
         let number: u64 = id.to_string().parse().expect("tokio shows a task's id as its number");
         assert!(number > last);

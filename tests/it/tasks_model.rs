@@ -1,7 +1,6 @@
 //! Several owners on one thread: no owner changes the scope or the bare entry of another.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
@@ -211,18 +210,6 @@ fn bare_entries_beyond_the_slots_read_as_unset() {
             unset += u32::from(task.await.expect("a task"));
         }
         assert!(unset > 0, "the entries are not exhausted");
-    });
-}
-
-/// tokio reserves the right to use the id of an ended task again. The context relies on it not doing so.
-#[test]
-fn task_ids_are_not_used_again() {
-    runtime().block_on(async {
-        let mut ids = HashSet::new();
-        for _ in 0..20_000 {
-            let id = tokio::spawn(async { tokio::task::id() }).await.expect("a task");
-            assert!(ids.insert(id), "{id} was used again");
-        }
     });
 }
 
