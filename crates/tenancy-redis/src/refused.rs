@@ -88,7 +88,7 @@ const NAMELESS: &str = "a command";
 const REFUSED: &str = " is refused";
 const AT: &str = " at index ";
 
-/// Returns the refused command of an error, or `None` if the error is none of this crate.
+/// Returns the refused command of an error, or `None` for an error from elsewhere.
 ///
 /// It is `Some` exactly if [`refusal`] is.
 pub fn refused(error: &RedisError) -> Option<RefusedCommand> {
@@ -113,7 +113,7 @@ pub fn refused(error: &RedisError) -> Option<RefusedCommand> {
     (text == refused.to_string()).then_some(refused)
 }
 
-/// Returns why a command was refused, or `None` if the error is none of this crate. [`refused`] also names the command.
+/// Returns why a command was refused, or `None` for an error from elsewhere. [`refused`] also names the command.
 ///
 /// ```
 /// use tenancy_redis::{Refusal, refusal};
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// An argument that was put into the name, and a subcommand that is none.
+    /// A name that contains an argument, and an argument in the place of a subcommand.
     #[test]
     fn repeats_no_argument() {
         for words in [

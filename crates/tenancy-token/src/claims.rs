@@ -63,7 +63,7 @@ pub struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Creates claims with a tenant, an audience and the time from which the token is no longer valid.
+    /// Creates claims with a tenant, an audience and an expiry. The token is invalid from the expiry on.
     ///
     /// The audience names the receiver, for example a queue or a service. A receiver rejects tokens for others.
     pub const fn new(tenant: TenantId, audience: &'a str, expires_at: UnixSeconds) -> Self {

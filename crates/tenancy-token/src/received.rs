@@ -80,8 +80,8 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<&[u8; N], TokenErrorKind> {
 
 /// Checks that none of the first `count` claims has this label.
 ///
-/// It reads them again, because there is no memory for labels of any number. Only a holder of the key can make it read
-/// much, and the length of a token limits it.
+/// The claims are read again, because their labels are not stored. Only the holder of a key can cause many reads, and the
+/// length of a token limits them.
 fn is_new(mut claims: Reader<'_>, count: u64, label: Int) -> Result<(), TokenErrorKind> {
     for _ in 0..count {
         if claims.integer()? == label {

@@ -181,7 +181,7 @@ impl<'t> Verified<'t> {
         self.claims.issued_at
     }
 
-    /// Returns the time from which the token is no longer valid, without the verifier's leeway.
+    /// Returns the expiry of the token, without the verifier's leeway. The token is invalid from this time on.
     pub const fn expires_at(&self) -> UnixSeconds {
         self.claims.expires_at
     }

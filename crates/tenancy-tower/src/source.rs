@@ -30,7 +30,7 @@ enum Kind {
 
 type TenantOf<T> = Box<dyn Fn(&T) -> Option<TenantId> + Send + Sync>;
 
-/// Returns a random id that stands in for an unknown name, so that unknown and forbidden names take the same steps.
+/// Returns a random id for unknown names, so that unknown and forbidden names take the same steps.
 fn unknown_tenant() -> TenantId {
     static UNKNOWN: LazyLock<TenantId> = LazyLock::new(|| {
         let mut bytes = [0; 16];

@@ -155,7 +155,7 @@ async fn ask(tx: &TenantTx<'_>, sql: &str) -> String {
     tx.query_unverified(sql, &[]).await.map_or_else(|error| name(&error), |rows| shown(&rows))
 }
 
-/// Returns rows with commas between columns and semicolons between rows. What is no text is a question mark.
+/// Returns rows with commas between columns and semicolons between rows. A value that is not a text is shown as a question mark.
 fn shown(rows: &[Row]) -> String {
     let cell = |row: &Row, at| match row.try_get::<_, Option<String>>(at) {
         Ok(text) => text.unwrap_or_else(|| "NULL".to_owned()),

@@ -8,7 +8,8 @@ pub(crate) fn grants(scripts: bool) -> impl Iterator<Item = String> {
     commands::COMMANDS.iter().flat_map(move |command| granted(command, scripts))
 }
 
-/// Returns the words of a granted command that names the key `0`, which is no tenant's; `None` if the command names no key.
+/// Returns the words of a granted command with the key `0`, which belongs to no tenant, or `None` for a command without
+/// keys.
 pub(crate) fn with_foreign_key(name: &str, fewest_words: usize) -> Option<Vec<String>> {
     let mut words: Vec<String> = name.split('|').map(str::to_owned).collect();
     let named =

@@ -95,7 +95,7 @@ mod forged {
         {
             verifier = verifier.key(TokenKey::hmac(b"e", &[10; 32]).unwrap()).unwrap();
         }
-        // A secret for one id is none for another one: `2` has not the secret of `KID`.
+        // Each key id has a secret of its own: the secret of `KID` does not verify a token of `2`.
         secrets.retain(|(kid, secret)| !(*kid == KID && *secret == SECRET));
         let own =
             secrets.iter().flat_map(|(kid, secret)| all(&TokenKey::hmac(kid, secret).unwrap())).collect();

@@ -96,7 +96,7 @@ async fn the_token_alone_can_name_the_tenant() {
         .source(TenantSource::claim(|claims: &Claims| claims.tenant))
         .build();
     let claims = json!({ "exp": LATER, "tenant": tenant(1).to_string() });
-    // The header is no source here, so it changes nothing.
+    // The layer does not read the header, so the header changes nothing.
     let (status, seen) = answer(layer.layer(echo()), SECRET, &claims, Some(tenant(2))).await;
     assert_eq!((status, seen), (200, tenant(1).to_string()));
     for claims in [json!({ "exp": LATER }), json!({ "exp": LATER, "tenant": ["x"] })] {
