@@ -1,18 +1,18 @@
-//! `cargo run -p gateway`: see `--help`.
+//! `cargo run -p tenancy-gateway`: see `--help`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use gateway::app::Outside;
-use gateway::config::{Command, Config};
-use gateway::database::{self, Database};
-use gateway::principals::Census;
-use gateway::serve::serve;
-use gateway::shared::SharedRedis;
-use gateway::{app, examples, files, greeting, logging, openapi, signal, transfer};
 use tenancy::TenantRecord;
+use tenancy_gateway::app::Outside;
+use tenancy_gateway::config::{Command, Config};
+use tenancy_gateway::database::{self, Database};
+use tenancy_gateway::principals::Census;
+use tenancy_gateway::serve::serve;
+use tenancy_gateway::shared::SharedRedis;
+use tenancy_gateway::{app, examples, files, greeting, logging, openapi, signal, transfer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

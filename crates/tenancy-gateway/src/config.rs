@@ -24,7 +24,7 @@ const MOST_CONNECTIONS: usize = 1024;
 /// Without options the service listens on this machine only and accepts the tokens of a built-in demo. Each
 /// tenant's notes and agents are stored in a SQLite file of its own unless a database is configured.
 #[derive(Clone, Debug, Parser)]
-#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "gateway", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Config {
     /// The command to run; the default is to serve.
     #[command(subcommand)]
@@ -40,8 +40,7 @@ pub struct Config {
     )]
     pub listen: SocketAddr,
 
-    /// JSON file with tenants, principals and their tokens, in the format of examples/gateway/demo.json [default:
-    /// the built-in demo]
+    /// JSON file with tenants, principals and their tokens, see docs/gateway/auth.md [default: the built-in demo]
     #[arg(long, env = "GATEWAY_PRINCIPALS", value_name = "FILE", global = true)]
     pub principals: Option<PathBuf>,
 

@@ -14,7 +14,7 @@ pub fn start(level: Level) {
     let level = LevelFilter::from(level);
     // Below a warning others tell of each frame, and what they show of headers is not ours to say.
     let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets([
-        ("gateway", level),
+        ("tenancy_gateway", level),
         ("tenancy", level),
         ("tenancy_tower", level),
     ]);

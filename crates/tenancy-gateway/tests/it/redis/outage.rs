@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gateway::app::HttpService;
-use gateway::shared::{RedisUrl, SharedRedis};
+use tenancy_gateway::app::HttpService;
+use tenancy_gateway::shared::{RedisUrl, SharedRedis};
 use tokio::time::{sleep, timeout};
 
 use super::instance::{ask, ask_each, assert_burst, instance};

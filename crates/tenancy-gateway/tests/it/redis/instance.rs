@@ -5,11 +5,11 @@ use std::time::Instant;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use clap::Parser;
-use gateway::app::{HttpService, Outside, service};
-use gateway::config::Config;
-use gateway::principals::Census;
-use gateway::shared::SharedRedis;
 use serde_json::Value;
+use tenancy_gateway::app::{HttpService, Outside, service};
+use tenancy_gateway::config::Config;
+use tenancy_gateway::principals::Census;
+use tenancy_gateway::shared::SharedRedis;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 

@@ -41,7 +41,8 @@ pub async fn log(request: Request, next: Next) -> Response {
 
 /// As a field it is escaped: no line of its own can be in it.
 fn shown(text: &str, longest: usize) -> &str {
-    text.get(..text.floor_char_boundary(longest)).unwrap_or(text)
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or("")
 }
 
 impl Drop for Line {

@@ -3,8 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use gateway::shared::{RedisUrl, SharedRedis};
 use redis::{Client, Connection, FromRedisValue};
+use tenancy_gateway::shared::{RedisUrl, SharedRedis};
 use tenancy_testkit::RedisServer;
 
 use super::PATIENCE;

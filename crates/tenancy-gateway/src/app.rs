@@ -37,7 +37,7 @@ use crate::{access_log, auth, caching, deadline, head, host, openapi, own};
 pub const OPEN: [&str; 2] = [own::HEALTH, openapi::PATH];
 /// A note of 4,096 characters fits, in whatever way its JSON is written.
 const LARGEST_BODY: usize = 64 * 1024;
-const SESSION: Duration = Duration::from_mins(30);
+const SESSION: Duration = Duration::from_secs(30 * 60);
 
 /// What handlers share.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use gateway::greeting;
+use tenancy_gateway::greeting;
 use tenancy_testkit::process::{self, ChildGroup, Signal};
 
 use super::PATIENCE;

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gateway::limit::SharedLimit;
 use redis::{Connection, Script};
 use tenancy::{Quota, TenantId, TenantLimiter};
+use tenancy_gateway::limit::SharedLimit;
 
 use crate::support::process::wait_for;
 use crate::support::redis_server::Server;

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gateway::app::{self, Outside};
-use gateway::config::Config;
-use gateway::principals::Census;
-use gateway::serve::{Limits, serve};
 use hyper::StatusCode;
+use tenancy_gateway::app::{self, Outside};
+use tenancy_gateway::config::Config;
+use tenancy_gateway::principals::Census;
+use tenancy_gateway::serve::{Limits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -7,11 +7,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum::routing::get;
-use gateway::app::Gate;
-use gateway::limit::RateLimit;
-use gateway::principals::Census;
-use gateway::tenants::Tenants;
 use tenancy::TenantContext;
+use tenancy_gateway::app::Gate;
+use tenancy_gateway::limit::RateLimit;
+use tenancy_gateway::principals::Census;
+use tenancy_gateway::tenants::Tenants;
 use tower::ServiceExt;
 
 use crate::support::ACME;

@@ -6,15 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gateway::principals::Census;
+use tenancy_gateway::principals::Census;
 use tenancy_testkit::process::unused_port;
 use tenancy_testkit::{PgServer, RedisServer};
 
 use crate::support::process::{Gateway, prepared, run};
 
-/// Stands in for `cargo run -p gateway [-- ARGUMENTS]`: it does not build, and ends a gateway that has started.
+/// Stands in for `cargo run -p tenancy-gateway [-- ARGUMENTS]`: it does not build, and ends a gateway that has started.
 const CARGO: &str = r#"#!/bin/sh
-[ "$1 $2 $3" = "run -p gateway" ] || exit 99
+[ "$1 $2 $3" = "run -p tenancy-gateway" ] || exit 99
 shift 3
 [ "$1" = -- ] && shift
 [ $# -gt 0 ] && exec "$GATEWAY" "$@"
@@ -37,7 +37,7 @@ fn guide(name: &str) -> String {
 }
 
 fn readme() -> String {
-    fs::read_to_string(root().join("examples/gateway/README.md")).expect("the README")
+    fs::read_to_string(root().join("crates/tenancy-gateway/README.md")).expect("the README")
 }
 
 /// Returns the blocks of a language.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use gateway::agents::{self, AgentStore};
-use gateway::app::{App, router};
-use gateway::events::{Change, Events, ListenError};
-use gateway::notes::{MemoryNotes, Note, Notes, NotesError};
-use gateway::principals::{Census, Digest};
-use gateway::tenants::Tenants;
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
+use tenancy_gateway::agents::{self, AgentStore};
+use tenancy_gateway::app::{App, router};
+use tenancy_gateway::events::{Change, Events, ListenError};
+use tenancy_gateway::notes::{MemoryNotes, Note, Notes, NotesError};
+use tenancy_gateway::principals::{Census, Digest};
+use tenancy_gateway::tenants::Tenants;
 use tower::ServiceExt;
 use uuid::Uuid;
 

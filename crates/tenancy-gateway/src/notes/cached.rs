@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{Note, Notes, NotesError, Stored};
 
 /// How long a note is cached. A change of which Redis could not be told may be hidden for so long.
-const TTL: Duration = Duration::from_mins(1);
+const TTL: Duration = Duration::from_secs(60);
 
 /// Notes of another store, read from a cache of each tenant's own where it has them.
 ///
