@@ -1,16 +1,15 @@
 //! Why a registry does not do what it was asked.
 
-#[cfg_attr(feature = "std", path = "error/host.rs")]
-#[cfg_attr(not(feature = "std"), path = "error/none.rs")]
-mod store;
-
 use core::fmt;
 
 use tenancy::{TenantContextNotSetError, TenantId, TenantMismatchError};
 
 use crate::status::InvalidTransitionError;
 
-pub use store::StoreError;
+#[cfg(not(feature = "std"))]
+pub use bare::StoreError;
+#[cfg(feature = "std")]
+pub use host::StoreError;
 
 /// Why a registry does not do what it was asked. None tells of an agent that the caller does not see.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub enum AgentError {
     /// The platform shares an agent of this name with all tenants.
     NameShared,
     /// Tenants have agents of this name: the platform can't share one. Only the platform hears of it.
-    NameHeld(NameHolders),
+    NameHeld(NameConflict),
     /// It was changed meanwhile: it has another revision than was expected.
     Revision {
         /// The one that was expected.
@@ -59,7 +58,7 @@ pub enum AgentError {
 
 /// Which tenants hold a name that the platform would share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NameHolders {
+pub struct NameConflict {
     /// The one with the least id.
     pub first: TenantId,
     /// How many there are besides.
@@ -168,7 +167,7 @@ impl fmt::Display for AgentError {
     }
 }
 
-impl fmt::Display for NameHolders {
+impl fmt::Display for NameConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the tenant {} has an agent of the name", self.first)?;
         if self.others > 0 { write!(f, ", and {} more", self.others) } else { Ok(()) }
@@ -226,4 +225,59 @@ impl From<StoreError> for AgentError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+/// On hosts a store can fail with an error of its own.
+#[cfg(feature = "std")]
+mod host {
+    use core::fmt;
+    use std::boxed::Box;
+    use std::error::Error;
+
+    /// An error of a store.
+    #[derive(Debug)]
+    pub struct StoreError(Box<dyn Error + Send + Sync>);
+
+    impl StoreError {
+        /// Wraps a store's error.
+        pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+            Self(error.into())
+        }
+
+        /// Returns the store's error.
+        pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+            &*self.0
+        }
+    }
+
+    impl fmt::Display for StoreError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl Error for StoreError {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            // `Display` already shows the wrapped error itself.
+            self.0.source()
+        }
+    }
+}
+
+/// Fixed memory does not fail.
+#[cfg(not(feature = "std"))]
+mod bare {
+    use core::fmt;
+
+    /// An error of a store. Without the feature `std` the only store is fixed memory, and this type has no value.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum StoreError {}
+
+    impl fmt::Display for StoreError {
+        fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    impl core::error::Error for StoreError {}
 }

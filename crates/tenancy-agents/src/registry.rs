@@ -5,11 +5,12 @@ use core::task::{Context, Poll, Waker};
 
 use tenancy::{TenantContext, TenantId, TenantMismatchError};
 
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capability};
+use crate::agent::{Agent, AgentContent, AgentName, Capability};
 use crate::approval::Approval;
+use crate::clock::Clock;
 use crate::error::AgentError;
+use crate::id::{AgentId, IdGenerator};
 use crate::query::{Filter, Query};
-use crate::source::Source;
 use crate::status::{AgentStatus, Transition};
 use crate::store::Store;
 
@@ -27,31 +28,35 @@ const TRIES: usize = 8;
 ///
 /// ```
 /// use tenancy::{TenantContext, TenantId};
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, immediate};
-/// # use tenancy_agents::{AgentId, Source, UnixMillis};
-/// # struct Clock;
-/// # impl Source for Clock {
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, block_on_ready};
+/// # use tenancy_agents::{AgentId, Clock, IdGenerator, UnixMillis};
+/// # struct Uptime;
+/// # impl Clock for Uptime {
 /// #     fn now(&self) -> UnixMillis { UnixMillis(0) }
+/// # }
+/// # struct Ids;
+/// # impl IdGenerator for Ids {
 /// #     fn new_id(&self) -> AgentId { AgentId::v7(UnixMillis(0), [7; 10]) }
 /// # }
 ///
 /// static STORE: FixedStore<4> = FixedStore::new();
-/// let registry = AgentRegistry::new(&STORE, Clock);
+/// let registry = AgentRegistry::new(&STORE, Uptime, Ids);
 /// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
 /// let other = TenantId::parse("6ba7b810-9dad-41d1-80b4-00c04fd430c8")?;
 ///
 /// let name = AgentName::parse("support")?;
 ///
 /// let registered =
-///     TenantContext::scope(tenant, || immediate(registry.register(name, AgentContent::default())))?;
-/// let seen = TenantContext::scope(other, || immediate(registry.get(registered.agent.id)));
+///     TenantContext::scope(tenant, || block_on_ready(registry.register(name, AgentContent::default())))?;
+/// let seen = TenantContext::scope(other, || block_on_ready(registry.get(registered.agent.id)));
 /// assert!(seen.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct AgentRegistry<S, C> {
+pub struct AgentRegistry<S, C, I> {
     store: S,
-    source: C,
+    clock: C,
+    ids: I,
 }
 
 /// What came of a registration.
@@ -68,17 +73,17 @@ pub struct Registered {
 /// # Errors
 ///
 /// [`AgentError::Unavailable`] where it does wait. It is dropped then.
-pub fn immediate<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
+pub fn block_on_ready<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
         Poll::Pending => Err(AgentError::Unavailable(None)),
     }
 }
 
-impl<S: Store, C: Source> AgentRegistry<S, C> {
-    /// The registry of a store, with a clock.
-    pub const fn new(store: S, source: C) -> Self {
-        Self { store, source }
+impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
+    /// Creates a registry of the agents in a store.
+    pub const fn new(store: S, clock: C, ids: I) -> Self {
+        Self { store, clock, ids }
     }
 
     /// What it keeps agents in.
@@ -110,9 +115,9 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                 check_same(tenant, &found, &content)?;
                 return Ok(Registered { agent: found, is_new: false });
             }
-            let now = self.source.now();
+            let now = self.clock.now();
             let mut agent = Agent {
-                id: self.source.new_id(),
+                id: self.ids.new_id(),
                 tenant,
                 name,
                 content,
@@ -136,7 +141,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                     return Ok(Registered { agent: found, is_new: false });
                 }
                 // The name is free again, or it was not the name that was taken.
-                agent.id = self.source.new_id();
+                agent.id = self.ids.new_id();
             }
             Err(AgentError::NameTaken)
         }
@@ -346,7 +351,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
     pub async fn heartbeat(&self, id: AgentId) -> Result<(), AgentError> {
         let tenant = TenantContext::get()?;
-        if self.store.touch(id, self.source.now()).await? {
+        if self.store.touch(id, self.clock.now()).await? {
             return Ok(());
         }
         // Not its own, or deleted: which of these is asked for only now.
@@ -437,7 +442,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     fn count_revision(&self, agent: &mut Agent) {
         agent.revision = agent.revision.saturating_add(1);
         // Time does not run back, though clocks do.
-        agent.updated_at = self.source.now().max(agent.updated_at);
+        agent.updated_at = self.clock.now().max(agent.updated_at);
     }
 }
 

@@ -9,8 +9,10 @@ mod shared;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::AgentError;
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 
 /// Where agents are kept: what an [`AgentRegistry`](crate::AgentRegistry) asks of memory or of a database.

@@ -1,8 +1,10 @@
 //! A store by reference: a `static`'s, or one that several have.
 
 use super::Store;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::AgentError;
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 
 impl<S: Store> Store for &S {

@@ -5,8 +5,10 @@ use core::fmt;
 use tenancy::{TenantContext, TenantId};
 
 use super::Store;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
-use crate::error::{AgentError, NameHolders};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
+use crate::error::{AgentError, NameConflict};
+use crate::id::AgentId;
 use crate::lock::Lock;
 use crate::query::{Filter, Query};
 
@@ -16,7 +18,7 @@ use crate::query::{Filter, Query};
 /// is forgotten. No tenant's agent or tombstone makes room for another's, so quotas that add up to more than `N` let
 /// those who come first have it.
 ///
-/// Its futures are ready at once: see [`immediate`](crate::immediate). On bare metal the lock is a critical section,
+/// Its futures are ready at once: see [`block_on_ready`](crate::block_on_ready). On bare metal the lock is a critical section,
 /// which lasts as long as a look at `N` slots and the copy of one agent.
 ///
 /// ```
@@ -122,7 +124,7 @@ impl<const N: usize> Slots<N> {
         match holders.clone().min() {
             None => Ok(()),
             Some(first) => {
-                Err(AgentError::NameHeld(NameHolders { first, others: holders.count() as u64 - 1 }))
+                Err(AgentError::NameHeld(NameConflict { first, others: holders.count() as u64 - 1 }))
             }
         }
     }

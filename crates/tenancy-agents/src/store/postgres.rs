@@ -18,12 +18,14 @@ use uuid::Uuid;
 
 use super::Store;
 use super::shared::merged;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use error::failed;
 use record::{Record, agent, bigint};
-use select::{Select, Whose};
+use select::{Select, TenantFilter};
 
 pub use migration::{MIGRATION, migrate};
 
@@ -60,13 +62,13 @@ const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND
 ///
 /// ```no_run
 /// use tenancy::{TenantFutureExt, TenantId};
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, PgStore, SystemSource};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, PgStore, RandomIds, SystemClock};
 /// use tenancy_postgres::{Config, SigningKey, TenantDb};
 ///
 /// # async fn example(tenant: TenantId) -> Result<(), Box<dyn std::error::Error>> {
 /// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
 /// let db = TenantDb::connect(Config::from_url("postgres://agents_service@localhost/agents", key)?).await?;
-/// let registry = AgentRegistry::new(PgStore::new(db), SystemSource);
+/// let registry = AgentRegistry::new(PgStore::new(db), SystemClock, RandomIds);
 ///
 /// let name = AgentName::parse("support")?;
 /// let registered = registry.register(name, AgentContent::default()).in_tenant(tenant).await?;
@@ -128,14 +130,14 @@ impl PgStore {
     async fn one(
         &self,
         tenant: TenantId,
-        select: impl Fn(Whose) -> Select,
+        select: impl Fn(TenantFilter) -> Select,
     ) -> Result<Option<Agent>, AgentError> {
         let one = async {
-            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
             if !own.is_empty() || tenant.is_platform() {
                 return Ok(own);
             }
-            self.rows(TenantId::PLATFORM, select(Whose::Shared)).await
+            self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await
         };
         self.in_time(one).await?.first().map(agent).transpose()
     }
@@ -146,14 +148,14 @@ impl PgStore {
     async fn all(
         &self,
         tenant: TenantId,
-        select: impl Fn(Whose) -> Select,
+        select: impl Fn(TenantFilter) -> Select,
     ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
         let all = async {
-            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
             let shared = if tenant.is_platform() {
                 Vec::new()
             } else {
-                self.rows(TenantId::PLATFORM, select(Whose::Shared)).await?
+                self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await?
             };
             Ok((own, shared))
         };
@@ -182,12 +184,12 @@ impl PgStore {
 impl Store for PgStore {
     async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |whose| Select::by_id(whose, id)).await
+        self.one(tenant, |tenants| Select::by_id(tenants, id)).await
     }
 
     async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |whose| Select::by_name(whose, name)).await
+        self.one(tenant, |tenants| Select::by_name(tenants, name)).await
     }
 
     /// The whole page is read before the first is given.
@@ -196,7 +198,7 @@ impl Store for PgStore {
         if query.limit == 0 {
             return Ok(());
         }
-        let (own, shared) = self.all(tenant, |whose| Select::page(whose, query)).await?;
+        let (own, shared) = self.all(tenant, |tenants| Select::page(tenants, query)).await?;
         let own = own.iter().map(agent).collect::<Result<_, _>>()?;
         let shared = shared.iter().map(agent).collect::<Result<_, _>>()?;
         merged(own, shared, query.limit).into_iter().for_each(each);
@@ -205,7 +207,7 @@ impl Store for PgStore {
 
     async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.all(tenant, |whose| Select::count(whose, filter)).await?;
+        let (own, shared) = self.all(tenant, |tenants| Select::count(tenants, filter)).await?;
         own.iter().chain(&shared).map(record::count).sum()
     }
 

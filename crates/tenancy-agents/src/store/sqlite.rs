@@ -1,5 +1,6 @@
 //! One SQLite file a tenant.
 
+mod error;
 mod names;
 mod row;
 mod sql;
@@ -10,15 +11,18 @@ use std::sync::{Arc, RwLock};
 use std::vec::Vec;
 
 use rusqlite::{OptionalExtension, params};
-use tenancy::{TenantContext, TenantError, TenantId};
+use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
 use tokio::task::spawn_blocking;
 
 use super::Store;
 use super::shared::merged;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
+use error::Failed;
 use row::{COLUMNS, millis, read, write};
 use sql::{SHARED, Select};
 
@@ -40,7 +44,7 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// ```
 /// use tenancy::{TenantFutureExt, TenantId};
 /// use tenancy_agents::store::sqlite::SCHEMA;
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, SqliteStore, SystemSource};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, RandomIds, SqliteStore, SystemClock};
 /// use tenancy_sqlite::{Config, Migration, TenantFiles};
 ///
 /// const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
@@ -49,7 +53,7 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS))?;
-/// let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+/// let registry = AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds);
 ///
 /// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
 /// let name = AgentName::parse("support")?;
@@ -293,35 +297,4 @@ fn is_taken(reader: &TenantReader<'_>, agent: &Agent) -> Result<bool, Failed> {
         |row| row.get(0),
     );
     Ok(taken?)
-}
-
-/// Why a body gave nothing: the file's reason, or the registry's.
-#[derive(Debug)]
-enum Failed {
-    File(Error),
-    Answer(AgentError),
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<AgentError> for Failed {
-    fn from(error: AgentError) -> Self {
-        Self::Answer(error)
-    }
-}
-
-impl From<Failed> for AgentError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Answer(error) => error,
-            Failed::File(Error::Tenant(TenantError::TenantContextNotSet(error))) => Self::NoTenant(error),
-            Failed::File(error @ Error::Busy) => Self::Unavailable(Some(StoreError::new(error))),
-            Failed::File(Error::Full) => Self::Full,
-            Failed::File(error) => Self::Store(StoreError::new(error)),
-        }
-    }
 }

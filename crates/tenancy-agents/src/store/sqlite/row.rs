@@ -9,10 +9,12 @@ use tenancy::TenantId;
 use tenancy_sqlite::{TenantReader, TenantTx};
 use uuid::Uuid;
 
-use super::Failed;
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capabilities, Tier, UnixMillis};
+use super::error::Failed;
+use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Tier};
 use crate::card::Card;
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;

@@ -7,8 +7,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
-    Agent, AgentContent, AgentId, AgentStatus, Capabilities, Filter, Query, Source, Store, Tier, Transition,
-    Visibility,
+    Agent, AgentContent, AgentId, AgentStatus, Capabilities, Clock, Filter, IdGenerator, Query, Store, Tier,
+    Transition, Visibility,
 };
 
 use super::support::{Subject, Ticks, name, told};
