@@ -46,6 +46,7 @@
 //! | parse, store and print a tenant's id | [`TenantId`], [`tenant_id!`] |
 //! | set and read the current tenant | [`TenantContext`], [`TenantGuard`] |
 //! | run a future in a tenant | [`TenantFutureExt`], [`InTenant`] |
+//! | run a stream in a tenant | [`TenantStreamExt`], [`InTenantStream`], feature `stream` |
 //! | find the one tenant that a request names | [`TenantClaims`], [`TENANT_HEADER`] |
 //! | look up whether a tenant exists | [`Directory`] |
 //! | store which tenants exist, in fixed memory | [`FixedDirectory`], [`TenantRecord`], [`TenantSlug`], [`TenantStatus`] |
@@ -249,6 +250,8 @@ pub mod serde;
 
 #[cfg(any(feature = "std", target_os = "none"))]
 pub use context::{InTenant, TenantCell, TenantCellGuard, TenantContext, TenantFutureExt, TenantGuard};
+#[cfg(all(feature = "stream", any(feature = "std", target_os = "none")))]
+pub use context::{InTenantStream, TenantStreamExt};
 pub use directory::{
     Directory, FixedDirectory, InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus,
 };

@@ -20,6 +20,8 @@ mod quota;
 mod resolve;
 #[cfg(feature = "serde")]
 mod serde_formats;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod streams;
 mod support;
 #[cfg(feature = "tokio")]
 mod task_scopes;
