@@ -49,8 +49,11 @@ pub enum AgentError {
     },
     /// There is no memory left for another agent.
     Full,
-    /// What it is kept in does not answer, or so many changed the same agent at once that this change found no place
-    /// between theirs: it may be tried again. It may have been made all the same. With what the store failed of, if it did.
+    /// The agent was changed concurrently too often, so that this change was not applied. It can be retried. The stores
+    /// of this crate do not return this error.
+    Contention,
+    /// The store did not respond. The operation can be retried, but it may already have taken effect. Contains the
+    /// store's error, if there is one.
     Unavailable(Option<StoreError>),
     /// What it is kept in failed.
     Store(StoreError),
@@ -160,6 +163,7 @@ impl fmt::Display for AgentError {
             Self::Mismatch(error) => error.fmt(f),
             Self::Quota { limit } => write!(f, "the tenant has {limit} agents, and may have no more"),
             Self::Full => f.write_str("there is no room for another agent"),
+            Self::Contention => f.write_str("agent was changed concurrently too often"),
             Self::Unavailable(None) => f.write_str("the agents' store does not answer"),
             Self::Unavailable(Some(error)) => write!(f, "the agents' store does not answer: {error}"),
             Self::Store(error) => write!(f, "the agents' store failed: {error}"),

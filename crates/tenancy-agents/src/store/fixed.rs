@@ -4,7 +4,7 @@ use core::fmt;
 
 use tenancy::{TenantContext, TenantId};
 
-use super::Store;
+use super::{Store, changed};
 use crate::agent::{Agent, AgentName};
 use crate::clock::UnixMillis;
 use crate::error::{AgentError, NameConflict};
@@ -154,6 +154,23 @@ impl<const N: usize> Slots<N> {
         Ok(true)
     }
 
+    fn change<E: From<AgentError>>(
+        &mut self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        let Some(old) = self.own_mut(tenant, id) else { return Ok(None) };
+        let (was_shared, new) = (old.is_shared(), changed(old, change)?);
+        if new.is_shared() && !was_shared {
+            self.check_holders(tenant, &new.name)?;
+        }
+        if let Some(old) = self.own_mut(tenant, id) {
+            old.clone_from(&new);
+        }
+        Ok(Some(new))
+    }
+
     fn touch(&mut self, tenant: TenantId, id: AgentId, at: UnixMillis) -> bool {
         match self.own_mut(tenant, id).filter(|agent| agent.is_living()) {
             Some(agent) => {
@@ -202,6 +219,15 @@ impl<const N: usize> Store for FixedStore<N> {
     async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         self.slots.with(|slots| slots.replace(tenant, agent, revision))
+    }
+
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        let tenant = TenantContext::get().map_err(AgentError::from)?;
+        self.slots.with(|slots| slots.change(tenant, id, &mut change))
     }
 
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {

@@ -11,13 +11,14 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
-use tenancy_postgres::{Error, Row, TenantDb};
+use tenancy_postgres::{Error, Row, TenantDb, TenantTx};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::Store;
 use super::shared::merged;
+use super::{Store, changed};
 use crate::agent::{Agent, AgentName};
 use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
@@ -121,9 +122,7 @@ impl PgStore {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
-        timeout(self.longest, work)
-            .await
-            .unwrap_or_else(|late| Err(AgentError::Unavailable(Some(StoreError::new(late)))))
+        timeout(self.longest, work).await.unwrap_or_else(|late| Err(too_late(late)))
     }
 
     /// The tenant's own agent, or else a shared one. Whether another tenant has it, or nobody, it takes the same time.
@@ -169,7 +168,28 @@ impl PgStore {
         Box::pin(self.db.query(&sql, &params).in_tenant(tenant)).await.map_err(failed)
     }
 
-    /// How many rows a statement changed.
+    /// Changes an agent in a transaction. Concurrent changes wait for the row's lock.
+    async fn alter<E: From<AgentError>>(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        let tx = self.db.begin_in(tenant).await.map_err(failed)?;
+        match alter_in(&tx, tenant, id, change).await {
+            Ok(agent) => {
+                tx.commit().await.map_err(failed)?;
+                Ok(agent)
+            }
+            Err(error) => {
+                // If this fails, the connection is closed, which rolls back as well.
+                let _ = tx.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the number of rows that a statement changed.
     async fn execute(
         &self,
         tenant: TenantId,
@@ -241,11 +261,45 @@ impl Store for PgStore {
         Ok(self.execute(tenant, REPLACE, &record.replaced(&revision)).await? > 0)
     }
 
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        let tenant = TenantContext::get().map_err(AgentError::from)?;
+        let altered = Box::pin(self.alter(tenant, id, &mut change));
+        timeout(self.longest, altered).await.unwrap_or_else(|late| Err(too_late(late).into()))
+    }
+
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         let at = bigint(at.0)?;
         Ok(self.execute(tenant, TOUCH, &[&Uuid::from(tenant), &id.as_uuid(), &at]).await? > 0)
     }
+}
+
+async fn alter_in<E: From<AgentError>>(
+    tx: &TenantTx<'_>,
+    tenant: TenantId,
+    id: AgentId,
+    change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+) -> Result<Option<Agent>, E> {
+    let Select { sql, params } = Select::by_id(TenantFilter::Own(tenant), id).locked();
+    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
+    let rows = tx.query(&sql, &params).await.map_err(failed)?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let old = agent(row)?;
+    let new = changed(&old, change)?;
+    if new != old {
+        let revision = bigint(old.revision)?;
+        let record = Record::of(tenant, &new)?;
+        tx.execute(REPLACE, &record.replaced(&revision)).await.map_err(failed)?;
+    }
+    Ok(Some(new))
+}
+
+fn too_late(late: Elapsed) -> AgentError {
+    AgentError::Unavailable(Some(StoreError::new(late)))
 }
 
 /// Why an agent is not added.

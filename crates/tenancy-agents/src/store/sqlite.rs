@@ -15,15 +15,15 @@ use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
 use tokio::task::spawn_blocking;
 
-use super::Store;
 use super::shared::merged;
+use super::{Store, changed};
 use crate::agent::{Agent, AgentName};
 use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
 use crate::id::AgentId;
 use crate::query::{Filter, Query};
-use error::Failed;
-use row::{COLUMNS, millis, read, write};
+use error::{Failed, Stopped};
+use row::{COLUMNS, millis, read, whole, write};
 use sql::{SHARED, Select};
 
 /// What makes the tables of agents in a tenant's file: the text of a
@@ -225,6 +225,41 @@ impl SqliteStore {
         Ok(self.files.write(|tx| row::replace(tx, agent, revision))?)
     }
 
+    fn alter<E: From<AgentError>>(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        if !self.has_file()? {
+            return Ok(None);
+        }
+        let mut names = None;
+        loop {
+            let altered = self.files.write(|tx: &TenantTx<'_>| {
+                let Some(old) = row::get(tx, id)? else { return Ok(None) };
+                let new = changed(&old, change).map_err(Stopped::Change)?;
+                if new == old {
+                    return Ok(Some(new));
+                }
+                if new.is_shared() && !old.is_shared() && names.is_none() {
+                    return Err(Stopped::NeedsName(Box::new(new)));
+                }
+                row::replace(tx, &new, whole(old.revision).map_err(Failed::from)?)?;
+                Ok(Some(new))
+            });
+            match altered {
+                // The lock on names has to be acquired before the file.
+                Err(Stopped::NeedsName(agent)) => {
+                    names = Some(self.hold_name(tenant, &agent, &agent.name)?);
+                }
+                Err(Stopped::Failed(error)) => return Err(AgentError::from(error).into()),
+                Err(Stopped::Change(error)) => return Err(error),
+                Ok(agent) => return Ok(agent),
+            }
+        }
+    }
+
     fn see(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let at = millis(at)?;
         if !self.has_file()? {
@@ -272,6 +307,14 @@ impl Store for SqliteStore {
     async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
         let agent = Box::new(agent.clone());
         self.work(move |store, tenant| store.change(tenant, &agent, revision)).await
+    }
+
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        self.work(move |store, tenant| Ok(store.alter(tenant, id, &mut change))).await?
     }
 
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {

@@ -46,6 +46,11 @@ impl Select {
         Self::new(COLUMNS, tenants, None).and("a.id =", id.as_uuid())
     }
 
+    /// Locks the rows until the end of the transaction.
+    pub(super) fn locked(self) -> Self {
+        self.with(" FOR NO KEY UPDATE")
+    }
+
     pub(super) fn by_name(tenants: TenantFilter, name: &AgentName) -> Self {
         Self::new(COLUMNS, tenants, None).with(IS_LIVING).and("a.name =", String::from(name.as_str()))
     }

@@ -1,8 +1,11 @@
 //! Errors of operations on files.
 
+use std::boxed::Box;
+
 use tenancy::TenantError;
 use tenancy_sqlite::Error;
 
+use crate::agent::Agent;
 use crate::error::{AgentError, StoreError};
 
 /// The error of an operation on a file: the file's own, or one of the registry.
@@ -33,5 +36,26 @@ impl From<Failed> for AgentError {
             Failed::File(Error::Full) => Self::Full,
             Failed::File(error) => Self::Store(StoreError::new(error)),
         }
+    }
+}
+
+/// The reason why a change of an agent was rolled back.
+pub(super) enum Stopped<E> {
+    Failed(Failed),
+    /// The error of the function that changes the agent.
+    Change(E),
+    /// The agent becomes shared, and the lock on names is not held.
+    NeedsName(Box<Agent>),
+}
+
+impl<E> From<Error> for Stopped<E> {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl<E> From<Failed> for Stopped<E> {
+    fn from(error: Failed) -> Self {
+        Self::Failed(error)
     }
 }

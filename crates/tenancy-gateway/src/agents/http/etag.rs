@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// What no agent has: revisions begin at 1.
-pub(super) const NO_REVISION: u64 = 0;
+const NO_REVISION: u64 = 0;
 
 /// The strong tag of an agent's revision.
 pub(super) fn of(agent: &Agent) -> HeaderValue {

@@ -7,16 +7,13 @@ use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tenancy_agents::{Agent, AgentError, AgentName, Transition};
+use tenancy_agents::{Agent, AgentContent, AgentName, Transition};
 
-use super::etag::{self, Conditions, NO_REVISION};
+use super::etag::{self, Conditions};
 use super::view::{AgentView, Answer};
 use super::{Id, known, patch};
 use crate::app::App;
 use crate::problem::Problem;
-
-/// How often a patch of whatever there is is tried again where others change the same agent at the same time.
-const TRIES: usize = 8;
 
 /// Reads an agent.
 ///
@@ -99,23 +96,13 @@ pub(super) async fn update(
         return Ok(patch::refuse_type());
     }
     let patch = patch::read(body)?;
-    let mut tries = TRIES;
-    loop {
-        let agent = app.agents.get(id).await?;
-        if !conditions.allow_change_of(&agent) {
-            // The registry says what else is against it: it may not be the caller's to change.
-            return Ok(Answer(app.agents.update(id, NO_REVISION, agent.content).await?).into_response());
-        }
-        let content = patch::apply(&agent, patch.clone())?;
-        match app.agents.update(id, agent.revision, content).await {
-            // Somebody was first, and the patch is for what has come of that as well.
-            Err(AgentError::Revision { .. }) if conditions.are_met_by_all() => tries -= 1,
-            updated => return Ok(Answer(updated?).into_response()),
-        }
-        if tries == 0 {
-            return Err(Problem::UNAVAILABLE);
-        }
-    }
+    let only = etag::only(&app, id, &headers).await?;
+    // The store applies the patch in its transaction: a change at the same time is neither lost nor an error.
+    let patched = app.agents.update_with(id, only, move |content: &mut AgentContent| {
+        *content = patch::apply(content, patch.clone())?;
+        Ok::<_, Problem>(())
+    });
+    Ok(Answer(patched.await?).into_response())
 }
 
 /// Deletes an agent: what is left is a tombstone, and its name is free.

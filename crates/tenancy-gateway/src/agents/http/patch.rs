@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use tenancy_agents::{Agent, AgentContent};
+use tenancy_agents::AgentContent;
 
 use super::form::Draft;
 use crate::extract;
@@ -72,15 +72,16 @@ pub(super) fn is_patch(headers: &HeaderMap) -> bool {
 
 /// What is said of an agent when it is patched. There is nothing in it to patch but what is said of it: of any other
 /// member not even its absence is asked for.
-pub(super) fn apply(agent: &Agent, patch: Map<String, Value>) -> Result<AgentContent, Problem> {
-    let Ok(Value::Object(mut content)) = serde_json::to_value(&agent.content) else {
+pub(super) fn apply(content: &AgentContent, patch: Map<String, Value>) -> Result<AgentContent, Problem> {
+    let Ok(Value::Object(mut content)) = serde_json::to_value(content) else {
         return Err(Problem::INTERNAL);
     };
     if !patch.keys().all(|member| content.contains_key(member)) {
         return Err(Problem::PATCH_MEMBER);
     }
     merge(&mut content, patch);
-    content.insert("name".to_owned(), agent.name.as_str().into());
+    // The form of a registration, which has a name.
+    content.insert("name".to_owned(), "patched".into());
     let draft: Draft = serde_json::from_value(Value::Object(content)).map_err(|_| Problem::SHAPE)?;
     let (_name, content) = draft.read()?;
     Ok(content)
