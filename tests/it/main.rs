@@ -1,6 +1,6 @@
 //! Integration tests of the crate, in one program.
 //!
-//! They run without features, with `std`, and with `tokio`, `serde` and `tracing`.
+//! They run without features, with `std`, and with `tokio`, `serde`, `stream` and `tracing`.
 
 mod cell_model;
 mod directory;
@@ -27,5 +27,5 @@ mod support;
 mod task_scopes;
 #[cfg(feature = "tokio")]
 mod tasks;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", feature = "stream"))]
 mod tasks_model;
