@@ -45,6 +45,8 @@ pub use flush::FlushReport;
 pub use policy::RedisPolicy;
 #[cfg(feature = "tokio")]
 pub use pooled::Pooled;
+#[cfg(feature = "tokio")]
+pub use pubsub::PushMessages;
 pub use pubsub::{TenantMsg, TenantPubSub};
 pub use refusal::Refusal;
 pub use refused::{RefusedCommand, refusal, refused};

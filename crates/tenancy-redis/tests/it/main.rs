@@ -26,6 +26,8 @@ mod pubsub;
 #[cfg(feature = "tokio")]
 mod pubsub_aio;
 #[cfg(feature = "tokio")]
+mod pubsub_push;
+#[cfg(feature = "tokio")]
 mod readme;
 #[cfg(feature = "tokio")]
 mod restart;
