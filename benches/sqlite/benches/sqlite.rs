@@ -14,6 +14,8 @@ use tempfile::TempDir;
 const CONNECTIONS: usize = 32;
 /// The requests of each connection between two readings of the clock.
 const EACH: usize = 24;
+/// The turns before the first reading. They send several requests for each tenant.
+const WARM_UP: usize = 16;
 
 fn main() {
     let table = Table::from_args().rounds(60);
@@ -64,7 +66,9 @@ where
     F: Fn(usize) -> String + Copy + Send + Sync + 'static,
 {
     let mut client = Client::connect(server.address(), CONNECTIONS);
-    let mut sent = 0;
+    // Every tenant's file is open for these requests, and the caches are filled.
+    client.run(each * WARM_UP, request);
+    let mut sent = each * WARM_UP * CONNECTIONS;
     peer(name, move |_| {
         let first = sent;
         sent += each * CONNECTIONS;
