@@ -92,8 +92,9 @@ impl<S: Stream> Stream for InTenantStream<S> {
         if matches!(polled, Poll::Ready(None)) {
             // In the same scope.
             stream.set(None);
+            scope.end();
         } else {
-            *held = scope.held();
+            *held = scope.take();
         }
         polled
     }
@@ -115,9 +116,10 @@ impl<S> Drop for InTenantStream<S> {
         if self.stream.is_none() {
             return;
         }
-        let _scope = Scope::begin(self.held);
+        let scope = Scope::begin(self.held);
         // Drops the stream in place, as `Pin::set` does. A pinned stream is not moved.
         self.stream = None;
+        scope.end();
     }
 }
 
