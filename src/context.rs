@@ -14,12 +14,16 @@ mod slot;
 mod stamp;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(not(target_os = "none"))]
+mod sync;
 
 pub use cell::{TenantCell, TenantCellGuard};
 pub use future::{InTenant, TenantFutureExt};
 pub use guard::TenantGuard;
 #[cfg(feature = "stream")]
 pub use stream::{InTenantStream, TenantStreamExt};
+#[cfg(shuttle)]
+pub use sync::run_as_task;
 
 #[cfg(target_os = "none")]
 use device as current;
