@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::env;
 
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Arc, Mutex};
-use shuttle::{rand, thread};
+use shuttle::thread;
 use tenancy::{TenantContext, TenantFutureExt, TenantId, run_as_task};
 
 const THREADS: usize = 3;
@@ -41,7 +42,7 @@ impl Task {
     fn run_part(&mut self) {
         self.check();
         let own = tenant(self.number, self.parts);
-        match rand::random::<u8>() % 6 {
+        match thread_rng().gen_range(0..6) {
             0 | 1 => {
                 TenantContext::set(own);
                 self.last = Some(own);
