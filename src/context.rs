@@ -10,6 +10,8 @@ mod guard;
 mod host;
 mod log;
 mod owner;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod slot;
 mod stamp;
 #[cfg(feature = "stream")]
@@ -22,8 +24,6 @@ pub use future::{InTenant, TenantFutureExt};
 pub use guard::TenantGuard;
 #[cfg(feature = "stream")]
 pub use stream::{InTenantStream, TenantStreamExt};
-#[cfg(shuttle)]
-pub use sync::run_as_task;
 
 #[cfg(target_os = "none")]
 use device as current;

@@ -256,9 +256,6 @@ mod table;
 #[cfg(feature = "serde")]
 pub mod serde;
 
-#[cfg(shuttle)]
-#[doc(hidden)]
-pub use context::run_as_task;
 #[cfg(any(feature = "std", target_os = "none"))]
 pub use context::{InTenant, TenantCell, TenantCellGuard, TenantContext, TenantFutureExt, TenantGuard};
 #[cfg(all(feature = "stream", any(feature = "std", target_os = "none")))]

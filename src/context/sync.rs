@@ -1,25 +1,23 @@
-//! What the context on hosts uses of threads and tasks. With `--cfg shuttle` a test replaces them by those of `shuttle`,
-//! which chooses when threads switch.
+//! What the context on hosts uses of threads and tasks. The test in `schedules` replaces them by those of
+//! `shuttle`, which chooses when threads switch.
 
-#[cfg(not(shuttle))]
+#[cfg(not(all(test, shuttle)))]
 pub(super) use std::thread_local;
 
-#[cfg(all(feature = "tokio", not(shuttle)))]
+#[cfg(all(feature = "tokio", not(all(test, shuttle))))]
 pub(super) use std::sync::Mutex;
 
-#[cfg(all(feature = "tokio", not(shuttle)))]
+#[cfg(all(feature = "tokio", not(all(test, shuttle))))]
 pub(super) use tokio::task::try_id;
 
 /// The number of entries in the table of tasks.
-#[cfg(all(feature = "tokio", not(shuttle)))]
+#[cfg(all(feature = "tokio", not(all(test, shuttle))))]
 pub(super) const TASKS: usize = 4096;
 
-#[cfg(shuttle)]
-pub use self::by_shuttle::run_as_task;
-#[cfg(shuttle)]
-pub(super) use self::by_shuttle::{Mutex, TASKS, thread_local, try_id};
+#[cfg(all(test, shuttle))]
+pub(super) use self::by_shuttle::{Mutex, TASKS, run_as_task, thread_local, try_id};
 
-#[cfg(shuttle)]
+#[cfg(all(test, shuttle))]
 mod by_shuttle {
     use std::cell::Cell;
 
@@ -38,7 +36,7 @@ mod by_shuttle {
     }
 
     /// Runs a part of a task on this thread.
-    pub fn run_as_task<R>(task: u64, body: impl FnOnce() -> R) -> R {
+    pub(in crate::context) fn run_as_task<R>(task: u64, body: impl FnOnce() -> R) -> R {
         let before = TASK.with(|running| running.replace(Some(task)));
         let result = body();
         TASK.with(|running| running.set(before));

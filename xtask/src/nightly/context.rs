@@ -82,7 +82,7 @@ fn thread_sanitizer() -> Result<()> {
 }
 
 fn schedules() -> Result<()> {
-    cargo(&["test", "--release", "-p", "tenancy", "--features", "tokio", "--test", "shuttle"])
+    cargo(&["test", "--release", "-p", "tenancy", "--features", "tokio", "--lib"])
         .env("RUSTFLAGS", "--cfg shuttle")
         .env("CARGO_TARGET_DIR", target().join("shuttle"))
         .env("SCHEDULES", SCHEDULES)

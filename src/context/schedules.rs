@@ -2,15 +2,16 @@
 //!
 //! A task moves from thread to thread. The table of bare entries has two places here, so entries of tasks collide.
 
-#![cfg(shuttle)]
-
 use std::collections::VecDeque;
 use std::env;
+use std::vec::Vec;
 
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
-use tenancy::{TenantContext, TenantFutureExt, TenantId, run_as_task};
+
+use super::sync::run_as_task;
+use crate::{TenantContext, TenantFutureExt, TenantId};
 
 const THREADS: usize = 3;
 const TASKS: u64 = 4;
