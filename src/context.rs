@@ -10,10 +10,14 @@ mod guard;
 mod host;
 mod log;
 mod owner;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod slot;
 mod stamp;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(not(target_os = "none"))]
+mod sync;
 
 pub use cell::{TenantCell, TenantCellGuard};
 pub use future::{InTenant, TenantFutureExt};

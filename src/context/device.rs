@@ -84,7 +84,13 @@ mod current {
 ///
 /// The feature `custom-cell` requires exactly one call of this macro in a program: without one, or with
 /// two, the program does not link. The function must always return the same cell for the same core or
-/// task, and different cells for cores and tasks that run at the same time.
+/// task, and different cells for different cores and tasks.
+///
+/// A cell is one slot, and its owner is the exception that runs. Cores and RTOS tasks run outside of
+/// exceptions, so in one cell they are the same owner: one of them sees what the other one sets, and
+/// replaces the entry of its scope. The futures of one executor share its cell in the same way, unless
+/// each of them is wrapped by [`in_tenant`](crate::TenantFutureExt::in_tenant) or
+/// [`in_own_context`](crate::TenantFutureExt::in_own_context).
 ///
 /// ```ignore
 /// static CELLS: [TenantCell; 2] = [TenantCell::new(), TenantCell::new()];

@@ -68,3 +68,15 @@ impl From<TenantId> for Held {
         Self::from_number(u128::from_ne_bytes(*tenant.as_bytes()))
     }
 }
+
+/// A tenant or none, aligned to words, so that a wrapper of a future or a stream grows by 16 bytes.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub(super) struct Packed(pub(super) Held);
+
+impl Packed {
+    #[inline]
+    pub(super) fn get(self) -> Held {
+        self.0
+    }
+}

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::current::{Scope, seen};
-use super::entry::Held;
+use super::entry::{Held, Packed};
 use crate::TenantId;
 
 /// Methods that give a future a context of its own, on any executor.
@@ -55,18 +55,6 @@ pub struct InTenant<F> {
     held: Packed,
     /// Pinned with the wrapper. Dropped by hand in the context, when it is ready or with the wrapper.
     future: ManuallyDrop<F>,
-}
-
-/// A tenant or none, aligned to words, so that the wrapper adds 16 bytes.
-#[derive(Clone, Copy)]
-#[repr(C, packed(4))]
-struct Packed(Held);
-
-impl Packed {
-    #[inline]
-    fn get(self) -> Held {
-        self.0
-    }
 }
 
 /// The value after the future was dropped.

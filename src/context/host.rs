@@ -19,7 +19,7 @@ use super::entry::Held;
 use super::log;
 use crate::{SetTenantContextError, TenantId};
 
-std::thread_local! {
+super::sync::thread_local! {
     // One variable, so that its address is computed once. Without a destructor, so that it can be used while the thread
     // ends.
     static SLOTS: Slots = const { Slots::new() };
@@ -216,8 +216,7 @@ pub(super) fn enter(tenant: TenantId) -> Option<Token> {
         if slots.scope.is_of(me.in_scope()) {
             return Some(slots.scope.push(held, me.in_scope()));
         }
-        bare::claim(slots, me);
-        Some(with_bare(slots, me, |bare| bare.push(held, me)))
+        Some(bare::with_claimed(slots, me, |bare| bare.push(held, me)))
     })
 }
 
@@ -331,7 +330,9 @@ mod bare {
     }
 
     #[inline]
-    pub(super) fn claim(_slots: &Slots, _me: Owner) {}
+    pub(super) fn with_claimed<R>(slots: &Slots, owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
+        with_bare(slots, owner, body)
+    }
 }
 
 /// With tokio, an owner is a task, or a thread outside of tasks.
@@ -339,7 +340,7 @@ mod bare {
 mod owner {
     use core::hash::{Hash, Hasher};
 
-    use tokio::task::Id;
+    use crate::context::sync;
 
     /// The number of a task, or 0 outside of tasks; the lowest bit is set in a scope. One word, because it is compared by
     /// each operation.
@@ -351,7 +352,7 @@ mod owner {
     impl Owner {
         #[inline]
         pub(super) fn now() -> Self {
-            Self(tokio::task::try_id().map_or(0, |id| number(id) << 1))
+            Self(sync::try_id().map_or(0, |id| number(id) << 1))
         }
 
         #[inline]
@@ -409,7 +410,7 @@ mod owner {
     /// tokio takes it from a counter of 64 bits and does not use a number again
     /// (`task_ids_are_not_reused` in the tests). Its documentation reserves the right to do so after a task ended.
     #[inline]
-    fn number(task: Id) -> u64 {
+    fn number(task: impl Hash) -> u64 {
         struct Last(u64);
         impl Hasher for Last {
             fn write(&mut self, bytes: &[u8]) {
@@ -440,13 +441,11 @@ mod owner {
 /// two tasks collide, the older one reads as unset.
 #[cfg(feature = "tokio")]
 mod bare {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::PoisonError;
 
     use super::{Held, Owner, Slot, Slots};
     use crate::context::owner::thread_number;
-
-    /// The number of tasks that have a bare entry at the same time.
-    const TASKS: usize = 4096;
+    use crate::context::sync::{Mutex, TASKS};
 
     static ENTRIES: [Mutex<TaskEntry>; TASKS] = [const { Mutex::new(TaskEntry::new()) }; TASKS];
 
@@ -496,21 +495,24 @@ mod bare {
     #[cold]
     #[inline(never)]
     pub(super) fn put(slots: &Slots, me: Owner, held: Held) {
-        claim(slots, me);
-        with_bare(slots, me, |bare| bare.held.set(held));
+        with_claimed(slots, me, |bare| bare.held.set(held));
     }
 
-    /// Makes this the thread on which the task's entry counts. An entry of another thread or task is cleared.
-    pub(super) fn claim(slots: &Slots, me: Owner) {
+    /// Makes this the thread on which the task's entry counts, and runs `body` with it. An entry of another thread or task is
+    /// cleared first.
+    ///
+    /// Both under one lock: between two of them another task could take the entry.
+    pub(super) fn with_claimed<R>(slots: &Slots, me: Owner, body: impl FnOnce(&Slot) -> R) -> R {
         slots.is_bare_used.set(true);
         if me.task() == 0 {
-            return;
+            return body(&slots.bare);
         }
         with_entry(me, |entry| {
             if !entry.is_valid_for(me) {
                 entry.slot.push(Held::NONE, me);
                 entry.thread = thread_number::current();
             }
-        });
+            body(&entry.slot)
+        })
     }
 }

@@ -176,7 +176,7 @@ pub(super) mod thread_number {
 
     static LAST: AtomicUsize = AtomicUsize::new(0);
 
-    std::thread_local! {
+    crate::context::sync::thread_local! {
         // Without a destructor, so that it can be read while the thread ends.
         static NUMBER: Cell<usize> = const { Cell::new(0) };
     }
@@ -187,13 +187,13 @@ pub(super) mod thread_number {
     ///
     /// Panics after `usize::MAX` threads: a number that two threads have would show a tenant to the wrong one.
     pub(in crate::context) fn current() -> usize {
-        match NUMBER.get() {
+        match NUMBER.with(Cell::get) {
             0 => {
                 let number = LAST
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| last.checked_add(1))
                     .expect("fewer than usize::MAX threads")
                     + 1;
-                NUMBER.set(number);
+                NUMBER.with(|own| own.set(number));
                 number
             }
             number => number,

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use futures_core::{FusedStream, Stream};
 
 use super::current::{Scope, seen};
-use super::entry::Held;
+use super::entry::{Held, Packed};
 use crate::TenantId;
 
 /// Methods that give a stream a context of its own, on any executor: as [`TenantFutureExt`] does for futures.
@@ -58,17 +58,17 @@ impl<S: Stream> TenantStreamExt for S {}
 /// [`TenantContext::scope`](crate::TenantContext::scope) instead.
 #[must_use = "streams do nothing unless polled"]
 pub struct InTenantStream<S> {
-    held: Held,
+    held: Packed,
     /// Pinned with the wrapper. `None` after the stream has ended.
     stream: Option<S>,
 }
 
 impl<S> InTenantStream<S> {
     fn new(stream: S, held: Held) -> Self {
-        Self { held, stream: Some(stream) }
+        Self { held: Packed(held), stream: Some(stream) }
     }
 
-    fn project(self: Pin<&mut Self>) -> (&mut Held, Pin<&mut Option<S>>) {
+    fn project(self: Pin<&mut Self>) -> (&mut Packed, Pin<&mut Option<S>>) {
         // SAFETY: `stream` is pinned whenever the wrapper is: it is moved out nowhere, and `drop` only drops it in place.
         // `held` is never pinned. The wrapper is not packed, and `Unpin` only if `S` is.
         #[allow(unsafe_code)]
@@ -87,14 +87,18 @@ impl<S: Stream> Stream for InTenantStream<S> {
         let Some(running) = stream.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let scope = Scope::begin(*held);
+        let scope = Scope::begin(held.get());
         let polled = running.poll_next(context);
         if matches!(polled, Poll::Ready(None)) {
             // In the same scope.
             stream.set(None);
             scope.end();
         } else {
-            *held = scope.take();
+            let left = scope.take();
+            // Most polls change nothing.
+            if left != held.get() {
+                *held = Packed(left);
+            }
         }
         polled
     }
@@ -116,7 +120,7 @@ impl<S> Drop for InTenantStream<S> {
         if self.stream.is_none() {
             return;
         }
-        let scope = Scope::begin(self.held);
+        let scope = Scope::begin(self.held.get());
         // Drops the stream in place, as `Pin::set` does. A pinned stream is not moved.
         self.stream = None;
         scope.end();

@@ -21,7 +21,7 @@ use super::TenantId;
 use crate::error::InvalidTenantIdError;
 
 impl TenantId {
-    /// Reads an id in any of the forms that RFC 9562 tools write, in upper or lower case.
+    /// Parses an id in any of the forms that tools write (RFC 9562), in upper or lower case.
     ///
     /// | form | bytes | example |
     /// | --- | --- | --- |
@@ -32,18 +32,18 @@ impl TenantId {
     ///
     /// # Errors
     ///
-    /// The first fault from left to right: what is wrong and where, never the text itself. See
+    /// Returns the first fault from left to right and its position, but not the text. See
     /// [`InvalidTenantIdKind`](crate::InvalidTenantIdKind).
     #[inline]
     pub const fn parse(text: &str) -> Result<Self, InvalidTenantIdError> {
         Self::parse_ascii(text.as_bytes())
     }
 
-    /// Reads an id like [`parse`](Self::parse), from bytes that need not be UTF-8: a header's value.
+    /// Parses an id as [`parse`](Self::parse) does, from bytes that may not be UTF-8, such as a header's value.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse).
+    /// Returns the errors of [`parse`](Self::parse).
     #[inline]
     pub const fn parse_ascii(text: &[u8]) -> Result<Self, InvalidTenantIdError> {
         match decode(text) {
@@ -52,7 +52,7 @@ impl TenantId {
         }
     }
 
-    /// Reads an id like [`parse_ascii`](Self::parse_ascii), with vector instructions if the target has them.
+    /// Parses an id as [`parse_ascii`](Self::parse_ascii) does, with vector instructions if the target has them.
     #[inline]
     pub(crate) fn parse_fast(text: &[u8]) -> Result<Self, InvalidTenantIdError> {
         #[cfg(all(
@@ -72,7 +72,7 @@ impl TenantId {
     }
 }
 
-/// Reads the other forms, and finds what is wrong with a text. A call, so that callers stay small.
+/// Parses the other forms, and finds the fault of a text. It is not inlined, so that callers stay small.
 #[inline(never)]
 fn parse_scalar(text: &[u8]) -> Result<TenantId, InvalidTenantIdError> {
     TenantId::parse_ascii(text)

@@ -1,4 +1,4 @@
-//! An id as text.
+//! The text forms of an id.
 
 use core::fmt;
 
@@ -18,10 +18,10 @@ impl TenantId {
         Uuid::from(*self).hyphenated().encode_lower(buffer)
     }
 
-    /// The id as a string in fixed memory, hyphenated and in lower case.
+    /// Returns the id as a string in fixed memory, hyphenated and in lower case.
     pub fn to_text(&self) -> heapless::String<36> {
         let mut text = heapless::String::new();
-        // 36 bytes fit into 36.
+        // Cannot fail: the text has 36 bytes.
         let _ = text.push_str(self.encode(&mut [0; 36]));
         text
     }
@@ -45,14 +45,14 @@ impl fmt::Display for Simple {
     }
 }
 
-/// Hyphenated, in lower case; width and alignment are honoured.
+/// Displays the id hyphenated and in lower case. Width and alignment are applied.
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.encode(&mut [0; 36]))
     }
 }
 
-/// `TenantId('550e8400-e29b-41d4-a716-446655440000')`
+/// Shows `TenantId('550e8400-e29b-41d4-a716-446655440000')`.
 impl fmt::Debug for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TenantId('{}')", self.encode(&mut [0; 36]))

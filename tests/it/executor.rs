@@ -46,7 +46,8 @@ fn futures_polled_and_dropped_at_random_keep_their_tenants() {
     let mut made = 0_u64;
     let dropped = DROPPED.load(Ordering::Relaxed);
     let mut futures: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
-    for step in 0..100_000 {
+    let steps = if cfg!(miri) { 300 } else { 100_000 };
+    for step in 0..steps {
         if futures.len() < 100 {
             made += 1;
             let own = tenant(made % 20);
@@ -69,7 +70,7 @@ fn futures_polled_and_dropped_at_random_keep_their_tenants() {
         assert_eq!(TenantContext::get_optional(), None);
     }
     drop(futures);
-    assert!(DROPPED.load(Ordering::Relaxed) > dropped + 1_000);
+    assert!(DROPPED.load(Ordering::Relaxed) > dropped + steps / 100);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use crate::support::tenant;
@@ -190,6 +192,40 @@ fn tasks_that_never_clear_see_only_their_own_tenants() {
             unset += u32::from(task.await.unwrap());
         }
         assert!(unset > 0, "there was room for all entries");
+    });
+}
+
+/// Two tasks whose entries are in one place of the table set their tenants at the same time, on two workers.
+#[test]
+fn colliding_entries_never_show_the_other_tasks_tenant() {
+    const ENTRIES: u64 = 4096;
+    const ROUNDS: u64 = if cfg!(miri) { 10 } else { 100_000 };
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    runtime.block_on(async {
+        let start = Arc::new(Semaphore::new(0));
+        let spawn = |number| {
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                start.acquire().await.expect("open").forget();
+                for _ in 0..ROUNDS {
+                    TenantContext::set(tenant(number));
+                    let seen = TenantContext::get_optional();
+                    assert!(seen.is_none() || seen == Some(tenant(number)), "{seen:?} in task {number}");
+                }
+            })
+        };
+        let place = |id: tokio::task::Id| id.to_string().parse::<u64>().expect("a number") % ENTRIES;
+        let first = spawn(1);
+        let second = loop {
+            let task = spawn(2);
+            if place(task.id()) == place(first.id()) {
+                break task;
+            }
+            task.abort();
+        };
+        start.add_permits(2);
+        first.await.unwrap();
+        second.await.unwrap();
     });
 }
 

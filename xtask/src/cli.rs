@@ -32,8 +32,9 @@ pub(crate) enum Command {
     },
     /// Run the tests that take too long for `test`, and print the line coverage of each published crate.
     ///
-    /// Compares 1,000,000 random commands with each Redis server from a new seed, executes 200,000 of them, and runs
-    /// all tests in a release build.
+    /// Runs the tests of the context under Miri, with the thread sanitizer and in 300,000 thread schedules, compares
+    /// 1,000,000 random commands with each Redis server from a new seed, executes 200,000 of them, and runs all tests in a
+    /// release build. Installs a nightly compiler.
     Nightly,
     /// Print the line coverage of each published crate, and fail if it is below its limit.
     Coverage,

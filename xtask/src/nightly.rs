@@ -1,5 +1,7 @@
 //! `cargo xtask nightly`: tests that take too long for the check.
 
+mod context;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -19,6 +21,8 @@ pub(crate) fn run() -> Result<bool> {
     need_clients()?;
     let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
     let mut report = Report::new();
+    report.part("context");
+    context::check(&mut report);
     report.part("commands");
     for redis in REDIS {
         report.step(&format!("random commands on {}, SEED={seed}", redis.name()), || {

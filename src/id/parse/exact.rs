@@ -1,12 +1,12 @@
-//! One pass from left to right, which stops at the first fault and knows where that is.
+//! A parser that makes one pass from left to right, and stops at the first fault.
 
 use super::layout::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, hex_value};
 use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
 
-/// The digits before which the hyphenated form has a hyphen, one bit a digit.
+/// The digits before which the hyphenated form has a hyphen, one bit for each digit.
 const HYPHENS: u32 = 1 << 8 | 1 << 12 | 1 << 16 | 1 << 20;
 
-/// The bytes that a text stands for, or its first fault.
+/// Returns the bytes of an id's text, or its first fault.
 pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
     let (mut prefix, mut hyphens): (&[u8], u32) = match text.len() {
         0 => return Err(InvalidTenantIdError::new(Kind::Empty, 0)),
@@ -16,9 +16,9 @@ pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenant
         URN => (URN_PREFIX, HYPHENS),
         length => return Err(InvalidTenantIdError::new(Kind::Length, length)),
     };
-    // What is left of the text tells how far it was read.
+    // The position follows from the length of the rest.
     let mut rest = text;
-    // Words, for an index into 16 bytes may be checked, and a check may panic. The second 16 digits push the
+    // Words, because an index into 16 bytes may be checked, and a check may panic. The second 16 digits push the
     // first ones out of the low one.
     let (mut high, mut low) = (0_u64, 0_u64);
     let mut read = 0;
@@ -36,7 +36,7 @@ pub(in crate::id) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenant
             }
             hyphens &= hyphens - 1;
         } else if read == 32 {
-            // Only the braced form goes on.
+            // Only the braced form continues.
             if byte != b'}' {
                 break Kind::Character;
             }

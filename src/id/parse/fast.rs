@@ -5,7 +5,7 @@ use super::exact;
 use super::layout::{BRACED, HYPHENATED, SIMPLE, URN, URN_PREFIX, hex_value};
 use crate::error::{InvalidTenantIdError, InvalidTenantIdKind as Kind};
 
-/// The nil id, which is refused too: a text without a fault is that one.
+/// The value of a rejected text. If that text has no fault, it is the nil id, which is rejected, too.
 const NONE: u128 = 0;
 
 #[inline]
@@ -16,7 +16,7 @@ const fn refuse(fault: Option<InvalidTenantIdError>) -> Result<[u8; 16], Invalid
     }
 }
 
-/// The bytes that a text stands for, or its first fault.
+/// Returns the bytes of an id's text, or its first fault.
 #[inline]
 pub(super) const fn decode(text: &[u8]) -> Result<[u8; 16], InvalidTenantIdError> {
     if text.len() != HYPHENATED {
@@ -48,7 +48,7 @@ const fn body_of(text: &[u8], body: Option<&[u8; HYPHENATED]>) -> Result<[u8; 16
             NONE => refuse(fault_of_body(body, text.len())),
             bytes => Ok(bytes.to_ne_bytes()),
         },
-        // A wrong length, or braces or a prefix that are not.
+        // The length, the braces or the prefix are wrong.
         None => exact::decode(text),
     }
 }
@@ -64,7 +64,7 @@ const fn is_urn(text: &[u8]) -> bool {
     equal
 }
 
-/// Not inlined: among the other forms the compiler takes the digits apart again, and takes three times as long.
+/// Not inlined: inlined, the compiler splits the digits again, and the code takes three times as long.
 #[inline(never)]
 const fn hyphenated(body: &[u8; HYPHENATED]) -> u128 {
     if body[8] == b'-' && body[13] == b'-' && body[18] == b'-' && body[23] == b'-' {
@@ -80,7 +80,7 @@ const fn simple(digits: &[u8; SIMPLE]) -> u128 {
     bytes(digits)
 }
 
-/// The five groups without the hyphens between them.
+/// Returns the five groups without the hyphens between them.
 #[inline]
 const fn gather(body: &[u8; HYPHENATED]) -> [u8; SIMPLE] {
     let mut digits = [0; SIMPLE];
@@ -96,7 +96,7 @@ const fn gather(body: &[u8; HYPHENATED]) -> [u8; SIMPLE] {
     digits
 }
 
-/// The bytes of 32 digits, in registers; [`NONE`] where one is none.
+/// Returns the bytes of 32 digits in registers, or [`NONE`] if a byte is not a digit.
 #[allow(clippy::inline_always, reason = "across a call the gathered digits would go through memory")]
 #[inline(always)]
 const fn bytes(digits: &[u8; SIMPLE]) -> u128 {
@@ -118,7 +118,7 @@ const fn bytes(digits: &[u8; SIMPLE]) -> u128 {
     if bad { NONE } else { u128::from_ne_bytes(bytes) }
 }
 
-/// The first of 32 digits that is none.
+/// Returns the fault of the first of 32 bytes that is not a digit.
 #[cold]
 #[inline(never)]
 const fn fault_of_digits(digits: &[u8; SIMPLE]) -> Option<InvalidTenantIdError> {
@@ -128,7 +128,7 @@ const fn fault_of_digits(digits: &[u8; SIMPLE]) -> Option<InvalidTenantIdError> 
     }
 }
 
-/// The first fault of a hyphenated body, at the end of a text (but for a brace) of this length.
+/// Returns the first fault of a hyphenated body. The body ends a text of this length, except for a closing brace.
 #[cold]
 #[inline(never)]
 const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> Option<InvalidTenantIdError> {
@@ -156,12 +156,12 @@ const fn fault_of_body(body: &[u8; HYPHENATED], length: usize) -> Option<Invalid
     Some(InvalidTenantIdError::new(kind(body[digit]), open + digit))
 }
 
-/// What is wrong with a byte that is no digit.
+/// Returns the fault of a byte that is not a digit.
 const fn kind(byte: u8) -> Kind {
     if byte == b'-' { Kind::Hyphen } else { Kind::Character }
 }
 
-/// The place of the first byte that is no digit, eight bytes at a time; 32 where all are.
+/// Returns the position of the first byte that is not a digit, or 32. Compares eight bytes at a time.
 #[inline]
 const fn first_wrong(digits: &[u8; SIMPLE]) -> usize {
     let mut rest: &[u8] = digits;
@@ -177,15 +177,15 @@ const fn first_wrong(digits: &[u8; SIMPLE]) -> usize {
     SIMPLE
 }
 
-/// A byte in each of the eight lanes of a word.
+/// Returns a word with the byte in each of its eight lanes.
 const fn lanes(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// `0x80` in the lane of each byte that is no digit.
+/// Returns `0x80` in the lane of each byte that is not a digit.
 #[inline]
 const fn wrong(digits: u64) -> u64 {
-    // With bit 7 away no lane overflows into the next, and bit 7 of a sum tells that its lane is large enough.
+    // Without bit 7 no lane overflows into the next one, and bit 7 of a sum says that its lane is large enough.
     let low = digits & lanes(0x7f);
     let letters = low | lanes(0x20);
     let digit = (low + lanes(0x80 - b'0')) & !(low + lanes(0x7f - b'9'));

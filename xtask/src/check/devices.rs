@@ -20,7 +20,7 @@ pub(super) fn check(report: &mut Report) {
     for target in TARGETS {
         report.step(&format!("core and agents for {target}"), || {
             cross.build(&root(), target, &["-p", "tenancy", "--lib"])?;
-            cross.build(&root(), target, &["-p", "tenancy", "--lib", "--features", "defmt"])?;
+            cross.build(&root(), target, &["-p", "tenancy", "--lib", "--features", "defmt,serde,stream"])?;
             cross.build(&root(), target, &["-p", "tenancy-token", "--lib", "--features", "ed25519"])?;
             cross.build(&root(), target, &["-p", "tenancy-agents", "--lib"]).map(drop)
         });

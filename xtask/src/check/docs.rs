@@ -13,8 +13,11 @@ use crate::process::{Step, cargo, find, target};
 use crate::report::Report;
 use crate::tools;
 
+const DEVICE: &str = "thumbv7em-none-eabihf";
+
 pub(super) fn check(report: &mut Report) {
     report.step("documentation of the crates", crates);
+    report.step(&format!("documentation of the core for {DEVICE}"), device);
     report.step("links in Markdown files", links);
     report.step("Rust examples in Markdown files are compiled", markdown::rust_is_compiled);
     report.step("commands in Markdown files exist", commands::exist);
@@ -25,6 +28,15 @@ fn crates() -> Result<()> {
     cargo(&["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])
         .env("RUSTDOC", rustdoc()?)
         .env("RUSTDOCFLAGS", "--cfg docsrs -D warnings")
+        .run()
+}
+
+/// Builds the documentation of the core with the features of firmware, without warnings.
+fn device() -> Result<()> {
+    Step::new("rustup").args(&["target", "add", DEVICE]).run()?;
+    cargo(&["doc", "--quiet", "-p", "tenancy", "--lib", "--no-deps", "--target", DEVICE])
+        .args(&["--features", "custom-cell,defmt,serde,stream"])
+        .env("RUSTDOCFLAGS", "-D warnings")
         .run()
 }
 

@@ -1,8 +1,8 @@
-//! The dependencies of the core, and each feature of the published packages alone.
+//! The dependencies of the core, its other systems, and each feature of the published packages alone.
 
 use anyhow::{Result, ensure};
 
-use crate::process::{cargo, root};
+use crate::process::{Step, cargo, root};
 use crate::report::Report;
 use crate::tools;
 use crate::workspace::{DOCUMENT_FEATURES, folder, published};
@@ -11,9 +11,26 @@ use crate::workspace::{DOCUMENT_FEATURES, folder, published};
 const CORE: [&str; 7] =
     ["tenancy", "heapless", "hash32", "byteorder", "stable_deref_trait", "uuid", "critical-section"];
 
+/// Systems on which no test runs.
+const SYSTEMS: [&str; 3] = ["aarch64-apple-darwin", "aarch64-linux-android", "wasm32-unknown-unknown"];
+
 pub(super) fn check(report: &mut Report) {
     report.step("the core depends only on the packages that it declares", core_dependencies);
+    for system in SYSTEMS {
+        report.step(&format!("core for {system}"), || core_for(system));
+    }
     report.step("each feature alone", each_feature);
+}
+
+/// Compiles the core for a system, without features and with those of a host.
+fn core_for(system: &str) -> Result<()> {
+    Step::new("rustup").args(&["target", "add", system]).run()?;
+    for features in ["", "std", "tokio,serde,stream,tracing"] {
+        let check =
+            ["check", "--quiet", "-p", "tenancy", "--lib", "--target", system, "--features", features];
+        cargo(&check).run()?;
+    }
+    Ok(())
 }
 
 fn core_dependencies() -> Result<()> {
