@@ -10,7 +10,7 @@ use crate::card::Card;
 use crate::clock::UnixMillis;
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 pub use capability::{Capabilities, Capability};
@@ -46,7 +46,7 @@ pub struct AgentContent {
     /// Its name for people.
     pub display_name: Text<128>,
     /// What it is for.
-    pub description: Text<512>,
+    pub description: Description,
     /// Its version, in whatever form.
     pub version: Text<32>,
     /// How important it is.

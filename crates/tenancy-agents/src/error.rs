@@ -110,7 +110,7 @@ pub enum InvalidAgentKind {
         /// The most, in levels.
         limit: usize,
     },
-    /// A control character is in it.
+    /// It contains a control character or another character that is not displayed as itself.
     Character,
     /// It is no name.
     Slug,
@@ -184,7 +184,7 @@ impl fmt::Display for InvalidAgentKind {
             Self::TooLong { limit } => write!(f, "has more than {limit} bytes"),
             Self::TooMany { limit } => write!(f, "has more than {limit} entries"),
             Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
-            Self::Character => f.write_str("has a control character"),
+            Self::Character => f.write_str("has a control character or an invisible one"),
             Self::Slug => f.write_str("is not 1 to 63 of a-z, 0-9 and -, with no - first"),
             Self::Tag => {
                 f.write_str("has what is not 1 to 32 of a-z, 0-9 and -._:, with a letter or digit first")

@@ -12,7 +12,7 @@ use crate::card::Card;
 use crate::clock::UnixMillis;
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 /// The members of both kinds, in one object: `flatten` could not refuse a member that is not known.
@@ -71,7 +71,7 @@ macro_rules! forms {
 
 forms! {
     display_name: Text<128>,
-    description: Text<512>,
+    description: Description,
     version: Text<32>,
     tier: Tier,
     visibility: Visibility,

@@ -44,5 +44,5 @@ pub use store::fixed::FixedStore;
 pub use store::postgres::PgStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
-pub use text::{Endpoint, Text};
+pub use text::{Description, Endpoint, Text};
 pub use visibility::Visibility;

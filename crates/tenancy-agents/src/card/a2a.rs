@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::json::Card;
 use crate::agent::{Agent, AgentContent, Capabilities, Capability};
 use crate::error::{Field, InvalidAgentError, InvalidAgentKind};
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 
 /// An `AgentCard` of the [A2A protocol](https://a2a-protocol.org/latest/specification/), version 1.0: the members that
 /// each has, and whatever others.
@@ -147,7 +147,7 @@ impl A2aCard {
         let endpoint = self.supported_interfaces.first().map_or("", |interface| &interface.url);
         Ok(AgentContent {
             display_name: Text::parse(&self.name).map_err(|kind| kind.of(Field::DisplayName))?,
-            description: Text::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
+            description: Description::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
             version: Text::parse(&self.version).map_err(|kind| kind.of(Field::Version))?,
             endpoint: Endpoint::parse(endpoint).map_err(|kind| kind.of(Field::Endpoint))?,
             capabilities: self.tags(),

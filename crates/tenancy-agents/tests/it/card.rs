@@ -181,9 +181,9 @@ fn what_does_not_fit_is_said_and_nothing_is_cut() {
         card[member] = value;
         serde_json::from_value::<A2aCard>(card).expect("a card").to_content().expect_err("too long")
     };
-    let error = card("description", "d".repeat(513).into());
-    assert_eq!((error.field, error.kind), (Field::Description, InvalidAgentKind::TooLong { limit: 512 }));
-    assert_eq!(error.to_string(), "description has more than 512 bytes");
+    let error = card("description", "d".repeat(4097).into());
+    assert_eq!((error.field, error.kind), (Field::Description, InvalidAgentKind::TooLong { limit: 4096 }));
+    assert_eq!(error.to_string(), "description has more than 4096 bytes");
     let error = card("x", "d".repeat(Card::LIMIT).into());
     assert_eq!((error.field, error.kind), (Field::Card, InvalidAgentKind::TooLong { limit: Card::LIMIT }));
     let error = card(

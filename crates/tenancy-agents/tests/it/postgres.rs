@@ -187,8 +187,8 @@ async fn an_agent_round_trips() {
     let database = Database::shared();
     let store = database.store().await;
     let mut full = draft(A, 1, "full");
-    full.content.display_name = Text::parse("Ünï 'quoted'\n\t\\").expect("a text");
-    full.content.description = Text::parse(&"d".repeat(512)).expect("a text");
+    full.content.display_name = Text::parse("Ünï 'quoted'\\").expect("a text");
+    full.content.description = "d".repeat(4096).parse().expect("a text");
     full.content.version = Text::parse("1.2.3").expect("a text");
     full.content.tier = Tier::Premium;
     full.content.visibility = Visibility::Shared;

@@ -15,7 +15,7 @@ use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 /// An agent, as parameters.
@@ -97,14 +97,14 @@ impl<'a> Record<'a> {
 /// The agent of a row.
 pub(super) fn agent(row: &Row) -> Result<Agent, AgentError> {
     let content = AgentContent {
-        display_name: parsed(row, "display_name", |text| Text::parse(text).ok())?,
-        description: parsed(row, "description", |text| Text::parse(text).ok())?,
-        version: parsed(row, "version", |text| Text::parse(text).ok())?,
+        display_name: parsed(row, "display_name", |text| Text::stored(text).ok())?,
+        description: parsed(row, "description", |text| Description::stored(text).ok())?,
+        version: parsed(row, "version", |text| Text::stored(text).ok())?,
         tier: parsed(row, "tier", Tier::from_name)?,
         visibility: parsed(row, "visibility", Visibility::from_name)?,
         capabilities: parsed(row, "capabilities", |tags: Vec<&str>| Capabilities::parse(tags).ok())?,
         endpoint: parsed(row, "endpoint", |text| Endpoint::parse(text).ok())?,
-        owner: parsed(row, "owner", |text| Text::parse(text).ok())?,
+        owner: parsed(row, "owner", |text| Text::stored(text).ok())?,
         card: optional(row, "card", |text| Card::stored(text).ok())?,
     };
     Ok(Agent {

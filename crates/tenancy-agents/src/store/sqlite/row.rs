@@ -16,7 +16,7 @@ use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 pub(super) const COLUMNS: &str = "agents.id, tenant, name, display_name, description, version, tier, visibility, \
@@ -36,14 +36,14 @@ fn read_parts(row: &Row<'_>) -> Result<Agent, Box<dyn core::error::Error + Send 
     let text = |place: usize| Ok::<_, rusqlite::Error>(row.get_ref(place)?.as_str()?);
     let card = row.get_ref(11)?.as_str_or_null()?;
     let content = AgentContent {
-        display_name: Text::parse(text(3)?)?,
-        description: Text::parse(text(4)?)?,
-        version: Text::parse(text(5)?)?,
+        display_name: Text::stored(text(3)?)?,
+        description: Description::stored(text(4)?)?,
+        version: Text::stored(text(5)?)?,
         tier: Tier::from_name(text(6)?).ok_or("no such tier")?,
         visibility: Visibility::from_name(text(7)?).ok_or("no such visibility")?,
         capabilities: Capabilities::parse(text(8)?.split_ascii_whitespace())?,
         endpoint: Endpoint::parse(text(9)?)?,
-        owner: Text::parse(text(10)?)?,
+        owner: Text::stored(text(10)?)?,
         card: card.map(Card::stored).transpose()?,
     };
     let time = |place: usize| row.get::<_, i64>(place).map(|millis| UnixMillis(millis.unsigned_abs()));
