@@ -4,6 +4,8 @@
 mod a2a;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json")]
+mod schema;
 
 #[cfg(feature = "json")]
 pub use a2a::{A2aCard, A2aInterface, A2aSkill};

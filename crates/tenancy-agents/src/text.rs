@@ -55,9 +55,11 @@ impl<const N: usize> Text<N> {
     /// # Errors
     ///
     /// [`TooLong`](InvalidAgentKind::TooLong) if the text has more than `N` bytes, and
-    /// [`Character`](InvalidAgentKind::Character) if it contains a character that is rejected.
+    /// [`Character`](InvalidAgentKind::Character) or [`Invisible`](InvalidAgentKind::Invisible) if it contains a character
+    /// that is rejected.
     pub fn parse(text: &str) -> Result<Self, InvalidAgentKind> {
-        if text.chars().any(is_deceptive) { Err(InvalidAgentKind::Character) } else { Self::of(text) }
+        check(text, |_| false)?;
+        Self::of(text)
     }
 
     /// Reads a text from a store, which may have accepted it under the rules of an earlier version.
@@ -90,12 +92,11 @@ impl Description {
     /// # Errors
     ///
     /// [`TooLong`](InvalidAgentKind::TooLong) if the text has more than [`MAX_BYTES`](Self::MAX_BYTES) bytes, and
-    /// [`Character`](InvalidAgentKind::Character) if it contains a character that is rejected.
+    /// [`Character`](InvalidAgentKind::Character) or [`Invisible`](InvalidAgentKind::Invisible) if it contains a character
+    /// that is rejected.
     pub fn parse(text: &str) -> Result<Self, InvalidAgentKind> {
         let is_accepted = |char| matches!(char, '\n' | '\t' | '\u{200c}' | '\u{200d}');
-        if text.chars().any(|char| is_deceptive(char) && !is_accepted(char)) {
-            return Err(InvalidAgentKind::Character);
-        }
+        check(text, is_accepted)?;
         Self::of(text)
     }
 
@@ -159,10 +160,22 @@ fn is_control(char: char) -> bool {
     char.is_control() && char != '\n' && char != '\t'
 }
 
+/// Rejects control characters and invisible ones, except those for which `is_accepted` returns `true`.
+fn check(text: &str, is_accepted: impl Fn(char) -> bool) -> Result<(), InvalidAgentKind> {
+    for char in text.chars().filter(|char| !is_accepted(*char)) {
+        if char.is_control() {
+            return Err(InvalidAgentKind::Character);
+        }
+        if is_invisible(char) {
+            return Err(InvalidAgentKind::Invisible);
+        }
+    }
+    Ok(())
+}
+
 /// Returns whether a character is invisible, changes the direction of the text, or breaks the line.
-fn is_deceptive(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
+fn is_invisible(char: char) -> bool {
+    matches!(char,
             // Soft hyphen, combining grapheme joiner, Arabic letter mark, Mongolian vowel separator.
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}'
             // Zero-width spaces and joiners, left-to-right and right-to-left marks.
@@ -176,14 +189,25 @@ fn is_deceptive(char: char) -> bool {
 }
 
 /// Returns whether a text is a scheme (RFC 3986, section 3) with something after it. A `javascript:` URL is code.
-fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     if scheme.eq_ignore_ascii_case("javascript") {
         return false;
     }
-    let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    is_scheme && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    is_scheme(scheme) && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Returns whether a text is a URI that is not code: a scheme and a path, for example `urn:example:extension`.
+#[cfg(feature = "json")]
+pub(crate) fn is_uri(text: &str) -> bool {
+    let Some((scheme, path)) = text.split_once(':') else { return false };
+    let is_code = ["javascript", "vbscript", "data"].iter().any(|code| scheme.eq_ignore_ascii_case(code));
+    !is_code && is_scheme(scheme) && !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|char: char| char.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Returns whether a text is 1 to `most` characters of `a-z`, `0-9` and `others`, and does not start with one of `others`.
@@ -287,14 +311,19 @@ mod tests {
         std::format!("a{char}b")
     }
 
+    fn kind(text: &str) -> InvalidAgentKind {
+        let is_control = text.contains(char::is_control);
+        if is_control { InvalidAgentKind::Character } else { InvalidAgentKind::Invisible }
+    }
+
     #[test]
     fn rejects_characters_that_deceive() {
         for text in REJECTED.map(around) {
-            assert_eq!(Text::<128>::parse(&text), Err(InvalidAgentKind::Character), "{text:?}");
-            assert_eq!(Description::parse(&text), Err(InvalidAgentKind::Character), "{text:?}");
+            assert_eq!(Text::<128>::parse(&text), Err(kind(&text)), "{text:?}");
+            assert_eq!(Description::parse(&text), Err(kind(&text)), "{text:?}");
         }
         for text in ONLY_IN_DESCRIPTIONS.map(around) {
-            assert_eq!(Text::<128>::parse(&text), Err(InvalidAgentKind::Character), "{text:?}");
+            assert_eq!(Text::<128>::parse(&text), Err(kind(&text)), "{text:?}");
             assert_eq!(Description::parse(&text).as_ref().map(Description::as_str), Ok(text.as_str()));
         }
     }

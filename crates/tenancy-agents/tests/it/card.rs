@@ -114,6 +114,7 @@ fn what_is_said_since_is_in_the_card() {
             { "url": "https://other.example/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0" }
         ],
         "capabilities": { "streaming": true }, "defaultInputModes": [], "defaultOutputModes": ["text/plain"],
+        "signatures": [{ "protected": "e30", "signature": "x" }],
         "skills": [{ "id": "Not A Tag", "name": "n", "description": "d", "tags": ["billing"], "examples": ["e"] }],
         "iconUrl": "https://old.example/icon.png"
     }))
@@ -135,7 +136,11 @@ fn what_is_said_since_is_in_the_card() {
     );
     let wanted = A2aCard { description: given.description.clone(), ..card.clone() };
     assert_eq!(wanted.supported_interfaces[0].others, given.supported_interfaces[0].others);
-    assert_eq!((wanted.skills, wanted.others), (given.skills, given.others));
+    let mut others = given.others.clone();
+    assert!(others.remove("signatures").is_some(), "a signature of the old text is removed");
+    assert_eq!((wanted.skills, wanted.others), (given.skills.clone(), others));
+    let unchanged = given.to_content().expect("within the limits");
+    assert_eq!(A2aCard::of(&agent("one", unchanged)), given, "a signature of the present text stays");
 }
 
 #[test]
@@ -186,11 +191,6 @@ fn what_does_not_fit_is_said_and_nothing_is_cut() {
     assert_eq!(error.to_string(), "description has more than 4096 bytes");
     let error = card("x", "d".repeat(Card::LIMIT).into());
     assert_eq!((error.field, error.kind), (Field::Card, InvalidAgentKind::TooLong { limit: Card::LIMIT }));
-    let error = card(
-        "supportedInterfaces",
-        json!([{ "url": "javascript:alert(1)", "protocolBinding": "x", "protocolVersion": "1" }]),
-    );
-    assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url));
     for url in ["javascript://x/%0aalert(1)", "JavaScript://x", "://x", "1a://x", "https://", "https://a b"] {
         assert_eq!(tenancy_agents::Endpoint::parse(url), Err(InvalidAgentKind::Url), "{url}");
     }
@@ -235,4 +235,31 @@ fn hostile_cards_are_refused() {
     assert_eq!(Card::parse(&lists), Err(InvalidAgentKind::TooDeep { limit: Card::DEPTH }));
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Card::LIMIT));
     assert_eq!(Card::parse(&long), Err(InvalidAgentKind::TooLong { limit: Card::LIMIT }));
+}
+
+#[test]
+fn a_url_that_is_code_is_refused() {
+    let with_url = |url: &str| {
+        let mut card = A2aCard::of(&agent("one", AgentContent::default()));
+        card.supported_interfaces =
+            serde_json::from_value(json!([{ "url": url, "protocolBinding": "x", "protocolVersion": "1" }]))
+                .expect("an interface");
+        card.to_content().expect_err("code")
+    };
+    for url in ["javascript:alert(1)", "JAVASCRIPT://x", "x"] {
+        let error = with_url(url);
+        assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url), "{url}");
+    }
+}
+
+#[test]
+fn a_stored_card_that_is_not_a2a_is_not_passed_on() {
+    let stored = json!({
+        "name": "Support", "description": "", "version": "1", "supportedInterfaces": [],
+        "capabilities": { "streaming": "yes" }, "defaultInputModes": [], "defaultOutputModes": [], "skills": []
+    });
+    let card = Card::from_object(stored.as_object().expect("an object").clone()).expect("a card");
+    let content = AgentContent { card: Some(card), ..AgentContent::default() };
+    let card = A2aCard::of(&agent("one", content));
+    assert_eq!((card.name.as_str(), &card.capabilities), ("one", &Map::new()));
 }
