@@ -109,7 +109,11 @@ pub(super) fn agent(row: &Row) -> Result<Agent, AgentError> {
     };
     Ok(Agent {
         id: AgentId::from_uuid(parsed(row, "id", Some)?),
-        tenant: parsed(row, "tenant_id", |id: Uuid| TenantId::try_from(id).ok())?,
+        tenant: if parsed(row, "of_platform", Some)? {
+            TenantId::PLATFORM
+        } else {
+            parsed(row, "tenant_id", |id: Uuid| TenantId::try_from(id).ok())?
+        },
         name: parsed(row, "name", |text| AgentName::parse(text).ok())?,
         content,
         status: parsed(row, "status", AgentStatus::from_name)?,
@@ -166,7 +170,7 @@ struct BrokenRow {
 
 impl fmt::Display for BrokenRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a row is no agent: its {} is not one", self.column)
+        write!(f, "invalid agent row: column `{}`", self.column)
     }
 }
 
