@@ -12,6 +12,7 @@ mod approval;
 mod card;
 mod clock;
 mod error;
+mod fields;
 mod id;
 #[cfg(feature = "json")]
 mod json;

@@ -4,7 +4,7 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::json::Card;
@@ -15,9 +15,9 @@ use crate::text::{Description, Endpoint, Text};
 
 /// An `AgentCard` of the [A2A protocol](https://a2a-protocol.org/latest/specification/), version 1.0.
 ///
-/// The members that each card has are fields; all other members are in [`others`](Self::others). Reading a card from JSON
-/// checks all members that A2A 1.0 defines, so that a client which reads the card later does not refuse it. Members that
-/// A2A does not define are accepted.
+/// The members that each card has are fields; all other members are in [`others`](Self::others).
+/// [`to_content`](Self::to_content) checks all members that A2A 1.0 defines, so that a client which reads the card later
+/// does not refuse it. Members that A2A does not define are accepted.
 ///
 /// ```
 /// use tenancy_agents::A2aCard;
@@ -39,7 +39,6 @@ use crate::text::{Description, Endpoint, Text};
 /// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[serde(remote = "Self")]
 pub struct A2aCard {
     /// The agent's name for display.
     pub name: String,
@@ -94,23 +93,6 @@ pub struct A2aSkill {
     pub others: Map<String, Value>,
 }
 
-impl<'de> Deserialize<'de> for A2aCard {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Twice the same member is an error here, as in every form of this crate.
-        let card = Self::deserialize(deserializer)?;
-        match card.invalid_member() {
-            None => Ok(card),
-            Some(member) => Err(de::Error::custom(InvalidAgentKind::A2a { member })),
-        }
-    }
-}
-
-impl Serialize for A2aCard {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
 impl A2aCard {
     /// Returns the card of an agent.
     ///
@@ -121,7 +103,7 @@ impl A2aCard {
     /// If the result differs from the stored card, its `signatures` are removed: they do not cover the present text.
     pub fn of(agent: &Agent) -> Self {
         let content = &agent.content;
-        let stored = content.card.as_ref().and_then(|card| serde_json::from_str::<Self>(card.as_str()).ok());
+        let stored = content.card.as_ref().and_then(Self::stored);
         let mut card: Self = stored.unwrap_or_else(|| Self::made_of(content));
         let before = card.clone();
         let texts = [
@@ -148,6 +130,12 @@ impl A2aCard {
             card.others.remove("signatures");
         }
         card
+    }
+
+    /// Reads a card that is an A2A card.
+    pub(super) fn stored(card: &Card) -> Option<Self> {
+        let card: Self = serde_json::from_str(card.as_str()).ok()?;
+        card.invalid_member().is_none().then_some(card)
     }
 
     /// Returns the name of a member that A2A 1.0 defines and whose value a client would refuse, if there is one.
@@ -231,5 +219,24 @@ impl A2aSkill {
     fn of(tag: &Capability) -> Self {
         let word = || tag.as_str().to_string();
         Self { id: word(), name: word(), description: word(), tags: vec![word()], others: Map::new() }
+    }
+}
+
+/// Removes the signatures from an A2A card if they are those of a card with other content.
+pub(crate) fn drop_stale_signatures(old: Option<&Card>, new: &mut Option<Card>) {
+    let (Some(old), Some(changed)) = (old, new.as_ref()) else { return };
+    if old == changed {
+        return;
+    }
+    let signatures = |card: &A2aCard| card.others.get("signatures").cloned();
+    if let (Some(old), Some(mut card)) = (A2aCard::stored(old), A2aCard::stored(changed))
+        && signatures(&card).is_some()
+        && signatures(&card) == signatures(&old)
+    {
+        card.others.remove("signatures");
+        // Without a member the card is still within all limits.
+        if let Ok(card) = card.to_card() {
+            *new = Some(card);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Agents in Postgres.
 
+mod column;
 mod error;
 mod migration;
 mod record;
@@ -25,22 +26,13 @@ use crate::error::{AgentError, StoreError};
 use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use error::failed;
-use record::{Record, agent, bigint};
+use record::{INSERT, REPLACE, Record, agent, bigint};
 use select::Select;
 
 pub use migration::{MIGRATION, migrate};
 
 /// How long one call may take.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// The last heartbeat stays as it is.
-const REPLACE: &str = "UPDATE tenancy_agents.agents SET display_name = $3, description = $4, version = $5, \
-     tier = $6, visibility = $7, status = $8, capabilities = $9, endpoint = $10, owner = $11, card = $12, \
-     revision = $13, updated_at = $14 WHERE tenant_id = $1 AND id = $2 AND revision = $15";
-
-const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, display_name, description, version, tier, \
-     visibility, status, capabilities, endpoint, owner, card, revision, updated_at, name, created_at, last_seen_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// `greatest` takes no notice of what is NULL.
 const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(last_seen_at, $3) \
@@ -108,7 +100,7 @@ impl PgStore {
         let own = Uuid::from(tenant);
         self.db
             .tx_in(tenant, async |tx| {
-                tx.execute(INSERT, params).await?;
+                tx.execute(&INSERT, params).await?;
                 let rows = tx.query_unverified(NUMBER, &[&own]).await?;
                 let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
                 let too_many = number.saturating_sub(self.quota as u64);
@@ -209,10 +201,10 @@ impl Store for PgStore {
         if agent.tenant != tenant {
             return Err(AgentError::NotFound);
         }
-        let record = Record::of(tenant, agent)?;
-        let params = record.inserted();
+        let record = Record::inserted(tenant, agent)?;
+        let params = record.parameters();
         if self.quota == usize::MAX {
-            return self.execute(tenant, INSERT, &params).await.map(drop);
+            return self.execute(tenant, &INSERT, &params).await.map(drop);
         }
         let added = Box::pin(self.add(tenant, agent.id.as_uuid(), &params));
         let added = async {
@@ -229,9 +221,8 @@ impl Store for PgStore {
         if agent.tenant != tenant {
             return Ok(false);
         }
-        let revision = bigint(revision)?;
-        let record = Record::of(tenant, agent)?;
-        Ok(self.execute(tenant, REPLACE, &record.replaced(&revision)).await? > 0)
+        let record = Record::replaced(tenant, agent, revision)?;
+        Ok(self.execute(tenant, &REPLACE, &record.parameters()).await? > 0)
     }
 
     async fn change<E: From<AgentError> + Send + 'static>(
@@ -264,9 +255,8 @@ async fn alter_in<E: From<AgentError>>(
     let old = agent(row)?;
     let new = changed(&old, change)?;
     if new != old {
-        let revision = bigint(old.revision)?;
-        let record = Record::of(tenant, &new)?;
-        tx.execute(REPLACE, &record.replaced(&revision)).await.map_err(failed)?;
+        let record = Record::replaced(tenant, &new, old.revision)?;
+        tx.execute(&REPLACE, &record.parameters()).await.map_err(failed)?;
     }
     Ok(Some(new))
 }

@@ -263,3 +263,37 @@ fn a_stored_card_that_is_not_a2a_is_not_passed_on() {
     let card = A2aCard::of(&agent("one", content));
     assert_eq!((card.name.as_str(), &card.capabilities), ("one", &Map::new()));
 }
+
+#[tokio::test]
+async fn a_change_of_a_signed_card_removes_its_signatures() {
+    use tenancy::TenantFutureExt;
+    static STORE: tenancy_agents::FixedStore<2> = tenancy_agents::FixedStore::new();
+    let registry =
+        tenancy_agents::AgentRegistry::new(&STORE, tenancy_agents::SystemClock, tenancy_agents::RandomIds);
+    let signed = json!({
+        "name": "Support", "description": "", "version": "1", "supportedInterfaces": [],
+        "capabilities": {}, "defaultInputModes": [], "defaultOutputModes": [], "skills": [],
+        "signatures": [{ "protected": "e30", "signature": "x" }]
+    });
+    let with = |member: &str, value: Value| {
+        let mut card = signed.clone();
+        card[member] = value;
+        Card::parse(&card.to_string()).expect("a card")
+    };
+    let content = AgentContent::new().card(Some(with("version", json!("1"))));
+    let change = async {
+        let id = registry.register("one".parse().expect("a name"), content).await.expect("a slot").agent.id;
+        let update = async |card: Card| {
+            let change = move |content: &mut AgentContent| {
+                content.card = Some(card.clone());
+                Ok::<_, tenancy_agents::AgentError>(())
+            };
+            let changed = registry.update_with(id, None, change).await.expect("its own");
+            changed.content.card.expect("a card").to_object().contains_key("signatures")
+        };
+        assert!(update(with("version", json!("1"))).await, "the same card");
+        assert!(!update(with("iconUrl", json!("https://x.example/"))).await, "the old signatures");
+        assert!(update(with("signatures", json!([]))).await, "other signatures");
+    };
+    change.in_tenant(TenantId::PLATFORM).await;
+}

@@ -9,13 +9,11 @@ use tenancy::TenantId;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::record::COLUMNS;
 use crate::agent::{AgentName, Capability};
 use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use crate::status::AgentStatus;
-
-const COLUMNS: &str = "a.id, a.name, a.display_name, a.description, a.version, a.tier, a.visibility, a.status, \
-     a.capabilities, a.endpoint, a.owner, a.card, a.revision, a.created_at, a.updated_at, a.last_seen_at";
 
 /// The condition of an index, so that the planner uses it.
 const IS_LIVING: &str = " AND a.status <> 'deleted'";
