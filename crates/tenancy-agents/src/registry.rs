@@ -145,9 +145,11 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
     /// [`AgentError::NotFound`] where the tenant sees none of this id.
     pub async fn get(&self, id: AgentId) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        match self.store.get(id).await? {
-            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
-            _ => Err(AgentError::NotFound),
+        // One match, without `?`: each step between would copy the agent.
+        match self.store.get(id).await {
+            Ok(Some(agent)) if agent.is_visible_to(tenant) => Ok(agent),
+            Ok(_) => Err(AgentError::NotFound),
+            Err(error) => Err(error),
         }
     }
 
@@ -158,9 +160,11 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
     /// [`AgentError::NotFound`] where the tenant sees none.
     pub async fn get_by_name(&self, name: &AgentName) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        match self.store.get_by_name(name).await? {
-            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
-            _ => Err(AgentError::NotFound),
+        // One match, without `?`: each step between would copy the agent.
+        match self.store.get_by_name(name).await {
+            Ok(Some(agent)) if agent.is_visible_to(tenant) => Ok(agent),
+            Ok(_) => Err(AgentError::NotFound),
+            Err(error) => Err(error),
         }
     }
 
