@@ -96,7 +96,10 @@ const PROGRAMS: &[Program] = &[
             ("sqlite/list/50", "requests for 20 notes, 50 tenants"),
             ("sqlite/post/50", "requests that add a note, 50 tenants"),
             ("sqlite/get/200", "requests for a note, 200 tenants"),
-            ("sqlite/get/1000", "requests for a note, 1,000 tenants, nine of ten requests for a tenth of them"),
+            (
+                "sqlite/get/1000",
+                "requests for a note, 1,000 tenants, nine of ten requests for a tenth of them",
+            ),
         ],
     },
     Program {

@@ -153,6 +153,20 @@ pub(crate) fn token_python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Python package of an A2A client, and its version.
+const A2A: [&str; 2] = ["a2a-sdk", "1.3.0"];
+
+/// Returns the path of a Python interpreter that finds `a2a-sdk`. Installs it if it is missing.
+pub(crate) fn a2a_python() -> Result<PathBuf> {
+    let venv = target().join("tools/a2a");
+    let python = venv.join("bin/python");
+    let has_client = || Step::new(&python).args(&["-c", "import a2a.client, httpx"]).output().is_ok();
+    if !python.is_file() || !has_client() {
+        installing("a2a-sdk (a Python package)", || install_wheel(&venv, A2A))?;
+    }
+    Ok(python)
+}
+
 /// Installs a Python package of a fixed version into an environment.
 fn install_wheel(venv: &Path, [package, version]: [&str; 2]) -> Result<()> {
     let pip = venv.join("bin/pip");

@@ -11,7 +11,7 @@ use bench_harness::{Table, peer, subject};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentId, AgentName, AgentRegistry, AgentStatus, Capabilities, Filter, FixedStore,
-    IdGenerator, PgStore, Query, RandomIds, SqliteStore, Store, SystemClock,
+    IdGenerator, PgStore, Query, RandomIds, SqliteStore, Store, SystemClock, block_on_ready,
 };
 use tenancy_testkit::PgServer;
 use tokio::runtime::Runtime;
@@ -132,7 +132,10 @@ impl Bench {
             }
         }
         let pick = |at: usize| own[at % own.len()];
-        let get = |id: AgentId| self.wait(registry.get(id).in_tenant(TENANT)).expect("an agent");
+        // As on a device, which has no runtime.
+        let get = |id: AgentId| {
+            TenantContext::scope(TENANT, || block_on_ready(registry.get(id))).expect("an agent")
+        };
         self.table.row(
             "agents/fixed/get",
             subject(|at| drop(black_box(get(pick(at))))),

@@ -75,6 +75,65 @@ CREATE TABLE IF NOT EXISTS tenancy_agents.names (
 ALTER TABLE tenancy_agents.names OWNER TO tenancy_owner;
 REVOKE ALL ON tenancy_agents.names FROM PUBLIC, tenancy_app, tenancy_shared;
 
+-- Copies of the agents that the platform shares, so that a tenant reads its own and these in one statement. All tenants
+-- can read the table, and a trigger alone writes it.
+DO $do$
+BEGIN
+    IF to_regclass('tenancy_agents.shared_agents') IS NOT NULL THEN
+        RETURN;
+    END IF;
+    CREATE TABLE tenancy_agents.shared_agents (
+        id uuid PRIMARY KEY,
+        name text COLLATE "C" NOT NULL,
+        display_name text NOT NULL,
+        description text NOT NULL,
+        version text NOT NULL,
+        tier text NOT NULL,
+        visibility text NOT NULL,
+        status text NOT NULL,
+        capabilities text[] NOT NULL,
+        endpoint text NOT NULL,
+        owner text NOT NULL,
+        card text,
+        revision bigint NOT NULL,
+        created_at bigint NOT NULL,
+        updated_at bigint NOT NULL,
+        last_seen_at bigint
+    );
+    CREATE INDEX shared_agents_name ON tenancy_agents.shared_agents (name);
+    CREATE INDEX shared_agents_capabilities ON tenancy_agents.shared_agents USING gin (capabilities);
+    -- Agents of an earlier version. The policies hide them from the owner too, until the end of this block.
+    ALTER TABLE tenancy_agents.agents NO FORCE ROW LEVEL SECURITY;
+    INSERT INTO tenancy_agents.shared_agents
+        SELECT a.id, a.name, a.display_name, a.description, a.version, a.tier, a.visibility, a.status, a.capabilities,
+            a.endpoint, a.owner, a.card, a.revision, a.created_at, a.updated_at, a.last_seen_at
+        FROM tenancy_agents.agents a WHERE a.is_shared;
+    ALTER TABLE tenancy_agents.agents FORCE ROW LEVEL SECURITY;
+END
+$do$;
+ALTER TABLE tenancy_agents.shared_agents OWNER TO tenancy_owner;
+SELECT tenancy.share_table('tenancy_agents.shared_agents'::regclass);
+
+-- It runs as the owner of the copies. Its triggers call it only for agents that are shared, or were.
+CREATE OR REPLACE FUNCTION tenancy_agents.keep_shared() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM tenancy_agents.shared_agents s WHERE s.id = OLD.id;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.is_shared THEN
+        INSERT INTO tenancy_agents.shared_agents (id, name, display_name, description, version, tier, visibility, status,
+                capabilities, endpoint, owner, card, revision, created_at, updated_at, last_seen_at)
+            VALUES (NEW.id, NEW.name, NEW.display_name, NEW.description, NEW.version, NEW.tier, NEW.visibility, NEW.status,
+                NEW.capabilities, NEW.endpoint, NEW.owner, NEW.card, NEW.revision, NEW.created_at, NEW.updated_at,
+                NEW.last_seen_at);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+ALTER FUNCTION tenancy_agents.keep_shared() OWNER TO tenancy_owner;
+REVOKE ALL ON FUNCTION tenancy_agents.keep_shared() FROM PUBLIC, tenancy_app;
+
 -- It runs as the tenant, in whose tenancy its rows are.
 CREATE OR REPLACE FUNCTION tenancy_agents.keep_capabilities() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $function$
@@ -160,11 +219,11 @@ $function$;
 ALTER FUNCTION tenancy_agents.keep_name() OWNER TO tenancy_owner;
 REVOKE ALL ON FUNCTION tenancy_agents.keep_name() FROM PUBLIC, tenancy_app;
 
--- An operator's: no trigger of a row runs then. Who may not empty these two may not empty that one.
+-- For operators: no trigger of a row runs on TRUNCATE. Who may not empty these three tables may not empty that one.
 CREATE OR REPLACE FUNCTION tenancy_agents.forget_all() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
-    TRUNCATE tenancy_agents.agent_capabilities, tenancy_agents.names;
+    TRUNCATE tenancy_agents.agent_capabilities, tenancy_agents.names, tenancy_agents.shared_agents;
     RETURN NULL;
 END
 $function$;
@@ -178,6 +237,12 @@ CREATE OR REPLACE TRIGGER keep_capabilities
 CREATE OR REPLACE TRIGGER keep_name
     AFTER INSERT OR DELETE OR UPDATE OF tenant_id, name, status, visibility ON tenancy_agents.agents
     FOR EACH ROW EXECUTE FUNCTION tenancy_agents.keep_name();
+CREATE OR REPLACE TRIGGER keep_shared_insert AFTER INSERT ON tenancy_agents.agents
+    FOR EACH ROW WHEN (NEW.is_shared) EXECUTE FUNCTION tenancy_agents.keep_shared();
+CREATE OR REPLACE TRIGGER keep_shared_update AFTER UPDATE ON tenancy_agents.agents
+    FOR EACH ROW WHEN (OLD.is_shared OR NEW.is_shared) EXECUTE FUNCTION tenancy_agents.keep_shared();
+CREATE OR REPLACE TRIGGER keep_shared_delete AFTER DELETE ON tenancy_agents.agents
+    FOR EACH ROW WHEN (OLD.is_shared) EXECUTE FUNCTION tenancy_agents.keep_shared();
 CREATE OR REPLACE TRIGGER forget_all
     AFTER TRUNCATE ON tenancy_agents.agents
     FOR EACH STATEMENT EXECUTE FUNCTION tenancy_agents.forget_all();

@@ -1,4 +1,4 @@
-//! An agent, and what it is made of.
+//! An agent and its parts.
 
 mod capability;
 mod name;
@@ -8,62 +8,101 @@ use tenancy::TenantId;
 
 use crate::card::Card;
 use crate::clock::UnixMillis;
+use crate::fields::content_fields;
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 pub use capability::{Capabilities, Capability};
 pub use name::AgentName;
 pub use tier::Tier;
 
-/// An agent, as its registry keeps it.
+/// An agent in a registry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Agent {
-    /// Its id, which grows with time.
+    /// The id. Ids increase with time.
     pub id: AgentId,
-    /// Whose it is, for good.
+    /// The tenant that owns the agent. It never changes.
     pub tenant: TenantId,
-    /// By what its tenant calls it, for good: no two that are not deleted have the same.
+    /// The name. It never changes, and is unique among the tenant's agents that are not deleted.
     pub name: AgentName,
-    /// What its tenant says of it.
+    /// What the tenant says about the agent.
     pub content: AgentContent,
-    /// How far it has come.
+    /// The state of the agent's life.
     pub status: AgentStatus,
-    /// 1 at first, and one more with each change. A heartbeat is none.
+    /// The number of changes, counted from 1. A heartbeat is not a change.
     pub revision: u64,
-    /// When it was registered.
+    /// The time of the registration.
     pub created_at: UnixMillis,
-    /// When its revision was made.
+    /// The time of the last change.
     pub updated_at: UnixMillis,
-    /// Its last heartbeat.
+    /// The time of the last heartbeat.
     pub last_seen_at: Option<UnixMillis>,
 }
 
-/// What a tenant says of an agent, and may say otherwise later. Two that say the same are equal.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct AgentContent {
-    /// Its name for people.
-    pub display_name: Text<128>,
-    /// What it is for.
-    pub description: Text<512>,
-    /// Its version, in whatever form.
-    pub version: Text<32>,
-    /// How important it is.
-    pub tier: Tier,
-    /// Who sees it.
-    pub visibility: Visibility,
-    /// What it can do.
-    pub capabilities: Capabilities,
-    /// Where it is reached.
-    pub endpoint: Endpoint,
-    /// Who answers for it.
-    pub owner: Text<64>,
-    /// Its card, on hosts. `Card` has no value elsewhere, and this no size.
-    pub card: Option<Card>,
+macro_rules! content {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
+        /// What a tenant says about an agent, and can change later.
+        ///
+        /// ```
+        /// use tenancy_agents::{AgentContent, Capabilities, Tier};
+        ///
+        /// let content = AgentContent::new()
+        ///     .display_name("Support".parse()?)
+        ///     .capabilities(Capabilities::parse(["chat"])?)
+        ///     .tier(Tier::Premium);
+        /// assert_eq!(content.display_name.as_str(), "Support");
+        /// # Ok::<(), tenancy_agents::InvalidAgentKind>(())
+        /// ```
+        #[derive(Clone, PartialEq, Eq, Debug, Default)]
+        pub struct AgentContent {$(
+            $(#[$doc])*
+            pub $field: $type,
+        )+}
+
+        impl AgentContent {
+            /// Returns the content of an agent about which nothing is said.
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $field(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )+
+        }
+    };
 }
 
+content_fields!(content);
+
 impl Agent {
+    /// Returns a new draft at revision 1.
+    pub const fn new(
+        id: AgentId,
+        tenant: TenantId,
+        name: AgentName,
+        content: AgentContent,
+        created_at: UnixMillis,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            name,
+            content,
+            status: AgentStatus::Draft,
+            revision: 1,
+            created_at,
+            updated_at: created_at,
+            last_seen_at: None,
+        }
+    }
+
     /// Returns whether a tenant sees the agent: the agent is its own, or [is shared](Self::is_shared). Every read of
     /// every store uses this rule, and there is no other flag.
     pub fn is_visible_to(&self, tenant: TenantId) -> bool {

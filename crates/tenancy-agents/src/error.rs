@@ -110,16 +110,23 @@ pub enum InvalidAgentKind {
         /// The most, in levels.
         limit: usize,
     },
-    /// A control character is in it.
+    /// It contains a control character.
     Character,
+    /// It contains a character that is invisible, breaks the line, or changes the direction of the text.
+    Invisible,
     /// It is no name.
     Slug,
     /// It is no tag.
     Tag,
     /// It is no URL.
     Url,
-    /// It is no JSON object.
+    /// It is not a JSON object.
     Json,
+    /// It is not an A2A 1.0 agent card: a member has the wrong type, or is a URL that cannot be used.
+    A2a {
+        /// The name of the member.
+        member: &'static str,
+    },
 }
 
 impl InvalidAgentKind {
@@ -185,12 +192,16 @@ impl fmt::Display for InvalidAgentKind {
             Self::TooMany { limit } => write!(f, "has more than {limit} entries"),
             Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
             Self::Character => f.write_str("has a control character"),
+            Self::Invisible => {
+                f.write_str("has an invisible character, or one that changes the direction of text")
+            }
             Self::Slug => f.write_str("is not 1 to 63 of a-z, 0-9 and -, with no - first"),
             Self::Tag => {
                 f.write_str("has what is not 1 to 32 of a-z, 0-9 and -._:, with a letter or digit first")
             }
             Self::Url => f.write_str("is no URL"),
             Self::Json => f.write_str("is no JSON object"),
+            Self::A2a { member } => write!(f, "is not an A2A 1.0 agent card: invalid {member}"),
         }
     }
 }

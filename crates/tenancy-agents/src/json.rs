@@ -10,18 +10,19 @@ use tenancy::TenantId;
 use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Tier};
 use crate::card::Card;
 use crate::clock::UnixMillis;
+use crate::fields::content_fields;
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
-/// The members of both kinds, in one object: `flatten` could not refuse a member that is not known.
+/// The JSON forms of content and agents. Both are flat objects: with `flatten`, serde could not reject unknown members.
 macro_rules! forms {
-    ($($(#[$attribute:meta])* $member:ident: $type:ty,)+) => {
+    ($($(#[$doc:meta])* $member:ident: $type:ty,)+) => {
         #[derive(Serialize, Deserialize, Default)]
         #[serde(default, deny_unknown_fields)]
         struct ContentForm {$(
-            $(#[$attribute])* $member: $type,
+            $member: $type,
         )+}
 
         #[derive(Serialize, Deserialize)]
@@ -30,7 +31,7 @@ macro_rules! forms {
             id: AgentId,
             tenant: TenantId,
             name: AgentName,
-            $(#[serde(default)] $(#[$attribute])* $member: $type,)+
+            $(#[serde(default)] $member: $type,)+
             status: AgentStatus,
             revision: u64,
             created_at: UnixMillis,
@@ -69,17 +70,7 @@ macro_rules! forms {
     };
 }
 
-forms! {
-    display_name: Text<128>,
-    description: Text<512>,
-    version: Text<32>,
-    tier: Tier,
-    visibility: Visibility,
-    capabilities: Capabilities,
-    endpoint: Endpoint,
-    owner: Text<64>,
-    card: Option<Card>,
-}
+content_fields!(forms);
 
 impl Serialize for AgentContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -87,7 +78,7 @@ impl Serialize for AgentContent {
     }
 }
 
-/// What is left out is empty, or as it is by default; a member that is not known is an error.
+/// A missing member has its default. An unknown member is an error.
 impl<'de> Deserialize<'de> for AgentContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ContentForm::deserialize(deserializer).map(Self::from)

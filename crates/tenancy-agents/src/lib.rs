@@ -12,6 +12,7 @@ mod approval;
 mod card;
 mod clock;
 mod error;
+mod fields;
 mod id;
 #[cfg(feature = "json")]
 mod json;
@@ -44,5 +45,5 @@ pub use store::fixed::FixedStore;
 pub use store::postgres::PgStore;
 #[cfg(feature = "sqlite")]
 pub use store::sqlite::SqliteStore;
-pub use text::{Endpoint, Text};
+pub use text::{Description, Endpoint, Text};
 pub use visibility::Visibility;

@@ -7,11 +7,12 @@ use tenancy::{TenantContext, TenantId, TenantMismatchError};
 
 use crate::agent::{Agent, AgentContent, AgentName, Capability};
 use crate::approval::Approval;
+use crate::card::drop_stale_signatures;
 use crate::clock::{Clock, UnixMillis};
 use crate::error::AgentError;
 use crate::id::{AgentId, IdGenerator};
 use crate::query::{Filter, Query};
-use crate::status::{AgentStatus, Transition};
+use crate::status::Transition;
 use crate::store::Store;
 
 /// How often a registration is tried again if its name or id was taken in the meantime.
@@ -116,17 +117,7 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
                 return Ok(Registered { agent: found, is_new: false });
             }
             let now = self.clock.now();
-            let mut agent = Agent {
-                id: self.ids.new_id(),
-                tenant,
-                name,
-                content,
-                status: AgentStatus::Draft,
-                revision: 1,
-                created_at: now,
-                updated_at: now,
-                last_seen_at: None,
-            };
+            let mut agent = Agent::new(self.ids.new_id(), tenant, name, content, now);
             for _ in 0..TRIES {
                 match self.store.insert(&agent).await {
                     Ok(()) => return Ok(Registered { agent, is_new: true }),
@@ -154,9 +145,11 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
     /// [`AgentError::NotFound`] where the tenant sees none of this id.
     pub async fn get(&self, id: AgentId) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        match self.store.get(id).await? {
-            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
-            _ => Err(AgentError::NotFound),
+        // One match, without `?`: each step between would copy the agent.
+        match self.store.get(id).await {
+            Ok(Some(agent)) if agent.is_visible_to(tenant) => Ok(agent),
+            Ok(_) => Err(AgentError::NotFound),
+            Err(error) => Err(error),
         }
     }
 
@@ -167,9 +160,11 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
     /// [`AgentError::NotFound`] where the tenant sees none.
     pub async fn get_by_name(&self, name: &AgentName) -> Result<Agent, AgentError> {
         let tenant = TenantContext::get()?;
-        match self.store.get_by_name(name).await? {
-            Some(agent) if agent.is_visible_to(tenant) => Ok(agent),
-            _ => Err(AgentError::NotFound),
+        // One match, without `?`: each step between would copy the agent.
+        match self.store.get_by_name(name).await {
+            Ok(Some(agent)) if agent.is_visible_to(tenant) => Ok(agent),
+            Ok(_) => Err(AgentError::NotFound),
+            Err(error) => Err(error),
         }
     }
 
@@ -297,7 +292,9 @@ impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
                 return Err(AgentError::Deleted.into());
             }
             check_revision(revision, agent)?;
+            let card = agent.content.card.clone();
             change(&mut agent.content)?;
+            drop_stale_signatures(card.as_ref(), &mut agent.content.card);
             count_revision(agent, now);
             Ok(())
         });

@@ -96,6 +96,10 @@ pub(super) fn check(report: &mut Report) {
         let tests = nextest(&all)?.args(&["--run-ignored", "only", "--filterset", "test(/^python::/)"]);
         tests.env("TENANCY_TOKEN_PYTHON", tools::token_python()?).run()
     });
+    report.step("agent cards of Python's a2a-sdk", || {
+        let tests = nextest(&all)?.args(&["--filterset", "test(/^a2a_sdk::/)"]);
+        tests.env("TENANCY_A2A_PYTHON", tools::a2a_python()?).run()
+    });
     report.step("test groups", || groups_match(&all));
     for (features, options) in CORE {
         let optimized = if options.is_empty() { "" } else { ", optimized" };

@@ -10,7 +10,7 @@ use crate::text::is_slug;
 
 /// A tag for something that agents can do: 1 to 32 of `a-z`, `0-9`, `-`, `.`, `_` and `:`, the first a letter or digit.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Capability(String<32>);
+pub struct Capability(String<32, u8>);
 
 /// Up to 16 tags, each once, in their order as text.
 ///
@@ -22,7 +22,7 @@ pub struct Capability(String<32>);
 /// # Ok::<(), tenancy_agents::InvalidAgentKind>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Capabilities(Vec<Capability, 16>);
+pub struct Capabilities(Vec<Capability, 16, u8>);
 
 impl Capability {
     /// Reads a tag.

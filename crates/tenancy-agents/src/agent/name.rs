@@ -18,7 +18,7 @@ use crate::text::is_slug;
 /// # Ok::<(), tenancy_agents::InvalidAgentKind>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AgentName(String<63>);
+pub struct AgentName(String<63, u8>);
 
 impl AgentName {
     /// Reads a name.

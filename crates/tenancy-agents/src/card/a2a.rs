@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::json::Card;
+use super::schema::invalid_member;
 use crate::agent::{Agent, AgentContent, Capabilities, Capability};
 use crate::error::{Field, InvalidAgentError, InvalidAgentKind};
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 
-/// An `AgentCard` of the [A2A protocol](https://a2a-protocol.org/latest/specification/), version 1.0: the members that
-/// each has, and whatever others.
+/// An `AgentCard` of the [A2A protocol](https://a2a-protocol.org/latest/specification/), version 1.0.
+///
+/// The members that each card has are fields; all other members are in [`others`](Self::others).
+/// [`to_content`](Self::to_content) checks all members that A2A 1.0 defines, so that a client which reads the card later
+/// does not refuse it. Members that A2A does not define are accepted.
 ///
 /// ```
 /// use tenancy_agents::A2aCard;
@@ -36,67 +40,72 @@ use crate::text::{Endpoint, Text};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct A2aCard {
-    /// The agent's name for people.
+    /// The agent's name for display.
     pub name: String,
-    /// What it is for.
+    /// The agent's purpose.
     pub description: String,
-    /// Its version.
+    /// The agent's version.
     pub version: String,
-    /// Where it is reached; the first is preferred.
+    /// The agent's interfaces, the preferred one first.
     pub supported_interfaces: Vec<A2aInterface>,
-    /// What of the protocol it can do.
+    /// The optional parts of the protocol that the agent supports.
     pub capabilities: Map<String, Value>,
-    /// The media types that it takes.
+    /// The media types that the agent accepts.
     pub default_input_modes: Vec<String>,
-    /// The media types that it gives.
+    /// The media types that the agent returns.
     pub default_output_modes: Vec<String>,
-    /// What it can do.
+    /// The agent's skills.
     pub skills: Vec<A2aSkill>,
-    /// All other members, as they are.
+    /// All other members.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }
 
-/// Where an agent is reached: A2A's `AgentInterface`.
+/// An interface of an agent: A2A's `AgentInterface`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct A2aInterface {
-    /// Its URL.
+    /// The interface's URL.
     pub url: String,
-    /// `JSONRPC`, `GRPC` or `HTTP+JSON`, or another.
+    /// The protocol: `JSONRPC`, `GRPC`, `HTTP+JSON`, or another one.
     pub protocol_binding: String,
-    /// `1.0`, for one.
+    /// The version of A2A, for example `1.0`.
     pub protocol_version: String,
-    /// All other members, as they are.
+    /// All other members.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }
 
-/// What an agent can do: A2A's `AgentSkill`.
+/// A skill of an agent: A2A's `AgentSkill`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct A2aSkill {
-    /// Its id within the agent.
+    /// The skill's id, unique within the agent.
     pub id: String,
-    /// Its name for people.
+    /// The skill's name for display.
     pub name: String,
-    /// What it does.
+    /// The skill's purpose.
     pub description: String,
-    /// Words to find it by.
+    /// Keywords of the skill.
     pub tags: Vec<String>,
-    /// All other members, as they are.
+    /// All other members.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }
 
 impl A2aCard {
-    /// The card of an agent: the one that it has, with the name, description, version and endpoint that it has now, as
-    /// far as there are any. Without one, or with one that is not A2A's, it is made of what there is. Where neither has
-    /// a name for people, it is the one that the agent is registered by.
+    /// Returns the card of an agent.
+    ///
+    /// If the agent has an A2A card, it is that card with the agent's present name, description, version and endpoint, as
+    /// far as the agent has any. Otherwise the card is created from the agent's content. If there is no display name, the
+    /// card has the name under which the agent is registered.
+    ///
+    /// If the result differs from the stored card, its `signatures` are removed: they do not cover the present text.
     pub fn of(agent: &Agent) -> Self {
         let content = &agent.content;
-        let kept = content.card.as_ref().and_then(|card| serde_json::from_str(card.as_str()).ok());
-        let mut card: Self = kept.unwrap_or_else(|| Self::made_of(content));
+        let stored = content.card.as_ref().and_then(Self::stored);
+        let mut card: Self = stored.unwrap_or_else(|| Self::made_of(content));
+        let before = card.clone();
         let texts = [
             (&mut card.name, content.display_name.as_str()),
             (&mut card.description, content.description.as_str()),
@@ -117,7 +126,24 @@ impl A2aCard {
                 None => card.supported_interfaces.push(A2aInterface::json_rpc(url)),
             }
         }
+        if card != before {
+            card.others.remove("signatures");
+        }
         card
+    }
+
+    /// Reads a card that is an A2A card.
+    pub(super) fn stored(card: &Card) -> Option<Self> {
+        let card: Self = serde_json::from_str(card.as_str()).ok()?;
+        card.invalid_member().is_none().then_some(card)
+    }
+
+    /// Returns the name of a member that A2A 1.0 defines and whose value a client would refuse, if there is one.
+    fn invalid_member(&self) -> Option<&'static str> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(object)) => invalid_member(&object),
+            _ => None,
+        }
     }
 
     fn made_of(content: &AgentContent) -> Self {
@@ -135,21 +161,27 @@ impl A2aCard {
         }
     }
 
-    /// What an agent with this card is said to be. [`of`](Self::of) gives the same card back, if it has a name.
+    /// Returns the content of an agent with this card. [`of`](Self::of) returns the same card for it, if the card has a
+    /// name.
     ///
-    /// Its tags are the ids and the tags of the skills, as far as they are such and there is room for 16: all of them
-    /// stay in the card. Tier, visibility and owner are no part of A2A.
+    /// The agent's capabilities are those ids and tags of the skills that are valid tags, up to 16; the card keeps all of
+    /// them. Tier, visibility and owner are not part of A2A.
     ///
     /// # Errors
     ///
-    /// Where a member is too long or no URL, or the card is: which, and why.
+    /// The first field that is too long, has a character or URL that is rejected, or does not follow A2A 1.0, and the
+    /// reason.
     pub fn to_content(&self) -> Result<AgentContent, InvalidAgentError> {
         let endpoint = self.supported_interfaces.first().map_or("", |interface| &interface.url);
+        let endpoint = Endpoint::parse(endpoint).map_err(|kind| kind.of(Field::Endpoint))?;
+        if let Some(member) = self.invalid_member() {
+            return Err(InvalidAgentKind::A2a { member }.of(Field::Card));
+        }
         Ok(AgentContent {
             display_name: Text::parse(&self.name).map_err(|kind| kind.of(Field::DisplayName))?,
-            description: Text::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
+            description: Description::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
             version: Text::parse(&self.version).map_err(|kind| kind.of(Field::Version))?,
-            endpoint: Endpoint::parse(endpoint).map_err(|kind| kind.of(Field::Endpoint))?,
+            endpoint,
             capabilities: self.tags(),
             card: Some(self.to_card().map_err(|kind| kind.of(Field::Card))?),
             ..AgentContent::default()
@@ -187,5 +219,24 @@ impl A2aSkill {
     fn of(tag: &Capability) -> Self {
         let word = || tag.as_str().to_string();
         Self { id: word(), name: word(), description: word(), tags: vec![word()], others: Map::new() }
+    }
+}
+
+/// Removes the signatures from an A2A card if they are those of a card with other content.
+pub(crate) fn drop_stale_signatures(old: Option<&Card>, new: &mut Option<Card>) {
+    let (Some(old), Some(changed)) = (old, new.as_ref()) else { return };
+    if old == changed {
+        return;
+    }
+    let signatures = |card: &A2aCard| card.others.get("signatures").cloned();
+    if let (Some(old), Some(mut card)) = (A2aCard::stored(old), A2aCard::stored(changed))
+        && signatures(&card).is_some()
+        && signatures(&card) == signatures(&old)
+    {
+        card.others.remove("signatures");
+        // Without a member the card is still within all limits.
+        if let Ok(card) = card.to_card() {
+            *new = Some(card);
+        }
     }
 }

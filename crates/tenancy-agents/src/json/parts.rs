@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::agent::{AgentName, Capabilities, Capability, Tier};
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
 /// A type that is a text: `as_str` writes it, and a function reads it.
@@ -29,6 +29,7 @@ macro_rules! text {
 }
 
 text!(Text<N>, Text::parse, const N: usize);
+text!(Description, Description::parse);
 text!(Endpoint, Endpoint::parse);
 text!(AgentName, AgentName::parse);
 text!(Capability, Capability::parse);

@@ -1,5 +1,6 @@
 //! Agents in Postgres.
 
+mod column;
 mod error;
 mod migration;
 mod record;
@@ -25,22 +26,13 @@ use crate::error::{AgentError, StoreError};
 use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use error::failed;
-use record::{Record, agent, bigint};
-use select::{Select, TenantFilter};
+use record::{INSERT, REPLACE, Record, agent, bigint};
+use select::Select;
 
 pub use migration::{MIGRATION, migrate};
 
 /// How long one call may take.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// The last heartbeat stays as it is.
-const REPLACE: &str = "UPDATE tenancy_agents.agents SET display_name = $3, description = $4, version = $5, \
-     tier = $6, visibility = $7, status = $8, capabilities = $9, endpoint = $10, owner = $11, card = $12, \
-     revision = $13, updated_at = $14 WHERE tenant_id = $1 AND id = $2 AND revision = $15";
-
-const INSERT: &str = "INSERT INTO tenancy_agents.agents (tenant_id, id, display_name, description, version, tier, \
-     visibility, status, capabilities, endpoint, owner, card, revision, updated_at, name, created_at, last_seen_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// `greatest` takes no notice of what is NULL.
 const TOUCH: &str = "UPDATE tenancy_agents.agents SET last_seen_at = greatest(last_seen_at, $3) \
@@ -53,13 +45,14 @@ const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND
      (SELECT id FROM tenancy_agents.agents WHERE tenant_id = $1 AND status = 'deleted' AND id <> $2 \
      ORDER BY updated_at, id LIMIT $3 FOR UPDATE))";
 
-/// The agents of a database, which instances of a service share.
+/// A store in a Postgres database, which instances of a service share.
 ///
-/// Each call is a transaction of the tenant's own, of one round trip, or of more where there is a quota. A read that
-/// does not find what it looks for there goes on with one of the platform's, which asks for what it shares and can't
-/// write; lists and counts always do.
+/// Each call is a transaction of the current tenant in one round trip; changes of any revision, and registrations with a
+/// quota, need more. A read is one statement. It returns the tenant's own agents, which row-level security separates, and
+/// those that the platform shares, from a table of copies that a trigger maintains.
 ///
-/// The operator makes its tables by [`migrate`]. It needs tokio's runtime, with its timer: without one its futures panic.
+/// The operator creates the tables by [`migrate`]. The store needs the runtime of tokio with its timer: without one its
+/// futures panic.
 ///
 /// ```no_run
 /// use tenancy::{TenantFutureExt, TenantId};
@@ -107,7 +100,7 @@ impl PgStore {
         let own = Uuid::from(tenant);
         self.db
             .tx_in(tenant, async |tx| {
-                tx.execute(INSERT, params).await?;
+                tx.execute(&INSERT, params).await?;
                 let rows = tx.query_unverified(NUMBER, &[&own]).await?;
                 let number = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
                 let too_many = number.saturating_sub(self.quota as u64);
@@ -125,43 +118,15 @@ impl PgStore {
         timeout(self.longest, work).await.unwrap_or_else(|late| Err(too_late(late)))
     }
 
-    /// The tenant's own agent, or else a shared one. Whether another tenant has it, or nobody, it takes the same time.
-    async fn one(
-        &self,
-        tenant: TenantId,
-        select: impl Fn(TenantFilter) -> Select,
-    ) -> Result<Option<Agent>, AgentError> {
-        let one = async {
-            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
-            if !own.is_empty() || tenant.is_platform() {
-                return Ok(own);
-            }
-            self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await
-        };
-        self.in_time(one).await?.first().map(agent).transpose()
+    /// Returns the tenant's own agent, or else a shared one. The statement is the same whether another tenant has it or
+    /// nobody.
+    async fn one(&self, tenant: TenantId, select: Select) -> Result<Option<Agent>, AgentError> {
+        let rows = self.in_time(self.rows(tenant, select)).await?;
+        let agents = rows.iter().map(agent).collect::<Result<Vec<_>, _>>()?;
+        Ok(agents.into_iter().max_by_key(|agent| agent.tenant == tenant))
     }
 
-    /// The rows of what the tenant has, and of what the platform shares with it.
-    ///
-    /// The one after the other: calls that held a connection each and waited for a second would wait for each other.
-    async fn all(
-        &self,
-        tenant: TenantId,
-        select: impl Fn(TenantFilter) -> Select,
-    ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
-        let all = async {
-            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
-            let shared = if tenant.is_platform() {
-                Vec::new()
-            } else {
-                self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await?
-            };
-            Ok((own, shared))
-        };
-        self.in_time(all).await
-    }
-
-    /// The rows of one tenant: a transaction that only reads.
+    /// Returns the rows of a statement, which is a transaction of its own, in one round trip.
     async fn rows(&self, tenant: TenantId, Select { sql, params }: Select) -> Result<Vec<Row>, AgentError> {
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
         // On the heap, for a registry's futures are made of several such.
@@ -204,12 +169,12 @@ impl PgStore {
 impl Store for PgStore {
     async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |tenants| Select::by_id(tenants, id)).await
+        self.one(tenant, Select::by_id(tenant, id)).await
     }
 
     async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |tenants| Select::by_name(tenants, name)).await
+        self.one(tenant, Select::by_name(tenant, name)).await
     }
 
     /// The whole page is read before the first is given.
@@ -218,17 +183,17 @@ impl Store for PgStore {
         if query.limit == 0 {
             return Ok(());
         }
-        let (own, shared) = self.all(tenant, |tenants| Select::page(tenants, query)).await?;
-        let own = own.iter().map(agent).collect::<Result<_, _>>()?;
-        let shared = shared.iter().map(agent).collect::<Result<_, _>>()?;
+        let rows = self.in_time(self.rows(tenant, Select::page(tenant, query))).await?;
+        let agents = rows.iter().map(agent).collect::<Result<Vec<_>, _>>()?;
+        let (own, shared) = agents.into_iter().partition(|agent| agent.tenant == tenant);
         merged(own, shared, query.limit).into_iter().for_each(each);
         Ok(())
     }
 
     async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.all(tenant, |tenants| Select::count(tenants, filter)).await?;
-        own.iter().chain(&shared).map(record::count).sum()
+        let rows = self.in_time(self.rows(tenant, Select::count(tenant, filter))).await?;
+        rows.iter().map(record::count).sum()
     }
 
     async fn insert(&self, agent: &Agent) -> Result<(), AgentError> {
@@ -236,10 +201,10 @@ impl Store for PgStore {
         if agent.tenant != tenant {
             return Err(AgentError::NotFound);
         }
-        let record = Record::of(tenant, agent)?;
-        let params = record.inserted();
+        let record = Record::inserted(tenant, agent)?;
+        let params = record.parameters();
         if self.quota == usize::MAX {
-            return self.execute(tenant, INSERT, &params).await.map(drop);
+            return self.execute(tenant, &INSERT, &params).await.map(drop);
         }
         let added = Box::pin(self.add(tenant, agent.id.as_uuid(), &params));
         let added = async {
@@ -256,9 +221,8 @@ impl Store for PgStore {
         if agent.tenant != tenant {
             return Ok(false);
         }
-        let revision = bigint(revision)?;
-        let record = Record::of(tenant, agent)?;
-        Ok(self.execute(tenant, REPLACE, &record.replaced(&revision)).await? > 0)
+        let record = Record::replaced(tenant, agent, revision)?;
+        Ok(self.execute(tenant, &REPLACE, &record.parameters()).await? > 0)
     }
 
     async fn change<E: From<AgentError> + Send + 'static>(
@@ -284,16 +248,15 @@ async fn alter_in<E: From<AgentError>>(
     id: AgentId,
     change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
 ) -> Result<Option<Agent>, E> {
-    let Select { sql, params } = Select::by_id(TenantFilter::Own(tenant), id).locked();
+    let Select { sql, params } = Select::locked(tenant, id);
     let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
     let rows = tx.query(&sql, &params).await.map_err(failed)?;
     let Some(row) = rows.first() else { return Ok(None) };
     let old = agent(row)?;
     let new = changed(&old, change)?;
     if new != old {
-        let revision = bigint(old.revision)?;
-        let record = Record::of(tenant, &new)?;
-        tx.execute(REPLACE, &record.replaced(&revision)).await.map_err(failed)?;
+        let record = Record::replaced(tenant, &new, old.revision)?;
+        tx.execute(&REPLACE, &record.parameters()).await.map_err(failed)?;
     }
     Ok(Some(new))
 }

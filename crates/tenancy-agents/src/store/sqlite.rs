@@ -1,5 +1,6 @@
 //! One SQLite file a tenant.
 
+mod column;
 mod error;
 mod names;
 mod row;

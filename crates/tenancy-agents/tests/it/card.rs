@@ -114,6 +114,7 @@ fn what_is_said_since_is_in_the_card() {
             { "url": "https://other.example/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0" }
         ],
         "capabilities": { "streaming": true }, "defaultInputModes": [], "defaultOutputModes": ["text/plain"],
+        "signatures": [{ "protected": "e30", "signature": "x" }],
         "skills": [{ "id": "Not A Tag", "name": "n", "description": "d", "tags": ["billing"], "examples": ["e"] }],
         "iconUrl": "https://old.example/icon.png"
     }))
@@ -135,7 +136,11 @@ fn what_is_said_since_is_in_the_card() {
     );
     let wanted = A2aCard { description: given.description.clone(), ..card.clone() };
     assert_eq!(wanted.supported_interfaces[0].others, given.supported_interfaces[0].others);
-    assert_eq!((wanted.skills, wanted.others), (given.skills, given.others));
+    let mut others = given.others.clone();
+    assert!(others.remove("signatures").is_some(), "a signature of the old text is removed");
+    assert_eq!((wanted.skills, wanted.others), (given.skills.clone(), others));
+    let unchanged = given.to_content().expect("within the limits");
+    assert_eq!(A2aCard::of(&agent("one", unchanged)), given, "a signature of the present text stays");
 }
 
 #[test]
@@ -181,16 +186,11 @@ fn what_does_not_fit_is_said_and_nothing_is_cut() {
         card[member] = value;
         serde_json::from_value::<A2aCard>(card).expect("a card").to_content().expect_err("too long")
     };
-    let error = card("description", "d".repeat(513).into());
-    assert_eq!((error.field, error.kind), (Field::Description, InvalidAgentKind::TooLong { limit: 512 }));
-    assert_eq!(error.to_string(), "description has more than 512 bytes");
+    let error = card("description", "d".repeat(4097).into());
+    assert_eq!((error.field, error.kind), (Field::Description, InvalidAgentKind::TooLong { limit: 4096 }));
+    assert_eq!(error.to_string(), "description has more than 4096 bytes");
     let error = card("x", "d".repeat(Card::LIMIT).into());
     assert_eq!((error.field, error.kind), (Field::Card, InvalidAgentKind::TooLong { limit: Card::LIMIT }));
-    let error = card(
-        "supportedInterfaces",
-        json!([{ "url": "javascript:alert(1)", "protocolBinding": "x", "protocolVersion": "1" }]),
-    );
-    assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url));
     for url in ["javascript://x/%0aalert(1)", "JavaScript://x", "://x", "1a://x", "https://", "https://a b"] {
         assert_eq!(tenancy_agents::Endpoint::parse(url), Err(InvalidAgentKind::Url), "{url}");
     }
@@ -235,4 +235,65 @@ fn hostile_cards_are_refused() {
     assert_eq!(Card::parse(&lists), Err(InvalidAgentKind::TooDeep { limit: Card::DEPTH }));
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Card::LIMIT));
     assert_eq!(Card::parse(&long), Err(InvalidAgentKind::TooLong { limit: Card::LIMIT }));
+}
+
+#[test]
+fn a_url_that_is_code_is_refused() {
+    let with_url = |url: &str| {
+        let mut card = A2aCard::of(&agent("one", AgentContent::default()));
+        card.supported_interfaces =
+            serde_json::from_value(json!([{ "url": url, "protocolBinding": "x", "protocolVersion": "1" }]))
+                .expect("an interface");
+        card.to_content().expect_err("code")
+    };
+    for url in ["javascript:alert(1)", "JAVASCRIPT://x", "x"] {
+        let error = with_url(url);
+        assert_eq!((error.field, error.kind), (Field::Endpoint, InvalidAgentKind::Url), "{url}");
+    }
+}
+
+#[test]
+fn a_stored_card_that_is_not_a2a_is_not_passed_on() {
+    let stored = json!({
+        "name": "Support", "description": "", "version": "1", "supportedInterfaces": [],
+        "capabilities": { "streaming": "yes" }, "defaultInputModes": [], "defaultOutputModes": [], "skills": []
+    });
+    let card = Card::from_object(stored.as_object().expect("an object").clone()).expect("a card");
+    let content = AgentContent { card: Some(card), ..AgentContent::default() };
+    let card = A2aCard::of(&agent("one", content));
+    assert_eq!((card.name.as_str(), &card.capabilities), ("one", &Map::new()));
+}
+
+#[tokio::test]
+async fn a_change_of_a_signed_card_removes_its_signatures() {
+    use tenancy::TenantFutureExt;
+    static STORE: tenancy_agents::FixedStore<2> = tenancy_agents::FixedStore::new();
+    let registry =
+        tenancy_agents::AgentRegistry::new(&STORE, tenancy_agents::SystemClock, tenancy_agents::RandomIds);
+    let signed = json!({
+        "name": "Support", "description": "", "version": "1", "supportedInterfaces": [],
+        "capabilities": {}, "defaultInputModes": [], "defaultOutputModes": [], "skills": [],
+        "signatures": [{ "protected": "e30", "signature": "x" }]
+    });
+    let with = |member: &str, value: Value| {
+        let mut card = signed.clone();
+        card[member] = value;
+        Card::parse(&card.to_string()).expect("a card")
+    };
+    let content = AgentContent::new().card(Some(with("version", json!("1"))));
+    let change = async {
+        let id = registry.register("one".parse().expect("a name"), content).await.expect("a slot").agent.id;
+        let update = async |card: Card| {
+            let change = move |content: &mut AgentContent| {
+                content.card = Some(card.clone());
+                Ok::<_, tenancy_agents::AgentError>(())
+            };
+            let changed = registry.update_with(id, None, change).await.expect("its own");
+            changed.content.card.expect("a card").to_object().contains_key("signatures")
+        };
+        assert!(update(with("version", json!("1"))).await, "the same card");
+        assert!(!update(with("iconUrl", json!("https://x.example/"))).await, "the old signatures");
+        assert!(update(with("signatures", json!([]))).await, "other signatures");
+    };
+    change.in_tenant(TenantId::PLATFORM).await;
 }

@@ -1,6 +1,8 @@
 //! Integration tests of `tenancy-agents`.
 
 #[cfg(feature = "json")]
+mod a2a_sdk;
+#[cfg(feature = "json")]
 mod card;
 #[cfg(feature = "std")]
 mod fixed;

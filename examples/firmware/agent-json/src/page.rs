@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn adds_no_agent_after_one_that_does_not_fit() {
         let mut long = agent(2);
-        long.content.description = Text::parse(&"x".repeat(500)).expect("a text within its limit");
+        long.content.description = "x".repeat(500).parse().expect("a text within its limit");
         let mut body = String::<1024>::new();
         let mut page = Page::begin(&mut body);
         page.push(&agent(1));

@@ -1,26 +1,56 @@
 //! An agent as a row.
 
-use std::boxed::Box;
-use std::string::{String, ToString};
+use std::string::String;
+use std::sync::LazyLock;
+use std::vec;
 use std::vec::Vec;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use tenancy::TenantId;
 use tenancy_sqlite::{Error, TenantReader, TenantTx};
 use uuid::Uuid;
 
+use super::column::{BoxError, Column};
 use super::error::Failed;
 use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Tier};
 use crate::card::Card;
 use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::fields::content_fields;
 use crate::id::AgentId;
 use crate::status::AgentStatus;
-use crate::text::{Endpoint, Text};
+use crate::text::{Description, Endpoint, Text};
 use crate::visibility::Visibility;
 
-pub(super) const COLUMNS: &str = "agents.id, tenant, name, display_name, description, version, tier, visibility, \
-     capabilities, endpoint, owner, card, status, revision, created_at, updated_at, last_seen_at";
+macro_rules! columns {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)+) => {
+        /// The columns of an agent. Qualified, because the table of tags has an `id` too.
+        pub(super) const COLUMNS: &str = concat!(
+            "agents.id, tenant, name, status, revision, created_at, updated_at, last_seen_at"
+            $(, ", ", stringify!($field))+
+        );
+
+        /// The columns of an agent's content, in the order of [`write_content`].
+        const CONTENT: &[&str] = &[$(stringify!($field)),+];
+
+        /// Reads the columns from `place` on. They are found by their places, since to search each row for a name takes
+        /// longer than all else.
+        fn read_content(row: &Row<'_>, mut place: usize) -> Result<AgentContent, BoxError> {
+            let mut next = || {
+                place += 1;
+                row.get_ref(place - 1)
+            };
+            Ok(AgentContent { $($field: <$type as Column>::read(next()?)?),+ })
+        }
+
+        fn write_content(content: &AgentContent) -> Vec<ToSqlOutput<'_>> {
+            vec![$(Column::write(&content.$field)),+]
+        }
+    };
+}
+
+content_fields!(columns);
 
 /// The agent of a row of a tenant's file.
 pub(super) fn read(row: &Row<'_>, tenant: TenantId) -> Result<Agent, Failed> {
@@ -30,34 +60,21 @@ pub(super) fn read(row: &Row<'_>, tenant: TenantId) -> Result<Agent, Failed> {
 
 const FOREIGN: &str = "a tenant's file has an agent of another: it was put under a name that is not its own";
 
-/// No text of the row is in the errors: they are those of a parser, and of SQLite. The places are those of [`COLUMNS`]:
-/// to look for a name in each row takes longer than all else.
-fn read_parts(row: &Row<'_>) -> Result<Agent, Box<dyn core::error::Error + Send + Sync>> {
+/// No value of the row is in the errors: they are those of a parser, and of SQLite.
+fn read_parts(row: &Row<'_>) -> Result<Agent, BoxError> {
     let text = |place: usize| Ok::<_, rusqlite::Error>(row.get_ref(place)?.as_str()?);
-    let card = row.get_ref(11)?.as_str_or_null()?;
-    let content = AgentContent {
-        display_name: Text::parse(text(3)?)?,
-        description: Text::parse(text(4)?)?,
-        version: Text::parse(text(5)?)?,
-        tier: Tier::from_name(text(6)?).ok_or("no such tier")?,
-        visibility: Visibility::from_name(text(7)?).ok_or("no such visibility")?,
-        capabilities: Capabilities::parse(text(8)?.split_ascii_whitespace())?,
-        endpoint: Endpoint::parse(text(9)?)?,
-        owner: Text::parse(text(10)?)?,
-        card: card.map(Card::stored).transpose()?,
-    };
     let time = |place: usize| row.get::<_, i64>(place).map(|millis| UnixMillis(millis.unsigned_abs()));
-    let seen = row.get::<_, Option<i64>>(16)?;
+    let seen = row.get::<_, Option<i64>>(7)?;
     Ok(Agent {
         id: AgentId::from_uuid(Uuid::from_bytes(row.get(0)?)),
         tenant: TenantId::from_bytes(row.get(1)?)?,
         name: AgentName::parse(text(2)?)?,
-        content,
-        status: AgentStatus::from_name(text(12)?).ok_or("no such status")?,
-        revision: row.get::<_, i64>(13)?.unsigned_abs(),
-        created_at: time(14)?,
-        updated_at: time(15)?,
+        status: AgentStatus::from_name(text(3)?).ok_or("no such status")?,
+        revision: row.get::<_, i64>(4)?.unsigned_abs(),
+        created_at: time(5)?,
+        updated_at: time(6)?,
         last_seen_at: seen.map(|millis| UnixMillis(millis.unsigned_abs())),
+        content: read_content(row, 8)?,
     })
 }
 
@@ -79,59 +96,52 @@ pub(super) fn name(reader: &TenantReader<'_>, id: AgentId) -> Result<Option<Agen
 
 /// Adds an agent.
 pub(super) fn write(tx: &TenantTx<'_>, agent: &Agent) -> Result<(), Failed> {
-    let content = &agent.content;
-    let seen = agent.last_seen_at.map(millis).transpose()?;
-    tx.execute(
-        "INSERT INTO agents (id, tenant, name, display_name, description, version, tier, visibility, capabilities, \
-         endpoint, owner, card, status, revision, created_at, updated_at, last_seen_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-        params![
-            agent.id.as_uuid().as_bytes(),
-            agent.tenant.as_bytes(),
-            agent.name.as_str(),
-            content.display_name.as_str(),
-            content.description.as_str(),
-            content.version.as_str(),
-            content.tier.as_str(),
-            content.visibility.as_str(),
-            words(&content.capabilities),
-            content.endpoint.as_str(),
-            content.owner.as_str(),
-            content.card.as_ref().map(Card::as_str),
-            agent.status.as_str(),
-            whole(agent.revision)?,
-            millis(agent.created_at)?,
-            millis(agent.updated_at)?,
-            seen,
-        ],
-    )?;
+    static INSERT: LazyLock<String> = LazyLock::new(|| {
+        let content = CONTENT.join(", ");
+        let values: Vec<String> = (9..9 + CONTENT.len()).map(|number| std::format!("?{number}")).collect();
+        let values = values.join(", ");
+        std::format!(
+            "INSERT INTO agents (id, tenant, name, status, revision, created_at, updated_at, last_seen_at, {content}) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, {values})"
+        )
+    });
+    let id = agent.id.as_uuid();
+    let mut values = vec![
+        ToSqlOutput::from(&id.as_bytes()[..]),
+        ToSqlOutput::from(&agent.tenant.as_bytes()[..]),
+        ToSqlOutput::from(agent.name.as_str()),
+        ToSqlOutput::from(agent.status.as_str()),
+        ToSqlOutput::from(whole(agent.revision)?),
+        ToSqlOutput::from(millis(agent.created_at)?),
+        ToSqlOutput::from(millis(agent.updated_at)?),
+        ToSqlOutput::Owned(agent.last_seen_at.map(millis).transpose()?.into()),
+    ];
+    values.extend(write_content(&agent.content));
+    tx.execute(&INSERT, params_from_iter(values))?;
     write_tags(tx, agent)
 }
 
-/// Puts an agent in the place of the one of its id, if that has the revision.
+/// Replaces the agent with the same id if its revision is `revision`.
 pub(super) fn replace(tx: &TenantTx<'_>, agent: &Agent, revision: i64) -> Result<bool, Failed> {
-    let content = &agent.content;
-    let replaced = tx.execute(
-        "UPDATE agents SET display_name = ?3, description = ?4, version = ?5, tier = ?6, visibility = ?7, \
-         capabilities = ?8, endpoint = ?9, owner = ?10, card = ?11, status = ?12, revision = ?13, updated_at = ?14 \
-         WHERE id = ?1 AND revision = ?2",
-        params![
-            agent.id.as_uuid().as_bytes(),
-            revision,
-            content.display_name.as_str(),
-            content.description.as_str(),
-            content.version.as_str(),
-            content.tier.as_str(),
-            content.visibility.as_str(),
-            words(&content.capabilities),
-            content.endpoint.as_str(),
-            content.owner.as_str(),
-            content.card.as_ref().map(Card::as_str),
-            agent.status.as_str(),
-            whole(agent.revision)?,
-            millis(agent.updated_at)?,
-        ],
-    )?;
+    static UPDATE: LazyLock<String> = LazyLock::new(|| {
+        let numbered = CONTENT.iter().zip(6..);
+        let content: Vec<String> =
+            numbered.map(|(column, number)| std::format!("{column} = ?{number}")).collect();
+        let content = content.join(", ");
+        std::format!(
+            "UPDATE agents SET status = ?3, revision = ?4, updated_at = ?5, {content} WHERE id = ?1 AND revision = ?2"
+        )
+    });
+    let id = agent.id.as_uuid();
+    let mut values = vec![
+        ToSqlOutput::from(&id.as_bytes()[..]),
+        ToSqlOutput::from(revision),
+        ToSqlOutput::from(agent.status.as_str()),
+        ToSqlOutput::from(whole(agent.revision)?),
+        ToSqlOutput::from(millis(agent.updated_at)?),
+    ];
+    values.extend(write_content(&agent.content));
+    let replaced = tx.execute(&UPDATE, params_from_iter(values))?;
     if replaced > 0 {
         tx.execute("DELETE FROM agent_capabilities WHERE id = ?1", [agent.id.as_uuid().as_bytes()])?;
         write_tags(tx, agent)?;
@@ -147,11 +157,6 @@ fn write_tags(tx: &TenantTx<'_>, agent: &Agent) -> Result<(), Failed> {
         )?;
     }
     Ok(())
-}
-
-/// No tag has a space in it.
-fn words(capabilities: &Capabilities) -> String {
-    capabilities.iter().map(|tag| tag.as_str().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn millis(time: UnixMillis) -> Result<i64, AgentError> {

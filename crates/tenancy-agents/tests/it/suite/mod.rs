@@ -42,6 +42,7 @@ macro_rules! suite {
             visibility::foreign_agents_are_reported_like_absent_ones,
             visibility::every_read_agrees_on_what_the_platform_shares,
             visibility::only_the_platform_can_share,
+            visibility::a_store_itself_returns_no_hidden_agent,
             visibility::shared_agents_are_read_only,
             writes::an_update_requires_the_current_revision,
             writes::one_of_many_concurrent_updates_succeeds,

@@ -138,3 +138,18 @@ pub(crate) async fn shared_agents_are_read_only<S: Store>(subject: &Subject<S>) 
     assert_eq!((names(&page), next), (vec!["search"], Some(shared.id)));
     assert_eq!(own.agent.tenant, A);
 }
+
+/// Calls the store directly: the registry would hide what a store leaks.
+pub(crate) async fn a_store_itself_returns_no_hidden_agent<S: Store>(subject: &Subject<S>) {
+    let store = subject.registry.store();
+    for status in AgentStatus::ALL {
+        for owner in [A, P] {
+            let text = status.as_str().replace('_', "-");
+            let agent = subject.register_as(owner, &text, status).await;
+            let found = store.get(agent.id).in_tenant(B).await.expect("an answer");
+            assert_eq!(found, None, "{status} of {owner}");
+            let found = store.get_by_name(&agent.name).in_tenant(B).await.expect("an answer");
+            assert_eq!(found, None, "{status} of {owner}");
+        }
+    }
+}

@@ -121,7 +121,7 @@ pub(crate) async fn content_of_maximum_length_round_trips<S: Store>(subject: &Su
     assert!(card.as_str().len() > Card::LIMIT - 2);
     let content = AgentContent {
         display_name: "й".repeat(64).parse().expect("a text"),
-        description: format!("{}'\"\\<>&\n\t%_$1", "語".repeat(166)).parse().expect("a text"),
+        description: format!("{}'\"\\<>&\n\t%_$1", "語".repeat(1361)).parse().expect("a text"),
         version: "v".repeat(32).parse().expect("a text"),
         tier: Tier::Premium,
         visibility: Visibility::Shared,

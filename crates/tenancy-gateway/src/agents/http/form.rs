@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tenancy_agents::{
-    A2aCard, AgentContent, AgentName, Capabilities, Card, Endpoint, Field, InvalidAgentError, Text, Tier,
-    Visibility,
+    A2aCard, AgentContent, AgentName, Capabilities, Card, Description, Endpoint, Field, InvalidAgentError,
+    Text, Tier, Visibility,
 };
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ pub(super) struct Draft {
     /// The name to show to users, at most 128 bytes.
     #[serde(default)]
     display_name: String,
-    /// The purpose of the agent, at most 512 bytes.
+    /// The purpose of the agent, at most 4096 bytes.
     #[serde(default)]
     description: String,
     /// The version, in any format, at most 32 bytes.
@@ -77,7 +77,7 @@ impl Draft {
         let tags = self.capabilities.iter().map(String::as_str);
         let content = AgentContent {
             display_name: Text::parse(&self.display_name).map_err(|kind| kind.of(Field::DisplayName))?,
-            description: Text::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
+            description: Description::parse(&self.description).map_err(|kind| kind.of(Field::Description))?,
             version: Text::parse(&self.version).map_err(|kind| kind.of(Field::Version))?,
             tier: self.tier,
             visibility: self.visibility,

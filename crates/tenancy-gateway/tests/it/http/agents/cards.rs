@@ -59,6 +59,8 @@ fn card_follows_the_agent(store: &Store) {
     expected["description"] = json!("Helps");
     expected["supportedInterfaces"][0]["url"] = json!("https://new.example/");
     expected.as_object_mut().unwrap().remove("iconUrl");
+    // The signature does not cover the new text.
+    expected.as_object_mut().unwrap().remove("signatures");
     assert_eq!(ask(&gateway, ALICE, "GET", &format!("/v1/agents/{id}/card")).json(), expected);
 
     let id = register(&gateway, ALICE, &json!({ "name": "plain", "capabilities": ["chat"] }));
@@ -86,4 +88,7 @@ fn rejects_invalid_cards(store: &Store) {
     assert_eq!((&problem["member"], &problem["rule"]), (&json!("version"), &json!("has more than 32 bytes")));
     let problem = refused(|draft| draft["card"]["x"] = json!("\0marker"), "agent-form");
     assert_eq!(problem["member"], "card");
+    let problem = refused(|draft| draft["card"]["capabilities"]["streaming"] = json!("marker"), "agent-form");
+    let rule = json!("is not an A2A 1.0 agent card: invalid streaming");
+    assert_eq!((&problem["member"], &problem["rule"]), (&json!("card"), &rule));
 }

@@ -2,8 +2,8 @@
 
 use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
-    AgentContent, AgentId, AgentName, AgentStatus, Approval, Capabilities, Endpoint, Text, Tier, Visibility,
-    block_on_ready,
+    AgentContent, AgentId, AgentName, AgentStatus, Approval, Capabilities, Description, Endpoint, Text, Tier,
+    Visibility, block_on_ready,
 };
 
 use super::registry::REGISTRY;
@@ -117,7 +117,7 @@ impl Seed {
     fn content(&self) -> Option<AgentContent> {
         Some(AgentContent {
             display_name: Text::parse(self.display_name).ok()?,
-            description: Text::parse(self.description).ok()?,
+            description: Description::parse(self.description).ok()?,
             version: Text::parse("1.0.0").ok()?,
             tier: self.tier,
             visibility: self.visibility,
