@@ -80,7 +80,7 @@ fn compare(table: &Table, tenants: usize) {
     let services = Services::start(tenants);
     let tokens: &'static [String] = (0..tenants).map(token).collect::<Vec<_>>().leak();
     let get = |tenant: usize, number: usize| {
-        let id = mix(number) % NOTES as usize + 1;
+        let id = mix(number) % NOTES + 1;
         format!("GET /notes/{id} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", tokens[tenant])
     };
     let name = format!("sqlite/get/{tenants}");

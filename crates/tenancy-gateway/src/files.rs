@@ -1,6 +1,5 @@
 //! The folder where each tenant has a file: what things are kept in where nothing else is named.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -14,16 +13,13 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "notes and tenants", sql: include_str!("../sql/files.sql") },
 ];
 
-/// Each has up to three descriptors, and connections need some too.
-const MOST_OPEN: NonZeroUsize = NonZeroUsize::new(32).unwrap();
-
 /// Opens the folder, and makes it where it is not there.
 ///
 /// # Errors
 ///
 /// Where it can't be made or used, or another process has it: its name, and why.
 pub fn open(folder: &Path) -> Result<TenantFiles> {
-    let config = Config::new(folder).migrations(MIGRATIONS).max_open(MOST_OPEN);
+    let config = Config::new(folder).migrations(MIGRATIONS);
     TenantFiles::open(config).with_context(|| {
         format!("can't keep things in {}: --data DIR names another folder", folder.display())
     })

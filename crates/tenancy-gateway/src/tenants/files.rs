@@ -125,7 +125,7 @@ struct Failed(TenantsError);
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         match error {
-            Error::Busy => {
+            error if error.is_transient() => {
                 tracing::error!(%error, "the tenants' file");
                 Self(TenantsError::Unavailable)
             }
