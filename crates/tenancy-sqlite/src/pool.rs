@@ -240,12 +240,11 @@ impl Table {
         if let Some(session) = slot.idle.pop() {
             return Ok(self.lend(pool, tenant, access, Some(session)));
         }
-        if has_share && !is_behind && (is_first || !is_patient) {
-            if let Some(evicted) = self.evict(pool, Some(tenant)) {
-                let mut lease = self.lend(pool, tenant, access, None);
-                lease.evicted = Some(Box::new(evicted));
-                return Ok(lease);
-            }
+        let may_evict = has_share && !is_behind && (is_first || !is_patient);
+        if let Some(evicted) = may_evict.then(|| self.evict(pool, Some(tenant))).flatten() {
+            let mut lease = self.lend(pool, tenant, access, None);
+            lease.evicted = Some(Box::new(evicted));
+            return Ok(lease);
         }
         // If bodies of this thread have all leases, none of them ends while the thread waits.
         if is_first && self.leases > 0 && self.leases == nesting::depth(pool.id()) {

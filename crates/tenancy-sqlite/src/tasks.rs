@@ -170,7 +170,7 @@ impl AsyncTenantFiles {
             return lease;
         }
         acquire.hurry();
-        time::timeout(pool.timeout() - patience, acquire).await.unwrap_or(Err(Error::Busy))
+        time::timeout(pool.timeout().saturating_sub(patience), acquire).await.unwrap_or(Err(Error::Busy))
     }
 }
 
