@@ -1,4 +1,4 @@
-//! Agents: what a tenant manages here.
+//! The registry of agents.
 
 pub mod http;
 mod store;
@@ -9,10 +9,10 @@ use tenancy_agents::{AgentRegistry, RandomIds, SystemClock};
 
 pub use store::AgentStore;
 
-/// The agents of the current tenant, in whatever they are kept.
+/// The agents of the current tenant.
 pub type Agents = AgentRegistry<AgentStore, SystemClock, RandomIds>;
 
-/// The registry of a store, by the system's clock.
+/// Creates the registry of a store. Times come from the system's clock.
 pub fn registry(store: AgentStore) -> Arc<Agents> {
     Arc::new(Agents::new(store, SystemClock, RandomIds))
 }

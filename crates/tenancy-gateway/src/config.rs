@@ -11,7 +11,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tenancy::TenantId;
 
 use crate::database::Settings;
-use crate::principals::Census;
 use crate::secret::Secret;
 use crate::serve::Limits;
 use crate::shared::RedisUrl;
@@ -175,6 +174,7 @@ impl Config {
         Limits {
             connections: MOST_CONNECTIONS,
             head: Duration::from_secs(self.head_timeout.into()),
+            idle: Duration::from_secs(self.head_timeout.into()),
             write: Duration::from_secs(self.write_timeout.into()),
             shutdown: Duration::from_secs(self.shutdown_timeout.into()),
         }
@@ -206,7 +206,7 @@ impl Config {
     /// # Errors
     ///
     /// If data is stored in files, and the folder does not exist.
-    pub fn check_kept(&self) -> Result<()> {
+    pub fn check_folder(&self) -> Result<()> {
         let folder = self.files().filter(|folder| !folder.is_dir());
         ensure!(folder.is_none(), "there is no folder {}: --data DIR names another", self.data.display());
         Ok(())
@@ -217,10 +217,10 @@ impl Config {
     /// # Errors
     ///
     /// If other machines can reach the address, and the demo's tokens are accepted.
-    pub fn check(&self, census: &Census) -> Result<()> {
+    pub fn check(&self, has_demo_tokens: bool) -> Result<()> {
         let is_local = self.listen.ip().to_canonical().is_loopback();
         ensure!(
-            is_local || !census.principals.has_demo_tokens(),
+            is_local || !has_demo_tokens,
             "the demo's tokens are public, and {} can be reached from other machines: \
              name tokens of your own by --principals FILE, or listen on 127.0.0.1",
             self.listen

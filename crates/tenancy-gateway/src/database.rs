@@ -1,4 +1,4 @@
-//! The Postgres that instances of this service share: it keeps tenants, notes and agents.
+//! The Postgres database that instances share. It stores tenants, notes and agents.
 
 mod migrate;
 mod url;
@@ -14,32 +14,33 @@ use tokio::time::timeout;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
-use crate::places::Places;
 use crate::secret::Secret;
+use crate::semaphores::TenantSemaphores;
 
 pub use migrate::migrate;
 
-/// How long the server may take until all is looked at.
+/// The time limit for connecting and auditing at the start.
 const START: Duration = Duration::from_secs(30);
-/// How long a question may take, so that it is answered while its caller still waits.
+/// The time limit of a query, so that the caller still waits for the response.
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
-/// How long a connection is waited for.
+/// The time limit for waiting for a connection.
 const WAIT: Duration = Duration::from_secs(4);
-/// How long a tenant's state may be kept where the listener hears nothing.
 /// The SQLSTATE of a key that the database does not know, among others.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// The maximum age of a cached status while the listener is disconnected.
 const MAX_AGE: Duration = Duration::from_secs(10);
+/// The maximum number of connections.
 const CONNECTIONS: usize = 16;
-/// How many of them a tenant has at once.
+/// The maximum number of connections of a tenant.
 const PER_TENANT: usize = 4;
 
-/// What is there after `gateway migrate`. Whether the user may use it is the audit's to say.
+/// Checks that `gateway migrate` has run. The audit checks permissions.
 const IS_MIGRATED: &str = "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 4 FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
      WHERE pg_catalog.concat(n.nspname, '.', c.relname) \
      OPERATOR(pg_catalog.=) ANY (ARRAY['tenancy.tenants', 'tenancy_agents.agents', 'gateway.notes', 'gateway.store'])";
 
-/// Where the database is, and the key that enters its tenants.
+/// The addresses of the database, and the key that signs tenants.
 #[derive(Clone)]
 pub struct Settings {
     postgres: tokio_postgres::Config,
@@ -48,11 +49,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Of a URL, the key as `ID:HEX`, and the URL of a direct connection where the first one is a pooler's.
+    /// Reads a URL, the key as `ID:HEX`, and the URL of a direct connection if the first one is that of a pooler.
     ///
     /// # Errors
     ///
-    /// Where the key is missing, or one of them makes no sense. None is repeated.
+    /// If the key is missing or a value is invalid. The error contains no value.
     pub fn new(url: &Secret, key: Option<&Secret>, listen_url: Option<&Secret>) -> Result<Self> {
         let postgres = url::parse(url)?;
         let listener = listen_url.map_or_else(|| Ok(postgres.clone()), url::parse)?;
@@ -60,27 +61,27 @@ impl Settings {
     }
 }
 
-/// The key that signs for which tenant a transaction is.
+/// Parses the key that signs the tenant of each transaction.
 ///
 /// # Errors
 ///
-/// Where it is missing, or makes no sense.
+/// If the key is missing or invalid.
 pub fn signing_key(key: Option<&Secret>) -> Result<SigningKey> {
     let key = key.context(
         "a database needs a key: --tenancy-key or TENANCY_KEY, as ID:HEX, the same for `gateway migrate` and for each \
          instance",
     )?;
-    key.text().parse().context("the tenancy key makes no sense: 1:$(openssl rand -hex 32) makes one")
+    key.text().parse().context("invalid tenancy key: 1:$(openssl rand -hex 32) creates one")
 }
 
-/// A database that was looked at: it would not leak, and knows the key.
+/// A database that passed the audit and knows the key.
 #[derive(Clone)]
 pub struct Database {
     pub(crate) db: TenantDb,
     pub(crate) directory: PgDirectory,
     pub(crate) store: Uuid,
-    /// For all that is kept in it together.
-    pub(crate) places: Arc<Places>,
+    /// Limits the connections of each tenant.
+    pub(crate) permits: Arc<TenantSemaphores>,
 }
 
 impl Database {
@@ -88,15 +89,15 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Where the server does not answer within 30 s, or refuses; where `gateway migrate` was not run; where the audit
-    /// has a critical finding: all of them, a line each; where the database does not know the key.
+    /// If the server does not answer within 30 s or refuses, if `gateway migrate` was not run, if the audit has critical
+    /// findings, or if the database does not know the key. The error lists each finding in a line.
     pub async fn connect(settings: Settings) -> Result<Self> {
         let address = url::address(&settings.postgres);
         let opened = match timeout(START, Self::open(settings)).await {
             Ok(opened) => opened,
             Err(_) => Err(anyhow!("it did not answer within {} s", START.as_secs())),
         };
-        opened.with_context(|| format!("can't use the database at {address}"))
+        opened.with_context(|| format!("cannot use the database at {address}"))
     }
 
     async fn open(Settings { postgres, listener, key }: Settings) -> Result<Self> {
@@ -108,11 +109,11 @@ impl Database {
         let directory = DirectoryConfig::new(listener).max_age(MAX_AGE);
         let directory = PgDirectory::connect(db.clone(), directory).await;
         let directory = directory.context("listening for changes of tenants")?;
-        Ok(Self { db, directory, store, places: Arc::new(Places::new(PER_TENANT)) })
+        Ok(Self { db, directory, store, permits: Arc::new(TenantSemaphores::new(PER_TENANT)) })
     }
 }
 
-/// The first question to it is whether there is anything: an audit of nothing has many findings.
+/// Checks that the schema exists. The audit of an empty database would have many findings.
 async fn check_migrated(postgres: &tokio_postgres::Config) -> Result<()> {
     let (client, connection) = postgres.connect(NoTls).await.map_err(brief)?;
     let connection = tokio::spawn(connection);
@@ -121,21 +122,19 @@ async fn check_migrated(postgres: &tokio_postgres::Config) -> Result<()> {
     drop(client);
     let _ = connection.await;
     if !is_migrated {
-        bail!("it lacks what this program keeps things in: `gateway migrate` makes it, by --admin-url URL");
+        bail!("it lacks the tables of this program: `gateway migrate` creates them, with --admin-url URL");
     }
     Ok(())
 }
 
-/// By which id instances know that their notes are the same. It is the first question that a key is needed for.
+/// Returns the id of the store, which instances share. This is the first query that needs the key.
 async fn store(db: &TenantDb, key: i32) -> Result<Uuid> {
-    // It is no tenant's, so there is nothing to verify.
+    // The table belongs to no tenant, so there is nothing to verify.
     let read = async |tx: &TenantTx<'_>| tx.query_unverified("SELECT id FROM gateway.store", &[]).await;
     match db.tx_in(TenantId::PLATFORM, read).await {
         Ok(rows) => rows.first().map(|row| row.get(0)).context("gateway.store is empty"),
         Err(error) if error.code() == Some(INSUFFICIENT_PRIVILEGE) => Err(error).with_context(|| {
-            format!(
-                "by the key {key} of TENANCY_KEY, which is to be the one that `gateway migrate` was given"
-            )
+            format!("the key {key} of TENANCY_KEY must be the one that `gateway migrate` registered")
         }),
         Err(error) => Err(error.into()),
     }
@@ -146,7 +145,7 @@ fn brief(error: tokio_postgres::Error) -> anyhow::Error {
     Error::from(error).into()
 }
 
-/// Shows nothing of the URL, and no tenant.
+/// Shows no URL and no tenant.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
@@ -156,7 +155,7 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Shows which key it is, and no more.
+/// Shows the id of the key only.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("key", &self.key).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Changes of notes, to those who listen.
+//! Events about changes of notes.
 
 pub mod http;
 
@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use crate::notes::Note;
 
-/// The most streams of one tenant.
+/// The maximum number of streams of a tenant.
 pub const MOST_STREAMS: usize = 16;
-/// How many changes a reader may be behind.
+/// The number of changes that a slow reader may be behind.
 const BACKLOG: usize = 64;
 
-/// What happened to a note.
+/// A change of a note.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Change<'n> {
@@ -27,7 +27,7 @@ pub enum Change<'n> {
     Deleted(Uuid),
 }
 
-/// A change as it is sent.
+/// A change in the form in which it is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sent {
     /// `created`, `updated` or `deleted`.
@@ -36,24 +36,24 @@ pub struct Sent {
     pub data: Arc<str>,
 }
 
-/// A channel for each tenant that somebody listens to.
+/// A channel for each tenant with listeners.
 ///
-/// Like the notes, it is told no tenant: who listens and who publishes does so in the current one.
+/// Listening and publishing use the current tenant.
 #[derive(Default)]
 pub struct Events(Mutex<HashMap<TenantId, Sender<Sent>>>);
 
-/// Why nobody can listen.
+/// An error of listening.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListenError {
-    /// There is no tenant to listen to.
+    /// No tenant is set.
     NoTenant(TenantContextNotSetError),
-    /// The tenant has [as many](MOST_STREAMS) streams as it may have.
+    /// The tenant has [`MOST_STREAMS`] streams.
     Full,
 }
 
-/// Somebody who listens to one tenant's changes.
+/// A listener of one tenant's changes.
 pub struct Listener {
-    // None once it is dropped.
+    // `None` when it is dropped.
     changes: Option<Receiver<Sent>>,
     tenant: TenantId,
     events: Arc<Events>,
@@ -64,25 +64,25 @@ impl Events {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells those who listen to the current tenant.
+    /// Sends a change to the listeners of the current tenant.
     ///
     /// # Errors
     ///
-    /// Where there is no tenant.
+    /// If no tenant is set.
     pub fn publish(&self, change: &Change<'_>) -> Result<(), TenantContextNotSetError> {
         let tenant = TenantContext::get()?;
         if let Some(channel) = self.channels().get(&tenant) {
-            // Whoever listened may be gone by now.
+            // The last listener may be gone.
             let _ = channel.send(change.into());
         }
         Ok(())
     }
 
-    /// Listens to the current tenant, from now on.
+    /// Listens to changes of the current tenant from now on.
     ///
     /// # Errors
     ///
-    /// Where there is no tenant, or too many listen to it.
+    /// If no tenant is set, or if the tenant has too many listeners.
     pub fn listen(self: &Arc<Self>) -> Result<Listener, ListenError> {
         let tenant = TenantContext::get().map_err(ListenError::NoTenant)?;
         let mut channels = self.channels();
@@ -93,14 +93,14 @@ impl Events {
         Ok(Listener { changes: Some(channel.subscribe()), tenant, events: Arc::clone(self) })
     }
 
-    /// Ends all streams of a tenant: it was suspended, and what goes out would be its own still.
+    /// Ends all streams of a tenant, for example because it is suspended.
     pub fn end(&self, tenant: TenantId) {
         self.channels().remove(&tenant);
     }
 }
 
 impl Listener {
-    /// The next change, or how many were missed; `None` at the end.
+    /// Returns the next change, the number of missed changes, or `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Sent, u64>> {
         match self.changes.as_mut()?.recv().await {
             Ok(change) => Some(Ok(change)),
@@ -110,7 +110,7 @@ impl Listener {
     }
 }
 
-/// The last one takes the channel along: tenants that nobody listens to take no room.
+/// The last listener removes the channel, so that tenants without listeners use no memory.
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut channels = self.events.channels();
@@ -132,19 +132,19 @@ impl From<&Change<'_>> for Sent {
     }
 }
 
-/// A note has nothing in it that is not JSON.
+/// Serializes a value. Notes can always be serialized.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Shows how many tenants are listened to, and none of them.
+/// Shows the number of tenants with listeners, and no tenant.
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").field("len", &self.channels().len()).finish()
     }
 }
 
-/// Shows nothing of the tenant.
+/// Does not show the tenant.
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener").finish_non_exhaustive()

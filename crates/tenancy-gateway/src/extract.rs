@@ -1,4 +1,4 @@
-//! What handlers take from a request: where it makes no sense, the answer is a problem.
+//! Extractors whose rejections are problems.
 
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -14,33 +14,32 @@ use crate::problem::Problem;
 /// A JSON object as the body.
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// Which part of a list is wanted.
+/// The page of a list.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Page {
-    /// How many.
+    /// Maximum number of items.
     #[serde(default = "Page::usual_limit")]
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub(crate) limit: usize,
-    /// Those with a greater id than this.
+    /// Only items with a greater id: `next` of the previous page.
     pub(crate) after: Option<Uuid>,
 }
 
 impl Page {
-    /// The most items.
+    /// The maximum of `limit`.
     pub(crate) const MOST: usize = 200;
 
-    /// What is taken where no limit is said.
+    /// The default of `limit`.
     pub(crate) const fn usual_limit() -> usize {
         50
     }
 
-    /// A page has no more bytes than this, or one item: what one request may keep in memory.
+    /// The maximum number of bytes of a page with several items, which limits the memory of a request.
     pub(crate) const MOST_BYTES: usize = 256 * 1024;
 
-    /// What fits the page, out of one more than that: and behind which id the next page begins, if there is
-    /// one.
+    /// Returns the items of the page, out of one more than `limit`, and the value of `after` for the next page.
     pub(crate) fn cut<T, I>(
         self,
         mut items: Vec<T>,
@@ -60,7 +59,7 @@ impl Page {
     }
 }
 
-/// How many bytes a text has between the quotes of JSON, which escapes some of it.
+/// Returns the length of a text as JSON, without the quotes.
 pub(crate) fn json_length(text: &str) -> usize {
     serde_json::to_string(text).map_or(text.len(), |json| json.len() - 2)
 }
@@ -95,7 +94,7 @@ fn problem(rejection: &JsonRejection) -> Problem {
     }
 }
 
-/// Why a body was not read.
+/// Returns the problem of a body that could not be read.
 pub(crate) fn bytes_problem(rejection: &BytesRejection) -> Problem {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Problem::TOO_LARGE,

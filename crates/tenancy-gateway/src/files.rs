@@ -1,4 +1,4 @@
-//! The folder where each tenant has a file: what things are kept in where nothing else is named.
+//! The folder with a SQLite file for each tenant: the default store.
 
 use std::path::Path;
 
@@ -13,19 +13,19 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "notes and tenants", sql: include_str!("../sql/files.sql") },
 ];
 
-/// Opens the folder, and makes it where it is not there.
+/// Opens the folder, and creates it if it does not exist.
 ///
 /// # Errors
 ///
-/// Where it can't be made or used, or another process has it: its name, and why.
+/// If the folder cannot be created or used, or if another process uses it.
 pub fn open(folder: &Path) -> Result<TenantFiles> {
     let config = Config::new(folder).migrations(MIGRATIONS);
     TenantFiles::open(config).with_context(|| {
-        format!("can't keep things in {}: --data DIR names another folder", folder.display())
+        format!("cannot use the folder {}: --data DIR selects another one", folder.display())
     })
 }
 
-/// Whether a file would be in the folder by a name like those of the tenants' files: one may come to be there yet.
+/// Returns whether a file would be in the folder, with a name like those of tenants' files.
 pub fn is_like_a_tenants(folder: &Path, file: &Path) -> bool {
     if !file.file_name().is_some_and(|name| name.to_string_lossy().contains(".sqlite")) {
         return false;
@@ -37,7 +37,7 @@ pub fn is_like_a_tenants(folder: &Path, file: &Path) -> bool {
     }
 }
 
-/// Work on the file of the current tenant, on a thread that may wait. Whether the caller still waits or not, it is done.
+/// Runs a function on the current tenant's file, on a thread that may block. It is completed even if the caller is gone.
 pub(crate) async fn work<T, E>(
     files: &TenantFiles,
     work: impl FnOnce(&TenantFiles) -> Result<T, E> + Send + 'static,

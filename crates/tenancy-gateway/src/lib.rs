@@ -1,34 +1,33 @@
 #![doc = include_str!("../README.md")]
 
-pub mod access_log;
 pub mod agents;
 pub mod app;
-pub mod auth;
-pub mod caching;
+pub mod backends;
 pub mod config;
 pub mod database;
-pub mod deadline;
 pub mod events;
 pub mod examples;
 mod extract;
 pub mod files;
 pub mod greeting;
-pub mod head;
-pub mod host;
-pub mod limit;
 pub mod logging;
+pub mod middleware;
 pub mod notes;
 mod object;
-pub mod openapi;
-pub mod own;
+mod openapi;
 pub mod page;
-mod places;
+pub mod paths;
 pub mod principals;
 pub mod problem;
+pub mod routes;
 pub mod secret;
+mod semaphores;
 pub mod serve;
+pub mod service;
 pub mod shared;
 pub mod signal;
+pub mod state;
+pub mod system;
 pub mod tenants;
 pub mod transfer;
 

@@ -1,4 +1,4 @@
-//! `cargo run -p tenancy-gateway`: see `--help`.
+//! The command `gateway`: see `--help`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,13 +6,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tenancy::TenantRecord;
-use tenancy_gateway::app::Outside;
+use tenancy_gateway::backends::{Backends, Stores};
 use tenancy_gateway::config::{Command, Config};
-use tenancy_gateway::database::{self, Database};
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::principals::PrincipalsFile;
 use tenancy_gateway::serve::serve;
-use tenancy_gateway::shared::SharedRedis;
-use tenancy_gateway::{app, examples, files, greeting, logging, openapi, signal, transfer};
+use tenancy_gateway::{app, database, examples, files, greeting, logging, routes, signal, transfer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,24 +28,24 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: &Config) -> Result<ExitCode> {
-    let census = match &config.principals {
+    let principals = match &config.principals {
         // The OpenAPI document does not depend on them.
-        Some(path) if !matches!(config.command, Some(Command::Openapi)) => Census::read(path)?,
-        _ => Census::demo()?,
+        Some(path) if !matches!(config.command, Some(Command::Openapi)) => PrincipalsFile::read(path)?,
+        _ => PrincipalsFile::demo()?,
     };
     if let Some(command) = &config.command {
-        run_command(config, command, census.tenants).await?;
+        run_command(config, command, principals.tenants).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    config.check(&census)?;
-    let outside = connect(config).await?;
+    config.check(principals.principals.has_demo_tokens())?;
+    let backends = Backends::connect(config).await?;
     let listener = listen(config).await?;
     let closing = CancellationToken::new();
-    // Before the greeting: a signal that is sent as soon as it is printed must not be lost.
-    signal::close_on_signal(closing.clone()).context("signals")?;
-    let tenants = census.tenants.clone();
-    let service = app::service(config, census, outside, closing.clone())?;
-    let address = listener.local_addr().context("the address")?;
+    // Before the greeting, so that a signal that is sent as soon as it is printed is not lost.
+    signal::close_on_signal(closing.clone()).context("cannot register signals")?;
+    let tenants = principals.tenants.clone();
+    let service = app::service(config, principals, backends, closing.clone())?;
+    let address = listener.local_addr().context("cannot read the address")?;
     say(greeting::greeting(address, config, &tenants));
     let closed = announce(closing.clone(), config.shutdown_timeout);
     let (finished, ()) = tokio::join!(serve(listener, service, config.limits(), closing), closed);
@@ -76,50 +74,37 @@ async fn run_command(config: &Config, command: &Command, tenants: Vec<TenantReco
                 None => examples::demo(config.listen),
             });
         }
-        Command::Openapi => say(openapi::json()?),
+        Command::Openapi => say(routes::openapi_json()?),
         Command::Migrate { admin_url } => {
             let key = database::signing_key(config.tenancy_key.as_ref())?;
             database::migrate(admin_url, &key, &tenants, say).await?;
         }
         Command::Export { tenant, out } => {
-            config.check_kept()?;
+            config.check_folder()?;
             // Without tenants to add: an export creates none.
-            let kept = app::kept(config, Vec::new(), connect(config).await?)?;
+            let stores = Stores::open(config, Vec::new(), Backends::connect(config).await?)?;
             let is_a_tenants = config.files().is_some_and(|folder| files::is_like_a_tenants(folder, out));
-            ensure!(!is_a_tenants, "can't write {}: in this folder that is a tenant's file", out.display());
-            transfer::export(&kept, *tenant, out).await?;
+            ensure!(!is_a_tenants, "cannot write {}: in this folder that is a tenant's file", out.display());
+            transfer::export(&stores, *tenant, out).await?;
         }
         Command::Import { tenant, file } => {
             let own = tenants.into_iter().filter(|record| record.id() == *tenant).collect();
-            let kept = app::kept(config, own, connect(config).await?)?;
-            transfer::import(&kept, *tenant, file).await?;
+            let stores = Stores::open(config, own, Backends::connect(config).await?)?;
+            transfer::import(&stores, *tenant, file).await?;
         }
     }
     Ok(())
-}
-
-async fn connect(config: &Config) -> Result<Outside> {
-    let database = match config.database()? {
-        Some(settings) => Some(Database::connect(settings).await?),
-        None => None,
-    };
-    let redis = match &config.redis_url {
-        Some(url) => Some(SharedRedis::connect(url, config.redis_timeout()).await?),
-        None => None,
-    };
-    let files = config.files().map(files::open).transpose()?;
-    Ok(Outside { redis, database, files })
 }
 
 async fn listen(config: &Config) -> Result<TcpListener> {
     let listener = TcpListener::bind(config.listen).await;
     listener.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{} is taken by another program: --listen {}:0 takes a port that is free",
+            "{} is taken by another program: --listen {}:0 selects a free port",
             config.listen,
             config.listen.ip()
         ),
-        _ => anyhow::Error::from(error).context(format!("can't listen on {}", config.listen)),
+        _ => anyhow::Error::from(error).context(format!("cannot listen on {}", config.listen)),
     })
 }
 

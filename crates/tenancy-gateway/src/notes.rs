@@ -1,4 +1,4 @@
-//! Notes: what a tenant keeps here.
+//! Notes of tenants.
 
 mod cached;
 mod files;
@@ -20,30 +20,29 @@ pub use files::FileNotes;
 pub use memory::MemoryNotes;
 pub use postgres::PgNotes;
 
-/// A note. Its tenant is not in it: who has it, has it from its tenant's notes.
+/// A note. It does not contain its tenant.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Note {
-    /// Grows with time.
+    /// The id. Ids increase with time.
     pub id: Uuid,
-    /// 1 to 4,096 characters.
+    /// The text, 1 to 4,096 characters.
     pub text: String,
-    /// When it was made.
+    /// The time of the creation.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
 }
 
-/// The most characters of a note's text.
+/// The maximum number of characters of a text.
 const LONGEST_TEXT: usize = 4096;
 
 impl Note {
-    /// Whether a text may be a note's: it is neither empty nor too long, and has no character that Postgres keeps in no
-    /// text.
+    /// Returns whether a text is valid: neither empty nor too long, and without the character that Postgres cannot store.
     pub fn is_text(text: &str) -> bool {
         (1..=LONGEST_TEXT).contains(&text.chars().count()) && !text.contains('\0')
     }
 
-    /// What it means that this is there where another of the same id is put back: it is the same, and not new, or the id
-    /// is taken. Postgres keeps no nanoseconds.
+    /// Returns `Ok(false)` if this stored note is the same as one to restore, and an error if it is another one with the
+    /// same id. Postgres does not store nanoseconds.
     fn instead_of(&self, other: &Self) -> Result<bool, NotesError> {
         let is_same =
             self.text == other.text && self.created.as_microsecond() == other.created.as_microsecond();
@@ -51,50 +50,49 @@ impl Note {
     }
 }
 
-/// What a store comes to, later.
+/// The future of a store's result.
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, NotesError>> + Send + 'a>>;
 
 /// The notes of the current tenant.
 ///
-/// No method is told a tenant, so none can be told a wrong one: each reads
-/// [`TenantContext`](tenancy::TenantContext), before it first waits, and fails where there is none. A note of
-/// another tenant is as absent as one that nobody has.
+/// No method has a tenant parameter. Each reads [`TenantContext`](tenancy::TenantContext) when it is called, and fails if
+/// no tenant is set. A note of another tenant does not exist for it.
 ///
-/// The futures are boxed, so that a program can choose the store at its start.
+/// The futures are boxed, so that the store can be selected at the start.
 pub trait Notes: Send + Sync + 'static {
-    /// At most `limit` notes with a greater id than `after`, by their ids.
+    /// Returns at most `limit` notes with a greater id than `after`, sorted by id.
     fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>>;
-    /// Makes a note.
+    /// Creates a note.
     fn create(&self, text: String) -> Stored<'_, Note>;
-    /// A note, if the tenant has it.
+    /// Returns a note, if the tenant has it.
     fn get(&self, id: Uuid) -> Stored<'_, Option<Note>>;
     /// Changes a note's text, if the tenant has it.
     fn update(&self, id: Uuid, text: String) -> Stored<'_, Option<Note>>;
-    /// Deletes a note; whether the tenant had it.
+    /// Deletes a note. Returns whether the tenant had it.
     fn delete(&self, id: Uuid) -> Stored<'_, bool>;
-    /// Puts a note back as it was exported, with its id and its time. Whether it is new: the same may be there already.
+    /// Restores an exported note with its id and time. Returns `false` if the same note exists.
     fn restore(&self, note: Note) -> Stored<'_, bool>;
 }
 
-/// Why a store does not do what it was asked.
+/// An error of a store of notes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NotesError {
-    /// There is no tenant to do it for.
+    /// No tenant is set.
     NoTenant(TenantContextNotSetError),
-    /// The tenant has as many notes as it may have.
+    /// The tenant has the maximum number of notes.
     Full,
-    /// The tenant has another note of the id.
+    /// The tenant has another note with the id.
     Taken,
-    /// There is no room for another note, whoever's it would be.
+    /// The disk is full.
     NoRoom,
-    /// What it is kept in does not answer. A change may be made all the same.
+    /// The store does not answer. The change may have been made.
     Unavailable,
-    /// What it is kept in failed.
+    /// The store failed.
     Store(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A page never begins behind a note that is still to come, though a clock was ahead.
+/// Returns an id after the last one, even if a clock was ahead, so that pages do not miss new notes.
 fn next(now: Uuid, last: Option<Uuid>) -> Uuid {
     last.map_or(now, |last| now.max(Uuid::from_u128(last.as_u128().saturating_add(1))))
 }
@@ -103,11 +101,11 @@ impl fmt::Display for NotesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTenant(error) => error.fmt(f),
-            Self::Full => f.write_str("the tenant has as many notes as it may have"),
-            Self::Taken => f.write_str("the tenant has another note of this id"),
-            Self::NoRoom => f.write_str("there is no room for another note"),
-            Self::Unavailable => f.write_str("the notes' store does not answer"),
-            Self::Store(error) => write!(f, "the notes' store failed: {error}"),
+            Self::Full => f.write_str("maximum number of notes reached"),
+            Self::Taken => f.write_str("another note has the id"),
+            Self::NoRoom => f.write_str("disk full"),
+            Self::Unavailable => f.write_str("store of notes does not answer"),
+            Self::Store(error) => write!(f, "store of notes failed: {error}"),
         }
     }
 }
@@ -125,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_behind_the_last_one_whatever_the_clock() {
+    fn ids_increase_whatever_the_clock() {
         let (earlier, later) = (Uuid::now_v7(), Uuid::now_v7());
         assert_eq!(next(later, None), later);
         assert_eq!(next(later, Some(earlier)), later);

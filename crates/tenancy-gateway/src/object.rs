@@ -1,4 +1,4 @@
-//! Objects of JSON.
+//! JSON objects.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// What is an object: by itself, what is derived takes an array of its members for one too.
+/// A value that is a JSON object. Derived implementations of `Deserialize` also accept an array of the members.
 pub(crate) struct Object<T>(pub(crate) T);
 
 struct ObjectVisitor<T>(PhantomData<T>);

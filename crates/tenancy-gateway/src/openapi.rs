@@ -1,4 +1,4 @@
-//! The document of the routes: OpenAPI 3.1.
+//! The OpenAPI 3.1 document, without the routes.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,63 +11,61 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, SecurityReq
 use utoipa::{OpenApi as _, ToSchema};
 use uuid::Uuid;
 
-use crate::app::{self, App};
+use crate::paths::{self, OPENAPI};
+use crate::state::App;
 
-/// Where it is. It says nothing of any tenant, so that nobody has to be known who reads it.
-pub const PATH: &str = "/openapi.json";
-
-/// What each answer to a caller may be, whatever the route: what stands around the routes gives it.
+/// The statuses of all routes: the middleware sends them.
 const COMMON: [(&str, &str); 10] = [
-    ("400", "The tenant is not named, or the request makes no sense"),
-    ("401", "Who calls is not known"),
+    ("400", "The request is malformed, or names no tenant"),
+    ("401", "The caller is unknown"),
     ("403", "The caller may not act for the tenant"),
-    ("404", "There is no such tenant"),
+    ("404", "The tenant does not exist"),
     ("408", "The request took too long"),
     ("413", "The body is too large"),
-    ("421", "This is taken for a site, and its tokens are the demo's"),
-    ("429", "The tenant's limit"),
-    ("500", "Something broke"),
-    ("503", "What things are kept in does not answer"),
+    ("421", "The request's host is not allowed for the demo's tokens"),
+    ("429", "The tenant's rate limit"),
+    ("500", "Internal error"),
+    ("503", "A store does not answer"),
 ];
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "gateway", description = "Tenants that share one process, and nothing else."),
+    info(title = "gateway", description = "Agents and notes of several isolated tenants."),
     components(schemas(ProblemView)),
     tags(
-        (name = "agents", description = "The tenant's agents, and those that the platform shares with it"),
+        (name = "agents", description = "The tenant's agents, and shared agents of the platform"),
         (name = "notes", description = "The tenant's notes"),
-        (name = "tenants", description = "All tenants, for the platform tenant alone"),
+        (name = "tenants", description = "All tenants, for the platform tenant only"),
         (name = "service", description = "The service itself"),
     ),
 )]
 struct Blank;
 
-/// A problem of RFC 9457. Nothing of the request is in it.
+/// A problem of RFC 9457. It contains nothing from the request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-#[allow(dead_code, reason = "the document reads its types")]
+#[allow(dead_code, reason = "the document uses its types")]
 struct ProblemView {
-    /// What kind it is: `urn:problem-type:gateway:no-such-agent`, say. It stays the same.
+    /// The kind of problem, for example `urn:problem-type:gateway:no-such-agent`. Kinds are stable.
     r#type: String,
     title: String,
     status: u16,
     detail: String,
-    /// Of `invalid-transition`: what the agent is.
+    /// For `invalid-transition`: the agent's status.
     from: Option<String>,
-    /// Of `invalid-transition`: what it should have become.
+    /// For `invalid-transition`: the requested status.
     to: Option<String>,
-    /// Of `agent-form`: which member it is about.
+    /// For `agent-form`: the invalid member.
     member: Option<String>,
-    /// Of `agent-form`: what is wrong with it.
+    /// For `agent-form`: the rule that the member breaks.
     rule: Option<String>,
-    /// Of `name-held`, which the platform alone hears: the tenant with the least id that has the name.
+    /// For `name-held`, which only the platform receives: the tenant with the lowest id that has the name.
     holder: Option<Uuid>,
-    /// Of `name-held`: how many have it besides.
+    /// For `name-held`: the number of other tenants that have the name.
     others: Option<u64>,
 }
 
-/// A document without routes: who asks has a token, and names a tenant.
+/// Returns a document without routes, whose requests need a token and a tenant.
 pub(crate) fn blank() -> OpenApi {
     let mut document = Blank::openapi();
     let components = document.components.get_or_insert_default();
@@ -81,31 +79,17 @@ pub(crate) fn blank() -> OpenApi {
     document
 }
 
-/// The document of all routes.
-pub fn document() -> OpenApi {
-    finished(app::documented().1)
+/// Returns the route of the document. The document does not contain it.
+pub(crate) fn route(document: OpenApi) -> Router<App> {
+    // The document consists of texts and numbers, so it can be serialized.
+    let json = Bytes::from(finished(document).to_json().unwrap_or_default());
+    Router::new().route(OPENAPI, get(async move || ([(CONTENT_TYPE, "application/json")], json.clone())))
 }
 
-/// The document as JSON text.
-///
-/// # Errors
-///
-/// None that is known: it is made of texts and numbers.
-pub fn json() -> serde_json::Result<String> {
-    document().to_pretty_json()
-}
-
-/// Serves it. It is no part of itself.
-pub(crate) fn route(document: &OpenApi) -> Router<App> {
-    // It is made of texts and numbers alone.
-    let json = Bytes::from(finished(document.clone()).to_json().unwrap_or_default());
-    Router::new().route(PATH, get(async move || ([(CONTENT_TYPE, "application/json")], json.clone())))
-}
-
-/// With what is said of all routes alike.
-fn finished(mut document: OpenApi) -> OpenApi {
+/// Adds what is the same for all routes.
+pub(crate) fn finished(mut document: OpenApi) -> OpenApi {
     for (path, item) in &mut document.paths.paths {
-        let is_open = app::OPEN.contains(&path.as_str());
+        let is_open = paths::is_open(path);
         for operation in operations(item) {
             if !is_open {
                 add_common(operation);
@@ -130,7 +114,7 @@ fn add_common(operation: &mut Operation) {
     }
 }
 
-/// Whoever takes a body takes it by its type.
+/// Documents that a body of another type is rejected.
 fn add_content_type(operation: &mut Operation) {
     if operation.request_body.is_some() {
         let response = || RefOr::T(Response::new("content-type"));
@@ -138,7 +122,7 @@ fn add_content_type(operation: &mut Operation) {
     }
 }
 
-/// All that is refused is refused by a problem.
+/// Documents that all errors are problems.
 fn problems_are_json(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
@@ -150,7 +134,7 @@ fn problems_are_json(operation: &mut Operation) {
     }
 }
 
-/// By its tag as well: a function is called `list` in more than one place, and an id is there once.
+/// Adds the tag to the operation's id: several functions are named `list`, and ids must be unique.
 fn name(operation: &mut Operation) {
     if let (Some(tags), Some(id)) = (&operation.tags, &mut operation.operation_id)
         && let [tag] = &tags[..]

@@ -1,9 +1,8 @@
-//! The page `/`: the agents of a tenant, to look at in a browser.
+//! The web page at `/`, which shows the agents of a tenant.
 //!
-//! A browser has a cookie, and the API knows none: the [gate](gate()) stands before [`auth`](crate::auth), and turns
-//! the cookie of a session into a principal and an `X-Tenant-ID`, for the paths of the page and no other. What comes
-//! behind it is the same for the page as for the API: who may act for which tenant, whether that is active, how often,
-//! and the context that the page's handler reads.
+//! Browsers send a cookie, and the API accepts none. The [layer](gate()) before [`auth`](crate::middleware::auth) turns
+//! the cookie of a session into a principal and an `X-Tenant-ID`, for the paths of the page only. Everything behind the
+//! layer is the same for the page as for the API: authorization, the tenant's status, the rate limit, and the context.
 
 mod asset;
 mod cookie;
@@ -11,7 +10,9 @@ mod gate;
 mod headers;
 mod home;
 mod html;
+mod model;
 mod origin;
+mod paths;
 mod query;
 mod session;
 mod sign_in;
@@ -19,17 +20,12 @@ mod sign_in;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::app::App;
+use crate::state::App;
+use paths::{HOME, SIGN_IN};
 
-pub use gate::{PageGate, gate};
+pub use gate::{PageLayer, gate};
 
-const HOME: &str = "/";
-const SIGN_IN: &str = "/sign-in";
-const SIGN_OUT: &str = "/sign-out";
-const SCRIPT: &str = "/page.js";
-const STYLE: &str = "/page.css";
-
-/// What stands behind the tenant layer. The rest the gate answers itself.
+/// Returns the routes behind the tenant layer. The page's own layer responds to its other paths.
 pub fn routes() -> Router<App> {
     Router::new().route(HOME, get(home::home)).route(SIGN_IN, post(sign_in::open))
 }

@@ -1,16 +1,16 @@
-//! What goes wrong, as the caller hears of it.
+//! Errors as problem documents.
 
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
-use tenancy::TenantId;
+use tenancy::{TenantContextNotSetError, TenantId};
 use tenancy_agents::{AgentStatus, InvalidAgentKind};
 
-/// A problem of RFC 9457, with texts that are always the same: nothing of the request is in them.
+/// A problem of RFC 9457. Its texts are constant and contain nothing from the request.
 ///
-/// What concerns the tenant is refused by the layer of `tenancy-tower`, with problems of its own.
+/// The layer of `tenancy-tower` has problems of its own, about the tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
@@ -22,30 +22,30 @@ pub struct Problem {
     more: Option<More>,
 }
 
-/// What a problem says besides: its extension members.
+/// The extension members of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum More {
-    /// There is no step between these states.
+    /// For an invalid transition.
     Step {
-        /// What the agent is.
+        /// The agent's status.
         from: AgentStatus,
-        /// What it should have become.
+        /// The requested status.
         to: AgentStatus,
     },
-    /// A member of what was sent, and the rule that it breaks.
+    /// For an invalid member of the body.
     Member {
-        /// Which: a name that the document has, and not one that was sent.
+        /// The name of the member in the schema.
         member: &'static str,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         #[serde(serialize_with = "display")]
         rule: InvalidAgentKind,
     },
-    /// Who has a name: for the platform alone.
+    /// For a name in use, for the platform only.
     Holders {
-        /// The tenant with the least id.
+        /// The tenant with the lowest id that has the name.
         holder: TenantId,
-        /// How many have it besides.
+        /// The number of other tenants that have it.
         others: u64,
     },
 }
@@ -70,145 +70,144 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Who calls is not known.
-    UNAUTHENTICATED = 401 "unauthenticated" "The caller is not known"
+    /// The caller is unknown.
+    UNAUTHENTICATED = 401 "unauthenticated" "Unknown caller"
         "Send a token that this service knows: Authorization: Bearer TOKEN";
-    /// The resource is the platform tenant's.
-    PLATFORM_ONLY = 403 "platform-only" "This is for the platform tenant"
-        "Tenants are managed, and agents decided on, in the platform tenant, 00000000-0000-0000-0000-000000000001.";
-    /// The agent is the platform's, which shares it: others read it.
-    AGENT_READ_ONLY = 403 "agent-read-only" "The agent is the platform's"
-        "The platform shares it with all tenants, and changes it alone.";
-    /// There is no such route.
-    NO_ROUTE = 404 "no-such-resource" "There is no such resource" "No resource has this path.";
-    /// The tenant has no such note, whoever else may have one.
-    NO_NOTE = 404 "no-such-note" "There is no such note" "The tenant has no note with this id.";
-    /// The tenant sees no such agent, whoever else may have one.
-    NO_AGENT = 404 "no-such-agent" "There is no such agent" "The tenant sees no agent with this id or name.";
-    /// There is no such tenant.
-    NO_TENANT = 404 "no-such-tenant" "There is no such tenant" "No tenant has this id.";
-    /// The resource has no such method.
-    METHOD = 405 "method-not-allowed" "The resource has no such method"
-        "The header Allow names the methods that it has.";
+    /// The resource is for the platform tenant.
+    PLATFORM_ONLY = 403 "platform-only" "Only for the platform tenant"
+        "Tenants are managed, and agents approved, in the platform tenant, 00000000-0000-0000-0000-000000000001.";
+    /// The agent is a shared one of the platform.
+    AGENT_READ_ONLY = 403 "agent-read-only" "Agent of the platform"
+        "The platform shares the agent with all tenants. Only the platform can change it.";
+    /// No route has the path.
+    NO_ROUTE = 404 "no-such-resource" "Resource not found" "No resource has this path.";
+    /// The tenant has no such note, even if another tenant has.
+    NO_NOTE = 404 "no-such-note" "Note not found" "The tenant has no note with this id.";
+    /// The tenant sees no such agent, even if another tenant does.
+    NO_AGENT = 404 "no-such-agent" "Agent not found" "The tenant sees no agent with this id or name.";
+    /// The tenant does not exist.
+    NO_TENANT = 404 "no-such-tenant" "Tenant not found" "No tenant has this id.";
+    /// The resource does not have the method.
+    METHOD = 405 "method-not-allowed" "Method not allowed"
+        "The header field Allow lists the methods of the resource.";
     /// The request took too long.
-    TOO_SLOW = 408 "too-slow" "The request took too long"
-        "The request was not there, or not done, within the time that a request has.";
-    /// The tenant has as many notes as it may have. It is a 409, and no 507: the service is well, and the
-    /// caller can mend it by deleting a note.
-    NOTES_FULL = 409 "notes-full" "The tenant has as many notes as it may have"
+    TOO_SLOW = 408 "too-slow" "Request took too long"
+        "The request did not arrive, or was not completed, within the time limit.";
+    /// The tenant has the maximum number of notes. Not a 507: the caller can delete a note.
+    NOTES_FULL = 409 "notes-full" "Maximum number of notes reached"
         "Delete a note, then try again.";
-    /// There are as many tenants as there may be.
-    TENANTS_FULL = 409 "tenants-full" "There are as many tenants as there may be"
-        "This service has no room for another tenant.";
+    /// There is the maximum number of tenants.
+    TENANTS_FULL = 409 "tenants-full" "Maximum number of tenants reached"
+        "This service cannot store another tenant.";
     /// Another tenant has the id or the slug.
-    TENANT_TAKEN = 409 "tenant-taken" "The tenant's id or slug is taken"
-        "Another tenant has the same id, or the same slug.";
-    /// The platform tenant can't be suspended: nobody could resume it.
-    PLATFORM_STAYS = 409 "platform-stays" "The platform tenant can't be suspended"
-        "It is the one that resumes others.";
-    /// A tenant that is deleted stays so.
-    TENANT_DELETED = 409 "tenant-deleted" "The tenant is deleted" "A tenant that is deleted stays so.";
-    /// The tenant has another agent of the name.
-    NAME_TAKEN = 409 "name-taken" "The tenant has another agent of this name"
-        "It says something else. Take another name, or change that agent.";
-    /// The platform shares an agent of the name.
-    NAME_SHARED = 409 "name-shared" "The platform shares an agent of this name"
-        "All tenants see it by this name. Take another.";
-    /// Tenants have the name of an agent that the platform would share.
-    NAME_HELD = 409 "name-held" "Tenants have agents of this name"
-        "An agent that is shared takes no tenant's name. The member holder is the tenant with the least id that has it, and others is how many have it besides.";
-    /// There is no such step between these states.
-    TRANSITION = 409 "invalid-transition" "The agent can't become this by this"
-        "The members from and to are what it is, and what it should have become.";
-    /// The tenant has as many agents as it may have.
-    AGENTS_FULL = 409 "agents-full" "The tenant has as many agents as it may have"
+    TENANT_TAKEN = 409 "tenant-taken" "Tenant exists"
+        "Another tenant has the same id or slug.";
+    /// The platform tenant cannot be suspended.
+    PLATFORM_STAYS = 409 "platform-stays" "Platform tenant cannot be suspended"
+        "Only the platform tenant can resume tenants.";
+    /// The tenant is deleted.
+    TENANT_DELETED = 409 "tenant-deleted" "Tenant is deleted" "A deleted tenant cannot be changed.";
+    /// Another agent of the tenant has the name.
+    NAME_TAKEN = 409 "name-taken" "Name of another agent"
+        "The tenant has an agent with this name and other content. Choose another name, or change that agent.";
+    /// A shared agent of the platform has the name.
+    NAME_SHARED = 409 "name-shared" "Name of a shared agent"
+        "The platform shares an agent with this name with all tenants. Choose another name.";
+    /// Agents of tenants have the name of an agent that the platform would share.
+    NAME_HELD = 409 "name-held" "Name of tenants' agents"
+        "A shared agent cannot have the name of a tenant's agent. The member holder is the tenant with the lowest id that has such an agent, and others is the number of other tenants.";
+    /// The status of the agent does not allow the change.
+    TRANSITION = 409 "invalid-transition" "Invalid transition"
+        "The member from is the agent's status, and to is the requested one.";
+    /// The tenant has the maximum number of agents.
+    AGENTS_FULL = 409 "agents-full" "Maximum number of agents reached"
         "Delete an agent, then try again.";
-    /// The agent is deleted, and stays as it was.
-    AGENT_DELETED = 410 "agent-deleted" "The agent is deleted" "An agent that is deleted stays as it was.";
-    /// The agent has another revision than If-Match names.
-    REVISION = 412 "revision" "The agent has another revision"
-        "If-Match names no revision that it has, as a strong entity tag. Read it, then try again.";
-    /// A note has no entity tag, so that no condition on it holds.
-    NO_TAG = 412 "no-entity-tag" "A note has no entity tag"
-        "It meets If-Match: * alone, and no If-None-Match: *.";
-    /// The request takes this service for a site, and its tokens are the demo's.
-    MISDIRECTED = 421 "misdirected" "This is no site on the Internet"
-        "The tokens are the demo's, for this machine alone. Ask for 127.0.0.1 or localhost, or name tokens of your own by --principals.";
-    /// A change needs the revision that it was made from.
-    PRECONDITION = 428 "precondition-required" "The change does not say from which revision it was made"
-        "Send If-Match, with the ETag that the agent was read with.";
+    /// The agent is deleted.
+    AGENT_DELETED = 410 "agent-deleted" "Agent is deleted" "A deleted agent cannot be changed.";
+    /// A precondition names another revision.
+    REVISION = 412 "revision" "Precondition failed"
+        "The agent has another revision than the one in the precondition. Read the agent, then try again.";
+    /// Notes have no entity tag, so a precondition with one fails.
+    NO_TAG = 412 "no-entity-tag" "Precondition failed"
+        "Notes have no entity tags. They match If-Match: * only, and do not match If-None-Match: *.";
+    /// The request is for another host, and the demo's public tokens are accepted.
+    MISDIRECTED = 421 "misdirected" "Host is not allowed"
+        "The tokens are those of the demo, which are accepted on this machine only. Use 127.0.0.1 or localhost, or set other tokens by --principals.";
+    /// A change needs a precondition.
+    PRECONDITION = 428 "precondition-required" "Precondition required"
+        "Send If-Match with the ETag of the agent.";
     /// The body is too large.
-    TOO_LARGE = 413 "too-large" "The body is too large"
-        "A body has at most 65,536 bytes, and one for an agent 409,600.";
-    /// The body is no JSON, as its type says.
-    CONTENT_TYPE = 415 "content-type" "The body is not said to be of a type that is taken here"
-        "Send JSON, and Content-Type: application/json.";
+    TOO_LARGE = 413 "too-large" "Body too large"
+        "The maximum is 65,536 bytes, and 409,600 bytes for an agent.";
+    /// The body has another type.
+    CONTENT_TYPE = 415 "content-type" "Unsupported type of the body"
+        "Send JSON, with Content-Type: application/json.";
     /// The body could not be read.
-    BODY = 400 "unreadable-body" "The body could not be read" "The connection broke, or the body did.";
-    /// The body is no JSON.
-    SYNTAX = 400 "malformed-json" "The body is not JSON" "The body does not follow RFC 8259.";
-    /// The query makes no sense.
-    QUERY = 400 "malformed-query" "The query makes no sense"
-        "A page has a limit, from 1 to 200, and comes after an id: both may be left out, and nothing else is there.";
-    /// The query for agents makes no sense.
-    AGENTS_QUERY = 400 "malformed-query" "The query makes no sense"
-        "A list has status, capability, tier, visibility, a limit from 1 to 200 and after, which is an id; a search a capability, a limit and after; a count has no page. Each is there once at most, and nothing else is.";
-    /// There is more than one Host.
-    HOSTS = 400 "several-hosts" "The request has more than one Host" "Send one.";
-    /// If-Match is none.
-    IF_MATCH = 400 "malformed-if-match" "If-Match makes no sense"
-        "It is * or a list of entity tags (RFC 9110, section 13.1.1): \"7\", say.";
-    /// The patch is not said to be one.
-    PATCH_TYPE = 415 "content-type" "The body is not said to be of a type that is taken here"
-        "Send a merge patch (RFC 7396), and Content-Type: application/merge-patch+json, or application/json.";
-    /// The page's query makes no sense.
-    PAGE_QUERY = 400 "malformed-query" "The query makes no sense"
-        "The page has a status, after and tenants_after, and each may be left out.";
-    /// The page is asked by a cookie, and not by what the API is asked by.
-    PAGE_HEADERS = 400 "page-headers" "The page takes neither a token nor a tenant of header fields"
-        "Authorization and X-Tenant-ID are for /v1. The page is for who has signed in, and for the tenant of that.";
-    /// A form of another site, or of nobody knows where.
-    CROSS_SITE = 403 "cross-site" "The form is not this page's"
-        "It was sent from another site, or nothing says from where. Open the page itself, and try there.";
-    /// The form of the page is not as the page has it.
-    FORM = 422 "wrong-form" "The form is not as the page has it"
-        "It has a token and a tenant, and is small.";
-    /// The JSON is not what is wanted here.
-    SHAPE = 422 "wrong-shape" "The JSON is not what is wanted here"
-        "A member is missing, not known, there twice, or of the wrong type.";
-    /// A note's text is too short or too long, or has a character that Postgres keeps in no text.
-    TEXT = 422 "text-length" "The text is too short or too long" "A text has 1 to 4,096 characters, and none is U+0000.";
-    /// A member of an agent is not as it should be.
-    AGENT_FORM = 422 "agent-form" "A member of the agent is malformed"
-        "The member that is named breaks the rule that is named.";
-    /// What can't be patched.
-    PATCH_MEMBER = 422 "wrong-shape" "The JSON is not what is wanted here"
-        "A merge patch is an object that has each member once, and changes what a tenant says of an agent: neither its name nor its state, nor what the service says of it.";
-    /// A tenant's id or slug is none.
-    TENANT_FORM = 422 "tenant-form" "The tenant's id or slug is malformed"
-        "An id is a UUID, and neither nil nor max; a slug is 1 to 63 of a-z, 0-9 and -, with no hyphen first or last.";
-    /// The tenant has as many streams open as it may have.
-    STREAMS_FULL = 429 "too-many-streams" "The tenant has as many streams open as it may have"
-        "A tenant may have 16 streams of events open. Close one, then try again.";
-    /// Something broke.
-    INTERNAL = 500 "internal" "Something broke" "The fault is not the caller's, and its operator can read about it.";
-    /// There are as many sessions as there may be.
-    SESSIONS_FULL = 503 "too-many-sessions" "Too many are signed in"
-        "This service has no room for another session. Try again later.";
-    /// What things are kept in is full, whoever filled it.
-    NO_ROOM = 503 "no-room" "There is no room for it now" "What things are kept in is full, and its operator can read about it.";
-    /// What tenants, agents or notes are kept in does not answer.
-    UNAVAILABLE = 503 "unavailable" "It can't be done now" "What things are kept in does not answer. Try again.";
+    BODY = 400 "unreadable-body" "Body could not be read" "The connection failed, or the body is incomplete.";
+    /// The body is not JSON.
+    SYNTAX = 400 "malformed-json" "Malformed JSON" "The body does not follow RFC 8259.";
+    /// The query is malformed.
+    QUERY = 400 "malformed-query" "Malformed query"
+        "The optional parameters are limit, from 1 to 200, and after, an id.";
+    /// The query of agents is malformed.
+    AGENTS_QUERY = 400 "malformed-query" "Malformed query"
+        "A list has the optional parameters status, capability, tier, visibility, limit, from 1 to 200, and after, an id. A search has capability, limit and after. A count has no limit and no after. Each is allowed once.";
+    /// There are several `Host` fields.
+    HOSTS = 400 "several-hosts" "Several Host fields" "Send one Host field.";
+    /// `If-Match` is malformed.
+    IF_MATCH = 400 "malformed-if-match" "Malformed If-Match"
+        "If-Match is * or a list of entity tags (RFC 9110, section 13.1.1), for example \"7\".";
+    /// The body is not declared as a patch.
+    PATCH_TYPE = 415 "content-type" "Unsupported type of the body"
+        "Send a merge patch (RFC 7396), with Content-Type: application/merge-patch+json or application/json.";
+    /// The query of the page is malformed.
+    PAGE_QUERY = 400 "malformed-query" "Malformed query"
+        "The optional parameters of the page are status, after and tenants_after.";
+    /// A request for the page has header fields of the API.
+    PAGE_HEADERS = 400 "page-headers" "Header fields of the API"
+        "Authorization and X-Tenant-ID are for /v1. To use the page, sign in.";
+    /// A form came from another site.
+    CROSS_SITE = 403 "cross-site" "Form of another site"
+        "The form was sent from another site, or its origin is unknown. Open this page itself, and try again there.";
+    /// A form of the page is malformed.
+    FORM = 422 "wrong-form" "Malformed form"
+        "Fill in the token and the tenant.";
+    /// The JSON does not match the schema.
+    SHAPE = 422 "wrong-shape" "Invalid JSON members"
+        "A member is missing, unknown, duplicated or of the wrong type.";
+    /// A note's text has an invalid length, or a character that Postgres cannot store.
+    TEXT = 422 "text-length" "Invalid text" "A text has 1 to 4,096 characters other than U+0000.";
+    /// A member of an agent is invalid.
+    AGENT_FORM = 422 "agent-form" "Invalid member of the agent"
+        "The member breaks the rule.";
+    /// A patch has members that cannot be changed.
+    PATCH_MEMBER = 422 "wrong-shape" "Invalid JSON members"
+        "A merge patch is an object without duplicate members. It can change the content of an agent, but not its name, its status or what the service sets.";
+    /// The id or slug of a tenant is malformed.
+    TENANT_FORM = 422 "tenant-form" "Malformed id or slug"
+        "An id is a UUID that is neither nil nor max. A slug is 1 to 63 characters of a-z, 0-9 and -, not starting or ending with a hyphen.";
+    /// The tenant has the maximum number of open streams.
+    STREAMS_FULL = 429 "too-many-streams" "Maximum number of streams reached"
+        "A tenant can have 16 open streams of events. Close one, then try again.";
+    /// Internal error.
+    INTERNAL = 500 "internal" "Internal error" "The cause is in the log of the service.";
+    /// There is the maximum number of sessions.
+    SESSIONS_FULL = 503 "too-many-sessions" "Maximum number of sessions reached"
+        "Try again later.";
+    /// The disk or the memory is full.
+    NO_ROOM = 503 "no-room" "No space left" "The store is full. The operator can find the cause in the log.";
+    /// A store does not answer.
+    UNAVAILABLE = 503 "unavailable" "Temporarily unavailable" "A store does not answer. Try again.";
 }
 
 impl Problem {
-    /// The same, and this besides.
+    /// Adds extension members.
     #[must_use]
     pub const fn with(self, more: More) -> Self {
         Self { more: Some(more), ..self }
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -218,7 +217,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let fields = [
             (CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
-            // A 404 may be cached without it (RFC 9111, section 4.2.2).
+            // Without it, a 404 can be cached (RFC 9111, section 4.2.2).
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         let mut response = (self.status(), fields, Json(self)).into_response();
@@ -226,5 +225,13 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+/// Outside of the tenant layer no tenant is set, so the store of a tenant is not used.
+impl From<TenantContextNotSetError> for Problem {
+    fn from(error: TenantContextNotSetError) -> Self {
+        tracing::error!(%error, "route outside of the tenant layer");
+        Self::INTERNAL
     }
 }

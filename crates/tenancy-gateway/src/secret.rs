@@ -1,10 +1,10 @@
-//! What is never shown.
+//! Secrets in options.
 
 use std::fmt;
 
-/// A URL with a password in it, or a key.
+/// A URL with a password, or a key. It is never shown.
 ///
-/// Any text is one until it is used: what tells of a malformed value would tell the secret.
+/// The text is parsed when it is used, because errors of the command line would show it.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -26,7 +26,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether a password has one of these characters as it is: it would end there, and its beginning be taken for a host.
+/// Returns whether a password contains `/`, `?` or `#` without percent-encoding. Parsers would take a part of it for a
+/// host.
 pub(crate) fn has_split_password(url: &str) -> bool {
     let (_, rest) = url.split_once("://").unwrap_or_default();
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -1,8 +1,9 @@
-//! Connections.
+//! Serving connections: HTTP/1.1 and HTTP/2 without TLS on one port.
 
 mod activity;
-mod answer;
+mod body;
 mod connection;
+mod limits;
 mod stream;
 
 use std::io;
@@ -14,44 +15,33 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::HttpService;
-use connection::Protocol;
+use crate::service::HttpService;
+use connection::Server;
 
-/// Until a file descriptor may be free again.
+pub use limits::Limits;
+
+/// The pause after a failure to accept a connection, for example until a file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What clients may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The most connections at once. Who comes then waits in the system's queue.
-    pub connections: usize,
-    /// The time for a request's head, and for the next request of a connection that has none in flight.
-    pub head: Duration,
-    /// The time in which a client that is sent something has to take some of it, and of each answer 16 KiB.
-    pub write: Duration,
-    /// The time for all that is in flight when the service closes.
-    pub shutdown: Duration,
-}
-
-/// Serves until `closing`, then lets the requests in flight finish.
+/// Serves until `closing`, then completes the requests in progress.
 ///
 /// # Errors
 ///
-/// How many connections were not done in time.
+/// Returns the number of connections that did not finish in time.
 pub async fn serve(
     listener: TcpListener,
     service: impl HttpService,
     limits: Limits,
     closing: CancellationToken,
 ) -> Result<(), usize> {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
-    let protocol = Arc::new(Protocol::new(limits));
-    while let Some((stream, place)) = closing.run_until_cancelled(next(&listener, &places)).await {
-        let connection = Arc::clone(&protocol).serve(stream, service.clone(), closing.clone());
+    let server = Arc::new(Server::new(limits));
+    while let Some((stream, permit)) = closing.run_until_cancelled(accept(&listener, &permits)).await {
+        let connection = Arc::clone(&server).serve(stream, service.clone(), closing.clone());
         connections.spawn(async move {
             connection.await;
-            drop(place);
+            drop(permit);
         });
     }
     // From here on the system refuses connections.
@@ -61,13 +51,13 @@ pub async fn serve(
     finished.map_err(|_| connections.len())
 }
 
-/// The next connection, once there is a place for it. A failure ends one connection at most, never the service.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+/// Accepts a connection when there is a permit for it. A failure ends one connection at most, never the service.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
-        // It is never closed.
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { std::future::pending().await };
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { std::future::pending().await };
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, _)) => return (stream, permit),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "could not accept a connection");

@@ -1,4 +1,4 @@
-//! The Redis server that instances of this service share.
+//! The Redis server that instances share.
 
 mod health;
 mod url;
@@ -16,16 +16,16 @@ use health::{Health, reason};
 
 pub use url::RedisUrl;
 
-/// How long the server may take to answer at the start.
+/// The time limit for connecting at the start.
 const START: Duration = Duration::from_secs(5);
-/// The longest pause between attempts to connect anew.
+/// The maximum pause between attempts to reconnect.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The one connection to the server, which connects anew by itself.
+/// A connection that reconnects by itself.
 ///
-/// A command that takes longer than it may has failed. After a failure, and until one command in a second is answered
-/// again, the others fail at once: a server that is down costs requests no time. The log tells when it begins and when it
-/// ends.
+/// A command that exceeds its time limit fails. After a failure, one command per second is sent, and the others fail at
+/// once until one succeeds, so that requests do not wait for a server that is down. The log records the start and the
+/// end of an outage.
 #[derive(Clone)]
 pub struct SharedRedis {
     client: Client,
@@ -35,13 +35,13 @@ pub struct SharedRedis {
 }
 
 impl SharedRedis {
-    /// Connects. A command may take as long as `longest`: where that is more than a second, more than one may ask at once
-    /// a server that is down.
+    /// Connects, with a time limit for each command. If it is more than a second, several commands can wait for a server
+    /// that is down.
     ///
     /// # Errors
     ///
-    /// Where the URL makes no sense, or the server does not answer within 5 s. Of the URL no more than the host and
-    /// the port are in the error.
+    /// If the URL is invalid, or if the server does not answer within 5 s. The error contains only the host and port of
+    /// the URL.
     pub async fn connect(url: &RedisUrl, longest: Duration) -> Result<Self> {
         let client = url.client()?;
         let address = client.get_connection_info().addr().to_string();
@@ -49,7 +49,7 @@ impl SharedRedis {
             Ok(connected) => connected.map_err(|error| anyhow!(reason(&error))),
             Err(_) => Err(anyhow!("it did not answer within {} s", START.as_secs())),
         };
-        let connection = connection.with_context(|| format!("can't use the Redis at {address}"))?;
+        let connection = connection.with_context(|| format!("cannot use the Redis at {address}"))?;
         let (connection, health) = (Arc::new(Mutex::new(connection)), Arc::default());
         Ok(Self { client, connection, health, longest })
     }
@@ -67,8 +67,7 @@ impl SharedRedis {
         reply
     }
 
-    /// A connection whose other end vanished without a word would be waited for as long as the system does, for a
-    /// quarter of an hour and more.
+    /// Replaces the connection. The system would wait for a vanished peer for more than 15 minutes.
     fn renew(&self) {
         let (client, connection) = (self.client.clone(), Arc::clone(&self.connection));
         tokio::spawn(async move {
@@ -80,17 +79,17 @@ impl SharedRedis {
 }
 
 async fn connect(client: &Client) -> RedisResult<ConnectionManager> {
-    // The manager never gives up, so that it would not tell why. There is a time-out around it all.
+    // The manager retries forever and would not return the error. The caller has a time limit.
     let first = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let mut first = client.get_multiplexed_async_connection_with_config(&first).await?;
-    // Without a password one is let in, and no further.
+    // Without a password, connecting succeeds and commands fail.
     redis::cmd("PING").exec_async(&mut first).await?;
     manager(client.clone()).await
 }
 
 async fn manager(client: Client) -> RedisResult<ConnectionManager> {
     let forever = ConnectionManagerConfig::new().set_number_of_retries(usize::MAX).set_max_delay(PAUSE);
-    // Of a command that takes too long the health is to know.
+    // `Health` has the time limit of commands.
     let forever = forever.set_response_timeout(None);
     ConnectionManager::new_with_config(client, forever).await
 }
@@ -116,7 +115,7 @@ impl ConnectionLike for SharedRedis {
     }
 }
 
-/// Shows no address: there may be a password with it.
+/// Does not show the address, which can contain a password.
 impl fmt::Debug for SharedRedis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedRedis").field("is_up", &self.health.is_up()).finish_non_exhaustive()

@@ -1,24 +1,18 @@
 //! The signals that end the service.
 
-use std::process;
+use std::{io, process};
 
 use tokio_util::sync::CancellationToken;
 
-#[cfg_attr(unix, path = "signal/unix.rs")]
-#[cfg_attr(not(unix), path = "signal/other.rs")]
-mod system;
-
-use system::Signals;
-
-/// What a shell says of a program that Ctrl-C ended.
+/// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Cancels `closing` at the first signal; at the second the process ends at once.
+/// Cancels `closing` at the first signal. At the second one the process ends at once.
 ///
 /// # Errors
 ///
-/// Where the system gives no signals.
-pub fn close_on_signal(closing: CancellationToken) -> std::io::Result<()> {
+/// If the system cannot register the signals.
+pub fn close_on_signal(closing: CancellationToken) -> io::Result<()> {
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         signals.next().await;
@@ -27,4 +21,47 @@ pub fn close_on_signal(closing: CancellationToken) -> std::io::Result<()> {
         process::exit(INTERRUPTED);
     });
     Ok(())
+}
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on neither signal ends the process by itself.
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Signals(());
+
+#[cfg(not(unix))]
+impl Signals {
+    #[allow(clippy::unnecessary_wraps, reason = "it can fail on Unix")]
+    fn new() -> io::Result<Self> {
+        Ok(Self(()))
+    }
+
+    #[allow(clippy::unused_self, reason = "it has state on Unix")]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! The tenants, and what the platform tenant does with them.
+//! The store of tenants.
 
+mod error;
 mod files;
 pub mod http;
 mod memory;
@@ -20,11 +21,9 @@ use crate::database::Database;
 use files::FileTenants;
 use memory::MemoryTenants;
 
-/// As many as there are buckets for in the rate limit: none is refused because there are too many.
-pub const MOST_TENANTS: usize = 4096;
+pub use error::{MOST_TENANTS, TenantsError};
 
-/// All tenants: with their names for the platform, and by state alone for the tenant layer, which asks for it at each
-/// request.
+/// All tenants: their records for the platform, and their status for the tenant layer, which reads it for each request.
 pub struct Tenants(Store);
 
 enum Store {
@@ -33,55 +32,32 @@ enum Store {
     Postgres(PgDirectory),
 }
 
-/// Why a tenant is not created, or stays as it is, or nobody can say.
-#[derive(Debug)]
-pub enum TenantsError {
-    /// There is no such tenant.
-    Unknown,
-    /// Another has the id or the slug.
-    Taken,
-    /// There are [as many](MOST_TENANTS) as there may be.
-    Full,
-    /// The platform tenant is not suspended: nobody could resume it.
-    Platform,
-    /// A tenant that is deleted stays so.
-    Deleted,
-    /// There is no room for another: the disk is full.
-    NoRoom,
-    /// What they are kept in does not answer. A change may be made all the same.
-    Unavailable,
-    /// The file that they are kept in failed.
-    File(anyhow::Error),
-    /// What they are kept in failed.
-    Store(DirectoryError),
-}
-
 impl Tenants {
-    /// These tenants, in memory.
+    /// Creates a store in memory with these tenants.
     pub fn new(records: impl IntoIterator<Item = TenantRecord>) -> Self {
         Self(Store::Memory(MemoryTenants::new(records)))
     }
 
-    /// Those of the platform's file, and these where they are not in it yet.
+    /// Opens the store in the platform's file, and adds tenants that it does not contain.
     ///
     /// # Errors
     ///
-    /// Where the file can't be used.
+    /// If the file cannot be used.
     pub fn in_files(files: TenantFiles, records: &[TenantRecord]) -> Result<Self> {
         Ok(Self(Store::Files(Arc::new(FileTenants::open(files, records)?))))
     }
 
-    /// Those of a database, which instances share.
+    /// Creates a store in a database that instances share.
     pub fn kept_in(database: &Database) -> Self {
         Self(Store::Postgres(database.directory.clone()))
     }
 
-    /// In what state a tenant is; `None` for an unknown id. It may be as it was a moment ago, where another instance
-    /// changed it.
+    /// Returns the status of a tenant, or `None` if there is no such tenant. A change by another instance can take a
+    /// moment to arrive.
     ///
     /// # Errors
     ///
-    /// Where nobody can say.
+    /// If the store fails.
     pub async fn status(&self, id: TenantId) -> Result<Option<TenantStatus>, TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.status(id)),
@@ -90,11 +66,11 @@ impl Tenants {
         }
     }
 
-    /// A tenant, in whatever state.
+    /// Returns a tenant with any status.
     ///
     /// # Errors
     ///
-    /// Where nobody can say.
+    /// If the store fails.
     pub async fn get(&self, id: TenantId) -> Result<Option<TenantRecord>, TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => Ok(tenants.get(id)),
@@ -103,11 +79,11 @@ impl Tenants {
         }
     }
 
-    /// At most `limit` tenants with a greater id than `after`, by their ids.
+    /// Returns at most `limit` tenants with a greater id than `after`, sorted by id.
     ///
     /// # Errors
     ///
-    /// Where nobody can say.
+    /// If the store fails.
     pub async fn list(
         &self,
         after: Option<TenantId>,
@@ -124,7 +100,7 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// Where its id or slug is taken, or there is no room, or nobody can say.
+    /// If the id or slug is taken, if there are too many tenants, or if the store fails.
     pub async fn create(&self, record: TenantRecord) -> Result<(), TenantsError> {
         match &self.0 {
             Store::Memory(tenants) => tenants.create(record),
@@ -133,11 +109,11 @@ impl Tenants {
         }
     }
 
-    /// Suspends or resumes a tenant, which may be so already.
+    /// Suspends or resumes a tenant. Does nothing if the tenant has the status already.
     ///
     /// # Errors
     ///
-    /// For an unknown tenant, one that is deleted, and the platform's, which stays active; and where nobody can say.
+    /// If the tenant does not exist, is deleted, or is the platform tenant, which stays active; or if the store fails.
     pub async fn set_status(&self, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
         if id.is_platform() && status != TenantStatus::Active {
             return Err(TenantsError::Platform);
@@ -150,25 +126,7 @@ impl Tenants {
     }
 }
 
-impl fmt::Display for TenantsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str("there is no such tenant"),
-            Self::Taken => f.write_str("another tenant has the id or the slug"),
-            Self::Full => f.write_str("there are as many tenants as there may be"),
-            Self::Platform => f.write_str("the platform tenant stays active"),
-            Self::Deleted => f.write_str("the tenant is deleted"),
-            Self::NoRoom => f.write_str("there is no room for another tenant"),
-            Self::Unavailable => f.write_str("the tenants' store does not answer"),
-            Self::File(error) => write!(f, "the tenants' file failed: {error}"),
-            Self::Store(error) => write!(f, "the tenants' store failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for TenantsError {}
-
-/// What the tenant layer asks. Its own time-out ends what does not answer.
+/// Used by the tenant layer, which has a time-out of its own.
 impl Directory for Tenants {
     type Error = DirectoryError;
 
@@ -189,7 +147,7 @@ impl Directory for Tenants {
     }
 }
 
-/// Shows how many tenants there are or are kept, and none of them.
+/// Shows the number of tenants, and no tenant.
 impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

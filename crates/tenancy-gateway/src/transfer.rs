@@ -1,4 +1,4 @@
-//! One tenant's data, out of what it is kept in and into another: a line of JSON each.
+//! Export and import of one tenant's data, as lines of JSON.
 //!
 //! ```text
 //! {"format":"tenancy-gateway","version":1,"tenant":"…","agents":1,"notes":1}
@@ -7,11 +7,8 @@
 //! {"end":2}
 //! ```
 //!
-//! All of it is in memory at once: it is one tenant's.
+//! The data of the tenant is in memory at once.
 
-#[cfg_attr(unix, path = "transfer/create/unix.rs")]
-#[cfg_attr(not(unix), path = "transfer/create/other.rs")]
-mod create;
 mod export;
 mod file;
 mod import;
@@ -20,22 +17,21 @@ mod progress;
 use anyhow::{Result, ensure};
 use tenancy::{TenantId, TenantStatus};
 
-use crate::app::Kept;
+use crate::backends::Stores;
 
 pub use export::export;
 pub use import::import;
 
-/// Where `-` is the standard output or input.
+/// The file name of the standard output and input.
 const STANDARD: &str = "-";
 
-/// Whether there is such a tenant, and it is kept in what outlives the process.
-async fn check(kept: &Kept, tenant: TenantId) -> Result<()> {
+/// Checks that the tenant exists, and that the store outlives the process.
+async fn check(stores: &Stores, tenant: TenantId) -> Result<()> {
     ensure!(
-        kept.agents.store().outlives_the_process(),
-        "agents are kept in memory here, which is gone at the end of the process: there is nothing to export, and \
-         nowhere to import to"
+        stores.agents.store().outlives_the_process(),
+        "data is stored in memory only: there is nothing to export, and nowhere to import to"
     );
-    let record = kept.tenants.get(tenant).await?;
+    let record = stores.tenants.get(tenant).await?;
     let is_there = record.is_some_and(|record| record.status() != TenantStatus::Deleted);
     ensure!(is_there, "there is no tenant {tenant}, or it is deleted");
     Ok(())

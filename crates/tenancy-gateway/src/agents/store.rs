@@ -1,4 +1,4 @@
-//! What agents are kept in: chosen at the start.
+//! The store of agents, selected at the start.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,71 +13,71 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::database::{Database, LONGEST};
-use crate::places::Places;
+use crate::semaphores::TenantSemaphores;
 
-/// As many as there is memory for, of all tenants.
+/// The maximum number of agents of all tenants in memory.
 const MOST_IN_MEMORY: usize = 256;
-/// And of one.
+/// The maximum number of agents of one tenant in memory.
 const QUOTA_IN_MEMORY: usize = 64;
 
-/// What agents are kept in.
+/// The store of agents.
 pub struct AgentStore {
-    kept: KeptIn,
-    /// So that no tenant has all connections of a database, or all threads that wait for files.
-    places: Option<Arc<Places>>,
+    backend: Backend,
+    /// Limits how many connections of the database, or threads that wait for files, one tenant uses.
+    permits: Option<Arc<TenantSemaphores>>,
 }
 
-enum KeptIn {
-    /// A database, which instances share.
+enum Backend {
+    /// A database that instances share.
     Database(PgStore),
-    /// Each tenant's file.
+    /// A file for each tenant.
     Files(SqliteStore),
     /// Memory.
     Memory(Box<FixedStore<MOST_IN_MEMORY>>),
 }
 
 impl AgentStore {
-    /// A database; a tenant may have so many.
+    /// Creates a store in a database, with a maximum number of agents per tenant.
     pub fn database(database: &Database, quota: usize) -> Self {
         let store = PgStore::new(database.db.clone()).timeout(LONGEST).quota(quota);
-        Self { kept: KeptIn::Database(store), places: Some(Arc::clone(&database.places)) }
+        Self { backend: Backend::Database(store), permits: Some(Arc::clone(&database.permits)) }
     }
 
-    /// Each tenant's file; a tenant may have so many.
+    /// Creates a store in files, with a maximum number of agents per tenant.
     pub fn files(files: TenantFiles, quota: usize) -> Self {
         let store = SqliteStore::new(files).quota(quota);
-        // Of a tenant's calls one is served at a time: a second one may wait on its thread.
-        Self { kept: KeptIn::Files(store), places: Some(Arc::new(Places::new(2))) }
+        // A tenant's calls run one after the other; a second one may wait on its thread.
+        Self { backend: Backend::Files(store), permits: Some(Arc::new(TenantSemaphores::new(2))) }
     }
 
-    /// Memory, which is gone at the end.
+    /// Creates a store in memory.
     pub fn memory() -> Self {
-        // Made when it is compiled: made here, a debug build has it on the stack once for each function it goes through.
+        // A constant: a debug build would copy it on the stack in each function that it passes through.
         let store = Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) });
-        Self { kept: KeptIn::Memory(store), places: None }
+        Self { backend: Backend::Memory(store), permits: None }
     }
 
-    /// Whether it is there still when the process has ended.
+    /// Returns whether the agents still exist after the process has ended.
     pub fn outlives_the_process(&self) -> bool {
-        !matches!(self.kept, KeptIn::Memory(_))
+        !matches!(self.backend, Backend::Memory(_))
     }
 
-    /// Waits for a place of the current tenant, no longer than a question may take.
-    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
-        let Some(places) = &self.places else { return Ok(None) };
-        let place = places.take(TenantContext::get()?);
-        timeout(LONGEST, place).await.map_err(|late| AgentError::Unavailable(Some(StoreError::new(late))))
+    /// Waits for a permit of the current tenant, with a time limit.
+    async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, AgentError> {
+        let Some(permits) = &self.permits else { return Ok(None) };
+        let permit = permits.acquire(TenantContext::get()?);
+        timeout(LONGEST, permit).await.map_err(|late| AgentError::Unavailable(Some(StoreError::new(late))))
     }
 }
 
-/// The same question to whichever it is.
+/// Calls the same method of any store.
 macro_rules! ask {
     ($self:ident, $store:ident => $question:expr) => {{
-        let _place = $self.place().await?;
-        match &$self.kept {
-            KeptIn::Database($store) => $question.await,
-            KeptIn::Files($store) => $question.await,
-            KeptIn::Memory($store) => $question.await,
+        let _permit = $self.permit().await?;
+        match &$self.backend {
+            Backend::Database($store) => $question.await,
+            Backend::Files($store) => $question.await,
+            Backend::Memory($store) => $question.await,
         }
     }};
 }
@@ -120,13 +120,13 @@ impl Store for AgentStore {
     }
 }
 
-/// Shows which it is, and nothing of the agents.
+/// Shows the kind of the store, and no agent.
 impl fmt::Debug for AgentStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kept {
-            KeptIn::Database(store) => store.fmt(f),
-            KeptIn::Files(store) => store.fmt(f),
-            KeptIn::Memory(store) => store.fmt(f),
+        match &self.backend {
+            Backend::Database(store) => store.fmt(f),
+            Backend::Files(store) => store.fmt(f),
+            Backend::Memory(store) => store.fmt(f),
         }
     }
 }

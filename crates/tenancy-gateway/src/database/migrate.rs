@@ -1,4 +1,4 @@
-//! `gateway migrate`: what an operator does to a database, before it is served and after each new version.
+//! `gateway migrate`, which prepares a database before the first start and after each update.
 
 use anyhow::{Context, Result, bail};
 use tenancy::{TenantRecord, TenantSlug};
@@ -11,12 +11,12 @@ use crate::secret::Secret;
 
 const NOTES: &str = include_str!("../../sql/notes.sql");
 
-/// Makes the schema `tenancy`, its key, the tables of agents and of notes, and the tenants that are not there yet. It is safe to run
-/// again, and tells each step that was done.
+/// Creates the schema `tenancy`, its key, the tables of agents and notes, and missing tenants. Reports each step. Safe to
+/// run repeatedly.
 ///
 /// # Errors
 ///
-/// What the server refuses; where the id of the key is another's, or the slug of a tenant.
+/// If the server refuses a statement, or if the id of the key or the slug of a tenant is in use.
 pub async fn migrate(
     admin_url: &Secret,
     key: &SigningKey,
@@ -28,7 +28,7 @@ pub async fn migrate(
         .connect(NoTls)
         .await
         .map_err(brief)
-        .with_context(|| format!("can't use the database at {}", url::address(&config)))?;
+        .with_context(|| format!("cannot use the database at {}", url::address(&config)))?;
     tokio::spawn(connection);
     let applied = tenancy_postgres::migrate(&mut client).await.map_err(brief).context("schema tenancy")?;
     tell(match &*applied {
@@ -36,17 +36,17 @@ pub async fn migrate(
         applied => format!("schema tenancy: applied {}", list(applied.iter())),
     });
     give_key(&client, key).await?;
-    tell(format!("key {}: known", key.id()));
+    tell(format!("key {}: registered", key.id()));
     tenancy_agents::store::postgres::migrate(&mut client)
         .await
         .map_err(brief)
         .context("schema tenancy_agents")?;
-    tell("tables of agents: made, or there".to_owned());
+    tell("tables of agents: up to date".to_owned());
     make_tables(&mut client).await.map_err(brief).context("schema gateway")?;
-    tell("tables gateway.notes, each tenant's own, and gateway.store: made, or there".to_owned());
+    tell("tables gateway.notes and gateway.store: up to date".to_owned());
     let added = add_tenants(&client, tenants).await?;
     tell(match &*added {
-        [] => "tenants: all there".to_owned(),
+        [] => "tenants: up to date".to_owned(),
         added => format!("tenants: added {}", list(added.iter())),
     });
     Ok(())
@@ -55,7 +55,7 @@ pub async fn migrate(
 async fn give_key(client: &Client, key: &SigningKey) -> Result<()> {
     match add_key(client, key).await {
         Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-            bail!("the database knows another key by the id {}: a new key gets a new id", key.id())
+            bail!("the database has another key with the id {}: a new key needs a new id", key.id())
         }
         added => added.map_err(brief).context("the key"),
     }
@@ -63,13 +63,13 @@ async fn give_key(client: &Client, key: &SigningKey) -> Result<()> {
 
 async fn make_tables(client: &mut Client) -> Result<(), tokio_postgres::Error> {
     let transaction = client.transaction().await?;
-    // Nothing that others may create in `public` stands in for what the SQL names.
+    // Objects that others create in `public` must not replace those that the SQL names.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await?;
     transaction.batch_execute(NOTES).await?;
     transaction.commit().await
 }
 
-/// Those that are there stay as they are.
+/// Adds tenants that do not exist. Existing ones are not changed.
 async fn add_tenants(client: &Client, tenants: &[TenantRecord]) -> Result<Vec<TenantSlug>> {
     let (mut table, mut added) = (TenantsTable::new(client), Vec::new());
     for record in tenants {
@@ -79,7 +79,7 @@ async fn add_tenants(client: &Client, tenants: &[TenantRecord]) -> Result<Vec<Te
         }
         match table.create(record).await {
             Ok(()) => added.push(slug),
-            // Another program was quicker.
+            // Another process added the tenant.
             Err(DirectoryError::IdTaken) => {}
             Err(error) => return Err(error).with_context(|| format!("the tenant {id}, {slug}")),
         }

@@ -1,4 +1,4 @@
-//! Where the server is, and as whom.
+//! The URL of the database.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use crate::secret::{Secret, has_split_password};
 const CONNECT: Duration = Duration::from_secs(5);
 const PORT: u16 = 5432;
 
-/// What a URL says, or keys and values as libpq takes them.
+/// Parses a URL, or keys and values in the format of libpq.
 pub(super) fn parse(url: &Secret) -> Result<Config> {
     let config = url.text().parse::<Config>().ok();
     let config = config.filter(|config| !has_split_password(url.text()) && !config.get_hosts().is_empty());
     let mut config = config.context(
-        "the URL of the database makes no sense: it is postgres://user[:password]@host[:port]/database, without TLS, \
+        "invalid URL of the database: it is postgres://user[:password]@host[:port]/database, without TLS, \
          and of a password all but letters, digits, - . _ and ~ is percent-encoded",
     )?;
     config.application_name("gateway").connect_timeout(CONNECT);
     Ok(config)
 }
 
-/// The hosts and ports, and nothing of the rest.
+/// Returns the hosts and ports only.
 pub(super) fn address(config: &Config) -> String {
     let ports = config.get_ports();
     let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(PORT);
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where() {
+    fn reads_the_address() {
         assert_eq!(address_of("postgres://u:s3cret@db.example/notes").as_deref(), Some("db.example:5432"));
         assert_eq!(address_of("postgresql://u:s3%2Fcr%40t@[::1]:7,h:8/n").as_deref(), Some("::1:7, h:8"));
         assert_eq!(
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_makes_no_sense_is_not_shown() {
+    fn errors_do_not_show_the_url() {
         for url in [
             "",
             "s3cret",

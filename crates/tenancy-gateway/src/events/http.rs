@@ -9,30 +9,30 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Sse};
 use futures_util::stream::{self, StreamExt};
-use tenancy::{TenantContext, TenantContextNotSetError, TenantId, TenantStatus};
+use tenancy::{TenantContext, TenantId, TenantStatus};
 use tokio::time::sleep;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ListenError, Listener, Sent};
-use crate::app::App;
 use crate::problem::Problem;
+use crate::state::App;
 use crate::tenants::Tenants;
 
-/// Longer, and a proxy in between takes the connection for idle.
+/// The interval of comments, so that proxies do not close the connection as idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often it is asked whether another instance suspended the tenant.
+/// The interval of checks whether another instance suspended the tenant.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The route.
+/// Returns the route.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(events))
 }
 
-/// The tenant's changes as they come.
+/// Streams changes of the tenant's notes.
 ///
-/// They are `created`, `updated`, `deleted`; and `lagged` for a reader that was too slow for some of them. It ends when
-/// the service closes, and when the tenant is suspended.
+/// The events are `created`, `updated` and `deleted`, and `lagged` if the reader was too slow for some of them. The stream
+/// ends when the service shuts down or the tenant is suspended.
 #[utoipa::path(get, path = "/v1/notes/events", tag = "notes", responses(
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 429, description = "too-many-streams, or the tenant's limit"),
@@ -40,7 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn events(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let tenant = TenantContext::get()?;
     let listener = app.events.listen()?;
-    // Suspended after the tenant layer had asked: the others' streams were ended before this one was there.
+    // The tenant may have been suspended after the check of the tenant layer, before this listener existed.
     if app.tenants.status(tenant).await? != Some(TenantStatus::Active) {
         app.events.end(tenant);
     }
@@ -52,11 +52,11 @@ async fn events(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     };
     let changes = stream::unfold(listener, next).map(Ok::<_, Infallible>).take_until(end);
     let events = Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    // In place of axum's own, by which a cache may keep it for all.
+    // axum's own value would let shared caches store the stream.
     Ok(([(CACHE_CONTROL, "no-store")], events))
 }
 
-/// Until the tenant is active no more. While nobody can say, nothing is changed in it either.
+/// Completes when the tenant is not active. While the store fails, the stream continues.
 async fn inactive(tenants: Arc<Tenants>, tenant: TenantId) {
     loop {
         sleep(LOOK).await;
@@ -80,13 +80,5 @@ impl From<ListenError> for Problem {
             ListenError::NoTenant(error) => error.into(),
             ListenError::Full => Self::STREAMS_FULL,
         }
-    }
-}
-
-/// No tenant, no work: the layer of `tenancy-tower` is not around the route.
-impl From<TenantContextNotSetError> for Problem {
-    fn from(error: TenantContextNotSetError) -> Self {
-        tracing::error!(%error, "a route outside of the tenant layer");
-        Self::INTERNAL
     }
 }

@@ -1,4 +1,4 @@
-//! A cache in front of notes.
+//! A cache of notes.
 
 use std::fmt;
 use std::future::ready;
@@ -14,16 +14,15 @@ use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored};
 
-/// How long a note is cached. A change of which Redis could not be told may be hidden for so long.
+/// The lifetime of a cached note. If Redis fails during a change, the old note can be visible for this time.
 const TTL: Duration = Duration::from_secs(60);
 
-/// Notes of another store, read from a cache of each tenant's own where it has them.
+/// A store that caches the notes of another one, separately for each tenant.
 ///
-/// Where Redis fails, they are read from the store. A note that was changed or deleted is forgotten, and not kept
-/// as it is now: of two changes at the same time the older one could be kept last. Lists are not cached.
+/// If Redis fails, notes are read from the store. A changed note is removed from the cache, and not stored: of two
+/// concurrent changes, the older one could be stored last. Lists are not cached.
 ///
-/// The key of a note on the server is `t:{tenant}:cache:notes:{store}:{note}`, so that a store never reads what
-/// was cached of another.
+/// The key of a note is `t:{tenant}:cache:notes:{store}:{note}`, so that a store never reads the cache of another.
 pub struct CachedNotes<N, C>(Arc<Inner<N, C>>);
 
 struct Inner<N, C> {
@@ -32,25 +31,23 @@ struct Inner<N, C> {
     store: StoreId,
 }
 
-/// By what the keys of a store's notes begin.
+/// The id of a store in its keys.
 enum StoreId {
-    /// Nobody else reads the store, and so nobody else has to know it.
+    /// A random id: only this process uses the store.
     Own(Mutex<Uuid>),
     Shared(Uuid),
 }
 
 impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> CachedNotes<N, C> {
-    /// For a store that this process has to itself, in its memory for one. It gets a random id: what was cached of
-    /// another, or of an earlier one, is never read.
+    /// Creates a cache for a store that only this process uses. A random id separates it from earlier caches.
     pub fn new(notes: N, connection: C) -> Self {
         Self::with(notes, connection, StoreId::Own(Mutex::new(Uuid::new_v4())))
     }
 
-    /// For a store that outlives the process, or that several have, a database for one: the same id is the same
-    /// store.
+    /// Creates a cache for a store that several processes use, with the id of the store.
     ///
-    /// Another process may read a note as it was for up to a minute where Redis failed when it was changed, or
-    /// where it read the store before the change and cached it after.
+    /// For up to a minute, another process can read the old note if Redis failed during the change, or if it read the
+    /// store before the change and filled the cache after it.
     pub fn of_store(id: Uuid, notes: N, connection: C) -> Self {
         Self::with(notes, connection, StoreId::Shared(id))
     }
@@ -60,8 +57,8 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> CachedNotes<N,
         Self(Arc::new(Inner { notes, cache, store }))
     }
 
-    /// Changes a note, then forgets what is cached of it. Both are done even if nobody waits any more: a caller
-    /// who goes away in between would leave the note as it was in the cache.
+    /// Changes a note, then removes it from the cache. Both are completed even if the caller is gone. Otherwise the cache
+    /// could keep the old note.
     fn change<T: Send + 'static>(
         &self,
         id: Uuid,
@@ -74,7 +71,7 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> CachedNotes<N,
         let inner = Arc::clone(&self.0);
         let changed = async move {
             let changed = change(&inner.notes).await;
-            // Where it failed, nobody knows what was done.
+            // After an error, the note may have been changed.
             inner.forget(id).await;
             changed
         };
@@ -87,7 +84,7 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> Inner<N, C> {
     async fn forget(&self, id: Uuid) {
         let removed = self.cache.remove(&self.store.key(id)).await;
         if let (Err(_), StoreId::Own(store)) = (removed, &self.store) {
-            // Under another id nothing of it is cached.
+            // With another id, no old note is in the cache.
             *store.lock().unwrap_or_else(PoisonError::into_inner) = Uuid::new_v4();
         }
     }
@@ -108,8 +105,7 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> Notes for Cach
         self.0.notes.list(after, limit)
     }
 
-    /// Nothing is cached of an id that nobody knew, and who changes the note at once must not find it cached as it
-    /// was made.
+    /// Does not fill the cache: a concurrent change of the new note could be overwritten.
     fn create(&self, text: String) -> Stored<'_, Note> {
         self.0.notes.create(text)
     }
@@ -128,7 +124,7 @@ impl<N: Notes, C: ConnectionLike + Clone + Send + Sync + 'static> Notes for Cach
         self.change(id, move |notes| notes.delete(id))
     }
 
-    /// That there is none of the id may be cached.
+    /// The cache may contain that there is no note with the id.
     fn restore(&self, note: Note) -> Stored<'_, bool> {
         self.change(note.id, move |notes| notes.restore(note))
     }
@@ -138,7 +134,7 @@ impl From<CacheError<NotesError>> for NotesError {
     fn from(error: CacheError<NotesError>) -> Self {
         match error {
             CacheError::NoTenant(error) => Self::NoTenant(error),
-            // Others may wait for the same.
+            // Other callers may share the error.
             CacheError::Load(error) => match &*error {
                 Self::NoTenant(error) => Self::NoTenant(*error),
                 Self::Full => Self::Full,
@@ -152,7 +148,7 @@ impl From<CacheError<NotesError>> for NotesError {
     }
 }
 
-/// Shows nothing of the notes, and no key.
+/// Shows no note and no key.
 impl<N, C> fmt::Debug for CachedNotes<N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedNotes").field("cache", &self.0.cache).finish_non_exhaustive()

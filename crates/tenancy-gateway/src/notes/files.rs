@@ -1,4 +1,4 @@
-//! Notes in the tenants' files.
+//! The store of notes in the tenants' files.
 
 use std::fmt;
 use std::future::ready;
@@ -13,20 +13,20 @@ use uuid::Uuid;
 use super::{Note, Notes, NotesError, Stored, next};
 use crate::files;
 
-/// The notes of each tenant in its own file.
+/// A store with the notes of each tenant in its own file.
 pub struct FileNotes {
     files: TenantFiles,
-    /// The most of one tenant.
+    /// The maximum number of notes of a tenant.
     most: usize,
 }
 
 impl FileNotes {
-    /// Those in files; a tenant may have so many.
+    /// Creates a store, with a maximum number of notes per tenant.
     pub fn with_limit(most: usize, files: TenantFiles) -> Self {
         Self { files, most }
     }
 
-    /// Work in the tenant of whoever asks for it, which is read before it first waits.
+    /// Runs a function on the file of the current tenant, which is read when this is called.
     fn own<T: Send + 'static>(
         &self,
         work: impl FnOnce(&TenantFiles) -> Result<T, NotesError> + Send + 'static,
@@ -82,7 +82,7 @@ impl Notes for FileNotes {
 
     fn delete(&self, id: Uuid) -> Stored<'_, bool> {
         self.own(move |files| {
-            // None is to be made, only to find nothing in it.
+            // Do not create a file only to find nothing in it.
             if !files.exists()? {
                 return Ok(false);
             }
@@ -102,7 +102,7 @@ impl Notes for FileNotes {
     }
 }
 
-/// A note of this id, whatever else is there.
+/// Returns the note with an id.
 fn find(reader: &TenantReader<'_>, id: Uuid) -> Result<Option<Note>, Error> {
     let mut statement = reader.prepare_cached("SELECT id, text, created FROM notes WHERE id = ?1")?;
     Ok(statement.query_row([id.as_bytes()], note).optional()?)
@@ -131,7 +131,7 @@ impl From<Error> for NotesError {
         match error {
             error if error.is_transient() => Self::Unavailable,
             Error::Full => {
-                tracing::error!("there is no room for notes: the disk is full");
+                tracing::error!("cannot store a note: disk is full");
                 Self::NoRoom
             }
             error => Self::Store(error.into()),
@@ -145,7 +145,7 @@ impl From<JoinError> for NotesError {
     }
 }
 
-/// Shows nothing of the notes.
+/// Shows no note.
 impl fmt::Debug for FileNotes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileNotes").field("files", &self.files).field("most", &self.most).finish()

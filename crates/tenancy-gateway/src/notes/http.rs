@@ -13,36 +13,36 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{Note, NotesError};
-use crate::app::App;
 use crate::events::Change;
 use crate::extract::{Body, Page, json_length};
 use crate::problem::Problem;
+use crate::state::App;
 
-/// The routes.
+/// Returns the routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(read, update, delete))
 }
 
-/// What a note is to say.
+/// A note to create, or the changed note.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NoteDraft)]
 #[serde(deny_unknown_fields)]
 struct Draft {
-    /// 1 to 4,096 characters, and none is U+0000.
+    /// 1 to 4,096 characters other than U+0000.
     #[schema(min_length = 1, max_length = 4096, example = "hello")]
     text: String,
 }
 
-/// Some notes, by their ids.
+/// A page of notes, sorted by id.
 #[derive(Serialize, ToSchema)]
 struct NotesPage {
     notes: Vec<Note>,
-    /// Behind which id the next page begins, if there is one.
+    /// The value of `after` for the next page, or null.
     #[schema(required)]
     next: Option<Uuid>,
 }
 
-/// What is no id is no note's.
+/// The id in a path, which may be malformed. A malformed id is the id of no note.
 type Id = Result<Path<Uuid>, PathRejection>;
 
 /// Lists the tenant's notes.
@@ -55,7 +55,7 @@ async fn list(State(app): State<App>, page: Page) -> Result<Json<NotesPage>, Pro
     Ok(Json(NotesPage { notes, next }))
 }
 
-/// Makes a note.
+/// Creates a note.
 #[utoipa::path(post, path = "/v1/notes", tag = "notes", request_body = Draft, responses(
     (status = 201, description = "The note", body = Note, headers(("Location"))),
     (status = 409, description = "notes-full"),
@@ -83,7 +83,7 @@ async fn read(State(app): State<App>, id: Id) -> Result<Json<Note>, Problem> {
 #[utoipa::path(put, path = "/v1/notes/{id}", tag = "notes", params(
     ("id" = Uuid, Path, description = "The note's id"),
 ), request_body = Draft, responses(
-    (status = 200, description = "The note as it is now", body = Note),
+    (status = 200, description = "The changed note", body = Note),
     (status = 404, description = "no-such-note"),
     (status = 412, description = "no-entity-tag"),
     (status = 422, description = "text-length, wrong-shape"),
@@ -105,7 +105,7 @@ async fn update(
 #[utoipa::path(delete, path = "/v1/notes/{id}", tag = "notes", params(
     ("id" = Uuid, Path, description = "The note's id"),
 ), responses(
-    (status = 204, description = "It is deleted"),
+    (status = 204, description = "The note is deleted"),
     (status = 404, description = "no-such-note"),
     (status = 412, description = "no-entity-tag"),
 ))]
@@ -119,7 +119,7 @@ async fn delete(State(app): State<App>, id: Id, headers: HeaderMap) -> Result<St
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A note has no entity tag: who means that no other has changed it is not told that none has (RFC 9110, section 13.1).
+/// Rejects preconditions with entity tags, which notes do not have (RFC 9110, section 13.1).
 async fn check_conditions(app: &App, id: Uuid, headers: &HeaderMap) -> Result<(), Problem> {
     let is_any = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"*";
     let fails = headers.get_all(IF_MATCH).iter().any(|value| !is_any(value))
@@ -146,7 +146,7 @@ impl From<NotesError> for Problem {
             NotesError::NoRoom => Self::NO_ROOM,
             NotesError::Unavailable => Self::UNAVAILABLE,
             error => {
-                tracing::error!(%error, "notes");
+                tracing::error!(%error, "note store failed");
                 Self::INTERNAL
             }
         }

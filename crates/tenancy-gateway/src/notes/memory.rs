@@ -1,4 +1,4 @@
-//! Notes in memory.
+//! The store of notes in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
@@ -11,21 +11,21 @@ use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored};
 
-/// All tenants' notes, until the program ends.
+/// The notes of all tenants, until the process ends.
 #[derive(Debug)]
 pub struct MemoryNotes {
     tenants: Mutex<HashMap<TenantId, BTreeMap<Uuid, Note>>>,
-    /// The most of one tenant.
+    /// The maximum number of notes of a tenant.
     most: usize,
 }
 
 impl MemoryNotes {
-    /// No notes; a tenant may have so many.
+    /// Creates an empty store, with a maximum number of notes per tenant.
     pub fn with_limit(most: usize) -> Self {
         Self { tenants: Mutex::default(), most }
     }
 
-    /// The one way in: to the current tenant's notes, and to no other's.
+    /// Runs a function on the current tenant's notes. Nothing else accesses the notes.
     fn own<T>(
         &self,
         work: impl FnOnce(&mut BTreeMap<Uuid, Note>) -> Result<T, NotesError>,
@@ -40,7 +40,7 @@ impl MemoryNotes {
             if notes.len() >= self.most {
                 return Err(NotesError::Full);
             }
-            // Made under the lock, so that a page never begins behind a note that is still to come.
+            // Under the lock, so that ids increase in the order of insertion.
             let note = Note { id: Uuid::now_v7(), text, created: Timestamp::now() };
             notes.insert(note.id, note.clone());
             Ok(note)
@@ -48,7 +48,7 @@ impl MemoryNotes {
     }
 }
 
-/// Nothing here waits: each is done by the time that its future is there.
+/// Each call is complete when it returns its future.
 impl Notes for MemoryNotes {
     fn list(&self, after: Option<Uuid>, limit: usize) -> Stored<'_, Vec<Note>> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);

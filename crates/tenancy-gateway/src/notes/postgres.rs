@@ -1,4 +1,4 @@
-//! Notes in Postgres.
+//! The store of notes in Postgres.
 
 use std::fmt;
 use std::future::ready;
@@ -14,23 +14,23 @@ use uuid::Uuid;
 
 use super::{Note, Notes, NotesError, Stored, next};
 use crate::database::{Database, LONGEST};
-use crate::places::Places;
+use crate::semaphores::TenantSemaphores;
 
 const TABLE: &str = "gateway.notes";
 const COLUMNS: &str = "id, text, created_at";
 
-/// Of this transaction's tenant: other instances make a note of its one after the other too.
+/// Locks the tenant of the transaction, so that instances create its notes one after the other.
 const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(\
      pg_catalog.concat('gateway.notes ', tenancy.tenant_id()), 0))";
 
-/// The notes of a database, which instances share.
+/// A store in a database that instances share.
 ///
-/// Each statement is of the tenant's own transaction: the database gives no row of another, whatever is asked here.
+/// Each statement runs in a transaction of the tenant, in which the database returns no row of another tenant.
 pub struct PgNotes {
     db: TenantDb,
-    /// The most of one tenant.
+    /// The maximum number of notes of a tenant.
     most: usize,
-    places: Arc<Places>,
+    permits: Arc<TenantSemaphores>,
 }
 
 #[derive(Deserialize)]
@@ -64,12 +64,12 @@ struct Text {
 }
 
 impl PgNotes {
-    /// Those of a database; a tenant may have so many.
+    /// Creates a store, with a maximum number of notes per tenant.
     pub fn with_limit(most: usize, database: &Database) -> Self {
-        Self { db: database.db.clone(), most, places: Arc::clone(&database.places) }
+        Self { db: database.db.clone(), most, permits: Arc::clone(&database.permits) }
     }
 
-    /// Work in the tenant of whoever asks for it, which is read before it first waits, and done in time.
+    /// Runs a future in the current tenant, which is read when this is called, with a time limit.
     fn own<'a, T: Send + 'a>(
         &'a self,
         work: impl Future<Output = Result<T, NotesError>> + Send + 'a,
@@ -79,7 +79,7 @@ impl PgNotes {
             Err(error) => return Box::pin(ready(Err(error.into()))),
         };
         let done = async move {
-            let _place = self.places.take(tenant).await;
+            let _permit = self.permits.acquire(tenant).await;
             work.await
         };
         let done = timeout(LONGEST, done.in_tenant(tenant));
@@ -161,7 +161,7 @@ impl From<Row> for Note {
     }
 }
 
-/// Cut off, where the server would round: the time does not change when it is put back again.
+/// Truncates the time to microseconds. The server would round it, so that it would change with each import.
 impl From<Note> for Old {
     fn from(Note { id, text, created }: Note) -> Self {
         let created_at = Timestamp::from_microsecond(created.as_microsecond()).unwrap_or(created);
@@ -172,14 +172,14 @@ impl From<Note> for Old {
 impl From<Error> for NotesError {
     fn from(error: Error) -> Self {
         if error.is_transient() {
-            tracing::warn!(%error, "the notes' database");
+            tracing::warn!(%error, "note database failed");
             return Self::Unavailable;
         }
         Self::Store(error.into())
     }
 }
 
-/// Shows nothing of the notes.
+/// Shows no note.
 impl fmt::Debug for PgNotes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PgNotes").field("db", &self.db).field("most", &self.most).finish_non_exhaustive()

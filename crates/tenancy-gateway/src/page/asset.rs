@@ -1,4 +1,4 @@
-//! What the page is made of besides: a script and a style, the same for everybody.
+//! The script and the style of the page.
 
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;

@@ -1,45 +1,44 @@
-//! What stands before the page: a cookie becomes who asks, and for whom.
+//! The layer that turns the cookie of a session into a principal and a tenant.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, LOCATION, SET_COOKIE,
-};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tenancy::TenantId;
 
+use super::paths::{HOME, SCRIPT, SIGN_IN, SIGN_OUT, STYLE};
 use super::session::Sessions;
-use super::{HOME, SCRIPT, SIGN_IN, SIGN_OUT, STYLE, asset, cookie, headers, html, origin, sign_in};
-use crate::auth;
+use super::{asset, cookie, headers, html, origin, sign_in};
+use crate::middleware::auth;
 use crate::principals::{Principal, Principals};
 use crate::problem::Problem;
 use crate::tenants::Tenants;
 
 const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
-/// No problem is longer.
+/// The maximum length of a problem.
 const LONGEST_PROBLEM: usize = 8 * 1024;
 
-/// What the gate knows.
+/// The state of the layer.
 #[derive(Clone, Debug)]
-pub struct PageGate {
+pub struct PageLayer {
     pub(super) principals: Arc<Principals>,
     pub(super) tenants: Arc<Tenants>,
     pub(super) sessions: Arc<Sessions>,
 }
 
-/// The methods of what the gate answers or hands on.
+/// The methods of the page, and of its forms.
 const READ: &str = "GET, HEAD";
 const SEND: &str = "POST";
 
-/// Answers what is the page's, or lets it through as the request of who is signed in. Any other path goes on as it
-/// came, and whatever cookie it has is nobody's.
-pub async fn gate(State(page): State<PageGate>, request: Request, next: Next) -> Response {
+/// Responds to paths of the page, or passes them on as requests of the signed-in user. Requests for other paths are
+/// unchanged, and their cookies have no effect.
+pub async fn gate(State(page): State<PageLayer>, request: Request, next: Next) -> Response {
     let response = match request.uri().path() {
         HOME | SIGN_IN | SIGN_OUT | SCRIPT | STYLE => page.answer(request, next).await,
         _ => return next.run(request).await,
@@ -47,8 +46,8 @@ pub async fn gate(State(page): State<PageGate>, request: Request, next: Next) ->
     headers::strict(response)
 }
 
-impl PageGate {
-    /// With no session yet, and sessions of that length.
+impl PageLayer {
+    /// Creates the layer, with the lifetime of sessions.
     pub fn new(principals: Arc<Principals>, tenants: Arc<Tenants>, lifetime: Duration) -> Self {
         Self { principals, tenants, sessions: Arc::new(Sessions::new(lifetime)) }
     }
@@ -71,7 +70,7 @@ impl PageGate {
         }
     }
 
-    /// The page of who is signed in, or the form to do so.
+    /// Responds with the page of the signed-in user, or with the form to sign in.
     async fn home(&self, request: Request, next: Next) -> Response {
         let (mut parts, body) = request.into_parts();
         if is_for_the_api(&parts.headers) {
@@ -80,14 +79,14 @@ impl PageGate {
         let Some(session) = session_id(&parts).and_then(|id| self.sessions.get(id)) else {
             return html::sign_in(None).into_response();
         };
-        // Nothing behind this needs the cookie, so nothing can tell it.
+        // Inner layers do not need the cookie, and cannot disclose it.
         parts.headers.remove(COOKIE);
         let request = Request::from_parts(parts, body);
         let response = next.run(named(request, session.principal, session.tenant)).await;
         readable(response, true).await
     }
 
-    /// Asks for the page as the one whose token it is, so that the same is checked as at each request.
+    /// Passes the request on as a request of the token's principal, so that the same is checked as for each request.
     async fn sign_in(&self, request: Request, next: Next) -> Response {
         let (parts, body) = request.into_parts();
         if let Err(problem) = is_own_form(&parts) {
@@ -117,7 +116,7 @@ impl PageGate {
         response
     }
 
-    /// Ends the session. A tenant that is suspended does not keep anybody from that.
+    /// Ends the session, also if the tenant is suspended.
     fn sign_out(&self, parts: &Parts) -> Response {
         if let Err(problem) = is_own_form(parts) {
             return problem.into_response();
@@ -126,7 +125,7 @@ impl PageGate {
             self.sessions.close(id);
         }
         let gone = cookie::set("", 0, origin::is_loopback(parts));
-        see_home(&gone).unwrap_or_else(Problem::into_response)
+        cookie::redirect_home(&gone).unwrap_or_else(Problem::into_response)
     }
 }
 
@@ -134,7 +133,7 @@ fn session_id(parts: &Parts) -> Option<&str> {
     cookie::id(&parts.headers, origin::is_loopback(parts))
 }
 
-/// Who asks, and for whom, where the layers behind look for it.
+/// Sets the principal and the tenant for inner layers.
 fn named(mut request: Request, principal: Principal, tenant: TenantId) -> Request {
     auth::admit(&mut request, principal);
     if let Ok(tenant) = HeaderValue::from_str(&tenant.to_text()) {
@@ -143,7 +142,7 @@ fn named(mut request: Request, principal: Principal, tenant: TenantId) -> Reques
     request
 }
 
-/// A request is the page's or the API's. One that would be both might be taken for somebody else's.
+/// Returns whether a request has header fields of the API. A request for both could act for the wrong caller.
 fn is_for_the_api(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.contains_key(X_TENANT_ID)
 }
@@ -155,23 +154,16 @@ fn is_own_form(parts: &Parts) -> Result<(), Problem> {
     if is_for_the_api(&parts.headers) { Err(Problem::PAGE_HEADERS) } else { Ok(()) }
 }
 
-/// Back to the page, with a cookie.
-pub(super) fn see_home(cookie: &str) -> Result<Response, Problem> {
-    let cookie = HeaderValue::from_str(cookie).map_err(|_| Problem::INTERNAL)?;
-    let fields = [(LOCATION, HeaderValue::from_static(HOME)), (SET_COOKIE, cookie)];
-    Ok((StatusCode::SEE_OTHER, fields).into_response())
-}
-
-/// A problem as a page to read; any other answer as it is. Its status and its other fields stay.
+/// Turns a problem into a page, with the same status and header fields. Other responses are unchanged.
 async fn readable(response: Response, is_signed_in: bool) -> Response {
     if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/problem+json") {
         return response;
     }
     let (parts, body) = response.into_parts();
     let problem = match to_bytes(body, LONGEST_PROBLEM).await {
-        Ok(_) if parts.status == StatusCode::UNAUTHORIZED => html::Told::unknown_token(),
+        Ok(_) if parts.status == StatusCode::UNAUTHORIZED => html::ErrorMessage::unknown_token(),
         Ok(json) => serde_json::from_slice(&json).unwrap_or_default(),
-        Err(_) => html::Told::default(),
+        Err(_) => html::ErrorMessage::default(),
     };
     let page = if is_signed_in { html::refused(&problem) } else { html::sign_in(Some(&problem)) };
     let mut page = (parts.status, page).into_response();

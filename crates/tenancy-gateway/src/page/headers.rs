@@ -1,4 +1,4 @@
-//! What a browser may do with the page: hardly anything.
+//! Header fields that restrict what a browser does with the page.
 
 use axum::http::HeaderValue;
 use axum::http::header::{
@@ -6,7 +6,7 @@ use axum::http::header::{
 };
 use axum::response::Response;
 
-/// No script but the page's own, and none in the page; no frame around it; nothing from elsewhere.
+/// Allows only scripts and styles in files of the page, no frames, and nothing from other sites.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -14,7 +14,7 @@ const STRICT: [(HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
-    // What was seen is not there for who uses the browser next.
+    // The next user of the browser does not see the page.
     (CACHE_CONTROL, "no-store"),
 ];
 

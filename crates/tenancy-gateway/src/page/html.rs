@@ -1,4 +1,4 @@
-//! The page as HTML. Each text of a tenant is put in by `maud`, which escapes it: nothing here is `PreEscaped`.
+//! The page as HTML. `maud` escapes all texts of tenants: nothing here is `PreEscaped`.
 
 mod agents;
 mod tenants;
@@ -8,42 +8,41 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
-use tenancy_agents::AgentStatus;
 
-use super::home::Home;
-use super::{HOME, SCRIPT, SIGN_IN, SIGN_OUT, STYLE};
+use super::model::Home;
+use super::paths::{HOME, SCRIPT, SIGN_IN, SIGN_OUT, STYLE};
 
 /// A document.
 pub(super) struct Html(Markup);
 
-/// What a problem tells people.
+/// A problem as shown to users.
 #[derive(Deserialize)]
 #[serde(default)]
-pub(super) struct Told {
+pub(super) struct ErrorMessage {
     title: String,
     detail: String,
 }
 
-impl Told {
-    /// What the API says of it is for who writes header fields.
+impl ErrorMessage {
+    /// Returns the message for an unknown token. The API's message is about header fields.
     pub(super) fn unknown_token() -> Self {
-        let detail = "It is the one that your programs call this service with.".to_owned();
+        let detail = "Enter the token that your programs use for this service.".to_owned();
         Self { title: "This token is not known".to_owned(), detail }
     }
 }
 
-impl Default for Told {
+impl Default for ErrorMessage {
     fn default() -> Self {
-        Self { title: "Something broke".to_owned(), detail: String::new() }
+        Self { title: "Something went wrong".to_owned(), detail: String::new() }
     }
 }
 
-/// The form of who is not signed in, and why it is there again.
-pub(super) fn sign_in(told: Option<&Told>) -> Html {
+/// Returns the form to sign in, with the error of the previous attempt.
+pub(super) fn sign_in(error: Option<&ErrorMessage>) -> Html {
     let main = html! {
         main.narrow {
             h1 { "Sign in" }
-            @if let Some(told) = told { (alert(told)) }
+            @if let Some(error) = error { (alert(error)) }
             form method="post" action=(SIGN_IN) {
                 label for="token" { "Token" }
                 input #token type="password" name="token" autocomplete="current-password" required
@@ -59,19 +58,19 @@ pub(super) fn sign_in(told: Option<&Told>) -> Html {
     document("Sign in", None, &main)
 }
 
-/// For who is signed in, and gets nothing for it.
-pub(super) fn refused(told: &Told) -> Html {
+/// Returns the page of a signed-in user whose request was rejected.
+pub(super) fn refused(error: &ErrorMessage) -> Html {
     let main = html! {
         main.narrow data-refresh {
-            h1 { "Not to be shown" }
-            (alert(told))
+            h1 { "Not available" }
+            (alert(error))
             p { a #again href=(HOME) { "Try again" } }
         }
     };
-    document("Not to be shown", Some(&sign_out()), &main)
+    document("Not available", Some(&sign_out()), &main)
 }
 
-/// The page of who is signed in.
+/// Returns the page of a signed-in user.
 pub(super) fn home(home: &Home) -> Html {
     let tenant = home.slug.clone().unwrap_or_else(|| home.tenant.to_string());
     let who = html! {
@@ -93,11 +92,11 @@ pub(super) fn home(home: &Home) -> Html {
     document(&format!("Agents of {tenant}"), Some(&who), &main)
 }
 
-fn alert(told: &Told) -> Markup {
+fn alert(error: &ErrorMessage) -> Markup {
     html! {
         div.alert role="alert" {
-            p { strong { (told.title) "." } }
-            @if !told.detail.is_empty() { p { (told.detail) } }
+            p { strong { (error.title) "." } }
+            @if !error.detail.is_empty() { p { (error.detail) } }
         }
     }
 }
@@ -129,19 +128,6 @@ fn document(title: &str, who: Option<&Markup>, main: &Markup) -> Html {
             }
         }
     })
-}
-
-/// A status in words.
-fn words(status: AgentStatus) -> &'static str {
-    match status {
-        AgentStatus::Draft => "draft",
-        AgentStatus::PendingApproval => "pending approval",
-        AgentStatus::Active => "active",
-        AgentStatus::Rejected => "rejected",
-        AgentStatus::Suspended => "suspended",
-        AgentStatus::Deprecated => "deprecated",
-        AgentStatus::Deleted => "deleted",
-    }
 }
 
 impl IntoResponse for Html {

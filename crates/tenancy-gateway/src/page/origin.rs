@@ -3,7 +3,7 @@
 use axum::http::header::{self, HeaderName, ORIGIN};
 use axum::http::request::Parts;
 
-use crate::host;
+use crate::middleware::host;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -1,4 +1,4 @@
-//! Which part of the page is wanted: what its links have.
+//! The query of the page, which its links contain.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde::Deserialize;
 use tenancy::TenantId;
 use tenancy_agents::{AgentId, AgentStatus};
 
-/// Links change one of them, and keep the others as far as they make sense.
+/// The query of the page. Links change one member and keep the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// Agents in this state.
+pub(super) struct ListQuery {
+    /// Only agents with this status.
     pub(super) status: Option<AgentStatus>,
-    /// With a greater id.
+    /// Only agents with a greater id.
     pub(super) after: Option<AgentId>,
-    /// Tenants with a greater id: the platform's page has them.
+    /// Only tenants with a greater id, on the page of the platform.
     pub(super) tenants_after: Option<TenantId>,
 }
 
-/// As a link.
-impl fmt::Display for Wanted {
+/// Formats the query of a link.
+impl fmt::Display for ListQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, after, tenants_after } = self;
         let mut separator = '?';

@@ -1,4 +1,4 @@
-//! Who is signed in to this instance.
+//! Sessions of the page, in this instance's memory.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -10,21 +10,20 @@ use tenancy::TenantId;
 use crate::principals::{Digest, Principal};
 use crate::problem::Problem;
 
-/// Of one principal. One more ends its oldest.
+/// The maximum number of sessions of a principal. Another one ends the oldest.
 const MOST_OF_ONE: usize = 8;
-/// Of all. One more is refused: nobody is thrown out by another.
+/// The maximum number of sessions. Another one is rejected, so that no user can end the session of another.
 const MOST: usize = 4096;
 
-/// The sessions of this instance, by the digests of their ids: who reads its memory can't sign in by that.
+/// The sessions by the digests of their ids, so that reading the memory does not reveal the ids.
 ///
-/// They end after a while, whatever is done with them: the page asks by itself every few seconds, so that one that
-/// lasts as long as it is used would last for good.
+/// Using a session does not extend it: the page refreshes itself, so an open page would extend it forever.
 pub(super) struct Sessions {
     sessions: Mutex<HashMap<Digest, Session>>,
     lifetime: Duration,
 }
 
-/// Who signed in, and for which tenant. Whether it may act for it is asked at each request.
+/// A signed-in principal and its tenant. Each request is authorized again.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) principal: Principal,
@@ -41,13 +40,13 @@ impl Sessions {
         self.lifetime
     }
 
-    /// The session of an id, if it has not ended.
+    /// Returns the session of an id, if it has not ended.
     pub(super) fn get(&self, id: &str) -> Option<Session> {
         let sessions = self.lock();
         sessions.get(&Digest::of(id.as_bytes())).filter(|session| Instant::now() < session.end).cloned()
     }
 
-    /// Begins a session, and gives its id: 256 random bits.
+    /// Creates a session and returns its id: 256 random bits.
     pub(super) fn open(&self, principal: Principal, tenant: TenantId) -> Result<String, Problem> {
         let id = random_id()?;
         let now = Instant::now();
@@ -71,7 +70,7 @@ impl Sessions {
     }
 }
 
-/// Makes room for one more of a principal.
+/// Ends the oldest session of a principal if it has the maximum number.
 fn end_oldest(sessions: &mut HashMap<Digest, Session>, principal: &Principal) {
     let own = || sessions.iter().filter(|(_, session)| session.principal.name() == principal.name());
     if own().count() >= MOST_OF_ONE
@@ -84,7 +83,7 @@ fn end_oldest(sessions: &mut HashMap<Digest, Session>, principal: &Principal) {
 fn random_id() -> Result<String, Problem> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| {
-        tracing::error!(%error, "no random bytes for a session");
+        tracing::error!(%error, "cannot create a session id");
         Problem::INTERNAL
     })?;
     Ok(bytes.iter().fold(String::with_capacity(64), |mut id, byte| {
@@ -93,7 +92,7 @@ fn random_id() -> Result<String, Problem> {
     }))
 }
 
-/// Shows how many there are.
+/// Shows the number of sessions.
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions").field("len", &self.lock().len()).finish_non_exhaustive()
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_of_a_principal_ends_its_oldest_and_nobody_elses() {
+    fn another_session_of_a_principal_ends_its_oldest() {
         let sessions = Sessions::new(Duration::from_hours(1));
         let other = open(&sessions, "bob").unwrap();
         let ids: Vec<_> = (0..=MOST_OF_ONE).map(|_| open(&sessions, "alice").unwrap()).collect();
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_of_all_is_refused_and_ends_nobody() {
+    fn rejects_sessions_over_the_maximum() {
         let sessions = Sessions::new(Duration::from_hours(1));
         let ids: Vec<_> = (0..MOST).map(|at| open(&sessions, &at.to_string()).unwrap()).collect();
         assert_eq!(open(&sessions, "late"), Err(Problem::SESSIONS_FULL));
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_is_none_and_takes_no_room() {
+    fn removes_ended_sessions() {
         let sessions = Sessions::new(Duration::ZERO);
         let id = open(&sessions, "alice").unwrap();
         assert!(sessions.get(&id).is_none());
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_256_bits_and_not_kept() {
+    fn ids_have_256_bits_and_are_not_shown() {
         let sessions = Sessions::new(Duration::from_hours(1));
         let (one, two) = (random_id().unwrap(), random_id().unwrap());
         assert!(one.len() == 64 && one != two && one.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -1,4 +1,4 @@
-//! Signing in: a token and a tenant become a session.
+//! Sign-in: a token and a tenant become a session.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use tenancy::{TenantContext, TenantId, TenantSlug};
 use uuid::Uuid;
 
 use super::session::Sessions;
-use super::{cookie, gate, origin};
+use super::{cookie, origin};
 use crate::principals::{Membership, Principal};
 use crate::problem::Problem;
 use crate::tenants::Tenants;
 
-/// Of the form.
+/// The maximum length of the form.
 const MOST_BYTES: usize = 4 * 1024;
-/// As many tenants are looked through at once for one of a name.
+/// The number of tenants per query when searching for a slug.
 const AT_ONCE: usize = 200;
 
-/// What was typed. It shows nothing of it.
+/// The form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
@@ -35,7 +35,7 @@ impl SignIn {
     }
 }
 
-/// The form, if it is one.
+/// Reads the form.
 pub(super) async fn read(request: Request) -> Result<SignIn, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, MOST_BYTES).await.map_err(|_| Problem::FORM)?;
@@ -44,8 +44,8 @@ pub(super) async fn read(request: Request) -> Result<SignIn, Problem> {
     Ok(form)
 }
 
-/// The tenant that was typed, by its id or its name. A name is looked for among those that the principal may act for,
-/// and nowhere else: of the others it does not learn which there are.
+/// Returns the tenant with the id or slug in the form. A slug is searched only among the principal's tenants, so that the
+/// caller does not learn which others exist.
 pub(super) async fn tenant(
     form: &SignIn,
     principal: &Principal,
@@ -61,7 +61,7 @@ pub(super) async fn tenant(
     };
     match found {
         Some(id) => Ok(id),
-        // A tenant that there is not: the layer behind says what it says of any such.
+        // A random id, so that the tenant layer rejects it as it rejects any unknown tenant.
         None => TenantId::try_from(Uuid::new_v4()).map_err(|_| Problem::INTERNAL),
     }
 }
@@ -94,7 +94,7 @@ async fn of_name(
     }
 }
 
-/// Begins a session. It stands behind the tenant layer: who comes here may act for the tenant, and that is active.
+/// Creates a session. The tenant layer has checked that the caller may act for the tenant, and that it is active.
 pub(super) async fn open(
     Extension(sessions): Extension<Arc<Sessions>>,
     Extension(principal): Extension<Principal>,
@@ -102,5 +102,5 @@ pub(super) async fn open(
 ) -> Result<Response, Problem> {
     let id = sessions.open(principal, TenantContext::get()?)?;
     let is_local = origin::is_loopback(&request.into_parts().0);
-    gate::see_home(&cookie::set(&id, sessions.lifetime().as_secs(), is_local))
+    cookie::redirect_home(&cookie::set(&id, sessions.lifetime().as_secs(), is_local))
 }

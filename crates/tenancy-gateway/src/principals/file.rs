@@ -1,4 +1,4 @@
-//! The file of tenants and principals.
+//! The format of the principals file.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use tenancy::{TenantId, TenantRecord};
 
-use super::{Census, Digest, Membership, Principal, Principals};
+use super::{Digest, Membership, Principal, Principals, PrincipalsFile};
 use crate::tenants::view::TenantView;
 
 const DEMO: &str = include_str!("../../demo.json");
@@ -31,21 +31,21 @@ struct Entry {
     tenants: Membership,
 }
 
-impl Census {
-    /// The demo's.
+impl PrincipalsFile {
+    /// Returns the built-in demo.
     ///
     /// # Errors
     ///
-    /// None that a test would not have seen.
+    /// None: a test parses the demo.
     pub fn demo() -> Result<Self> {
         Self::parse(DEMO).context("demo.json")
     }
 
-    /// A file's.
+    /// Reads a file.
     ///
     /// # Errors
     ///
-    /// Where it can't be read, or does not make sense: the file, and what is wrong with it.
+    /// If the file cannot be read, or is invalid. The error names the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path);
         text.map_err(anyhow::Error::from)
@@ -53,11 +53,11 @@ impl Census {
             .with_context(|| path.display().to_string())
     }
 
-    /// A text's.
+    /// Parses a text.
     ///
     /// # Errors
     ///
-    /// Where it does not make sense. No token is in the error.
+    /// If the text is invalid. The error contains no token.
     pub fn parse(text: &str) -> Result<Self> {
         let file: File = serde_json::from_str(text)?;
         let tenants: Vec<_> = file.tenants.into_iter().map(TenantRecord::from).collect();
@@ -99,7 +99,7 @@ impl<'de> Deserialize<'de> for Membership {
     }
 }
 
-/// An untagged enum would do, but for its errors, which don't say what is wrong.
+/// A visitor rather than an untagged enum, whose errors do not name the fault.
 struct MembershipVisitor;
 
 impl<'de> Visitor<'de> for MembershipVisitor {

@@ -1,20 +1,20 @@
-//! Bearer tokens, of which only a digest is kept.
+//! Digests of bearer tokens.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a token. It shows nothing of it.
+/// The SHA-256 digest of a token. It is never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of a token.
+    /// Returns the digest of a token.
     pub fn of(token: &[u8]) -> Self {
         Self(Sha256::digest(token).into())
     }
 }
 
-/// Whether a text can be sent as a bearer token (RFC 6750, section 2.1: `b64token`).
+/// Returns whether a text is a valid bearer token (RFC 6750, section 2.1: `b64token`).
 fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))

@@ -1,97 +1,168 @@
-//! What a connection does: one that does nothing, and one whose client takes nothing, is let go.
+//! What a connection is doing, to close it if it does nothing or if its client does not read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use axum::http::Version;
 
-/// What is in flight on a connection.
+use super::limits::Limits;
+
+/// The requests of a connection, and the times of its last events.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Each request whose answer is not given to its last part; and since when the client has not asked for the next.
-    flights: HashMap<u64, Option<Instant>>,
+    /// The requests whose responses are not completed, with the time since when the client has not read.
+    requests: HashMap<u64, Option<Instant>>,
     next: u64,
-    /// Since when there was none.
+    version: Option<Version>,
+    /// The time since when there is no request.
     idle: Instant,
+    /// The time at which the first bytes of a head arrived. Not used with HTTP/2, where they may be of a PING.
+    head: Option<Instant>,
 }
 
-/// A request, until its answer is given or dropped.
+/// A request until its response is completed or dropped.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct ActiveRequest {
     activity: Arc<Activity>,
     number: u64,
 }
 
-/// Why a connection is let go.
+/// Why a connection is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Overdue {
-    /// There was no request in flight for so long.
+pub(super) enum Timeout {
+    /// There was no request.
     Idle,
-    /// For so long its client took nothing of an answer.
+    /// The client did not read a response.
     Stuck,
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { flights: HashMap::new(), next: 0, idle: Instant::now() };
+        let now = Instant::now();
+        // The first head must arrive in time, even if its first byte does not.
+        let state = State { requests: HashMap::new(), next: 0, version: None, idle: now, head: Some(now) };
         Arc::new(Self(Mutex::new(state)))
     }
 
-    /// A request has come.
-    pub(super) fn begin(self: &Arc<Self>) -> Flight {
+    /// Records that bytes have arrived.
+    pub(super) fn received(&self) {
+        let mut state = self.state();
+        if state.requests.is_empty() && state.version != Some(Version::HTTP_2) {
+            state.head.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Records that a request has arrived.
+    pub(super) fn begin(self: &Arc<Self>, version: Version) -> ActiveRequest {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.flights.insert(number, None);
+        state.version = Some(version);
+        state.head = None;
+        state.requests.insert(number, None);
         drop(state);
-        Flight { activity: Arc::clone(self), number }
+        ActiveRequest { activity: Arc::clone(self), number }
     }
 
-    /// Ready when it has been idle, from now on, or stuck for too long.
+    /// Completes when the connection is idle or stuck for too long. The idle time counts from this call.
     ///
-    /// Neither is seen by hyper: its time-out for a head begins when it knows whether this is HTTP/1.1, and there is none
-    /// for HTTP/2, where a client may open no window for an answer, or do nothing for good, and answer each PING.
-    pub(super) async fn overdue(&self, limits: &Limits) -> Overdue {
+    /// hyper's own time-out does not apply before it knows the version, nor to HTTP/2, where a client can open no window
+    /// for a response, or do nothing but answer each PING.
+    pub(super) async fn timeout(&self, limits: &Limits) -> Timeout {
         let since = Instant::now();
-        let pause = (limits.head.min(limits.write) / 4).max(Duration::from_millis(10));
+        let pause = (limits.head.min(limits.idle).min(limits.write) / 4).max(Duration::from_millis(10));
         loop {
             tokio::time::sleep(pause).await;
             let state = self.state();
-            if state.flights.values().flatten().any(|given| given.elapsed() >= limits.write) {
-                return Overdue::Stuck;
+            if state.requests.values().flatten().any(|since| since.elapsed() >= limits.write) {
+                return Timeout::Stuck;
             }
-            if state.flights.is_empty() && state.idle.max(since).elapsed() >= limits.head {
-                return Overdue::Idle;
+            let is_over = |since: Instant, limit: Duration| since.elapsed() >= limit;
+            if state.requests.is_empty()
+                && (is_over(state.idle.max(since), limits.idle)
+                    || state.head.is_some_and(|head| is_over(head.max(since), limits.head)))
+            {
+                return Timeout::Idle;
             }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that is done under the lock can leave it half done.
+        // Each change under the lock is complete, so a panic elsewhere cannot leave it half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Flight {
-    /// A part of the answer is given: it is the client's now to take it.
-    pub(super) fn given(&self) {
-        self.activity.state().flights.insert(self.number, Some(Instant::now()));
+impl ActiveRequest {
+    /// Records that a part of the response is written, which the client has to read.
+    pub(super) fn part_written(&self) {
+        self.activity.state().requests.insert(self.number, Some(Instant::now()));
     }
 
-    /// There is room for the next part.
-    pub(super) fn wanted(&self) {
-        self.activity.state().flights.insert(self.number, None);
+    /// Records that there is room for the next part.
+    pub(super) fn part_read(&self) {
+        self.activity.state().requests.insert(self.number, None);
     }
 }
 
-impl Drop for Flight {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         let mut state = self.activity.state();
-        state.flights.remove(&self.number);
+        state.requests.remove(&self.number);
         state.idle = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(10);
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn limits(head: Duration, idle: Duration) -> Limits {
+        Limits { connections: 1, head, idle, write: LONG, shutdown: LONG }
+    }
+
+    async fn times_out(activity: &Activity, limits: Limits) -> bool {
+        let timeout = tokio::time::timeout(Duration::from_millis(200), activity.timeout(&limits)).await;
+        assert!(timeout.is_err() || timeout == Ok(Timeout::Idle));
+        timeout.is_ok()
+    }
+
+    #[tokio::test]
+    async fn closes_connections_without_a_first_head() {
+        assert!(times_out(&Activity::new(), limits(SHORT, LONG)).await);
+    }
+
+    #[tokio::test]
+    async fn between_requests_only_a_begun_head_has_the_short_limit() {
+        let activity = Activity::new();
+        drop(activity.begin(Version::HTTP_11));
+        assert!(!times_out(&activity, limits(SHORT, LONG)).await);
+        activity.received();
+        assert!(times_out(&activity, limits(SHORT, LONG)).await);
+        drop(activity.begin(Version::HTTP_11));
+        assert!(times_out(&activity, limits(LONG, SHORT)).await);
+    }
+
+    #[tokio::test]
+    async fn frames_of_http2_are_not_heads() {
+        let activity = Activity::new();
+        drop(activity.begin(Version::HTTP_2));
+        activity.received();
+        assert!(!times_out(&activity, limits(SHORT, LONG)).await);
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_a_request_is_not_idle() {
+        let activity = Activity::new();
+        let _request = activity.begin(Version::HTTP_11);
+        activity.received();
+        assert!(!times_out(&activity, limits(SHORT, SHORT)).await);
     }
 }

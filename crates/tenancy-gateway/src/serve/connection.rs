@@ -1,4 +1,4 @@
-//! One connection, of HTTP/1.1 or h2c.
+//! One connection.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -17,28 +17,28 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Limits;
-use super::activity::{Activity, Overdue};
-use super::answer::Answer;
-use super::stream::{self, Lent};
-use crate::app::HttpService;
+use super::activity::{Activity, Timeout};
+use super::body::ResponseBody;
+use super::limits::Limits;
+use super::stream::{self, ReturnableStream};
+use crate::service::HttpService;
 
-/// How often a client of HTTP/2 is asked whether it is still there, and how long it has to say so.
+/// The interval of HTTP/2 PINGs, and the time for their acknowledgements.
 const PING: Duration = Duration::from_secs(20);
-/// Requests of a client of HTTP/2 at once: as few as RFC 9113, section 6.5.2, would have it.
+/// The number of concurrent requests of an HTTP/2 client: the minimum of RFC 9113, section 6.5.2.
 const STREAMS: u32 = 100;
 
-/// What all connections have in common.
-pub(super) struct Protocol {
+/// The settings of all connections.
+pub(super) struct Server {
     builder: Builder<TokioExecutor>,
     limits: Limits,
 }
 
-impl Protocol {
+impl Server {
     pub(super) fn new(limits: Limits) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        // Without a timer, hyper has no time-outs.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
+        // Without a timer, hyper has no time-outs. hyper counts the idle time as part of the next head.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head.max(limits.idle));
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -48,7 +48,7 @@ impl Protocol {
         Self { builder, limits }
     }
 
-    /// Serves a connection to its end, or where it is idle or all are closing, to the end of its requests in flight.
+    /// Serves a connection until it ends. If it is idle, or if the service closes, only completes its requests.
     pub(super) async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
@@ -56,49 +56,51 @@ impl Protocol {
         closing: CancellationToken,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let (stream, returned) = stream::lend(stream);
-        if self.converse(stream, service, &closing).await.is_break() {
+        let activity = Activity::new();
+        let (stream, returned) = stream::lend(stream, Arc::clone(&activity));
+        if self.serve_requests(stream, service, activity, &closing).await.is_break() {
             return;
         }
-        // A request may have been refused before all of it was there.
+        // A request may have been rejected before all of it had arrived.
         if let Ok(stream) = returned.await {
-            closing.run_until_cancelled(stream::linger(stream)).await;
+            closing.run_until_cancelled(stream::drain(stream)).await;
         }
     }
 
-    /// Goes on where the last answer has been written, and the client may not have read it.
-    async fn converse(
+    /// Returns `Continue` if the last response has been written, and the client may not have read it yet.
+    async fn serve_requests(
         &self,
-        stream: Lent,
+        stream: ReturnableStream,
         service: impl HttpService,
+        activity: Arc<Activity>,
         closing: &CancellationToken,
     ) -> ControlFlow<()> {
         let mut stream = TimeoutStream::new(stream);
-        // Whoever does not read an answer would keep it, and its place, for good.
+        // A client that does not read would occupy a connection permanently.
         stream.set_write_timeout(Some(self.limits.write));
-        let activity = Activity::new();
-        let service = answering(service, Arc::clone(&activity));
+        let service = recording(service, Arc::clone(&activity));
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::select! {
             served = connection.as_mut() => return ended(served),
             () = closing.cancelled() => {}
-            overdue = activity.overdue(&self.limits) => match overdue {
-                Overdue::Idle => tracing::debug!("a connection without a request"),
-                Overdue::Stuck => return stuck(),
+            timeout = activity.timeout(&self.limits) => match timeout {
+                Timeout::Idle => tracing::debug!("idle connection"),
+                Timeout::Stuck => return stuck(),
             },
         }
         connection.as_mut().graceful_shutdown();
-        let limits = Limits { head: self.limits.head.min(self.limits.shutdown / 4), ..self.limits };
+        let last = self.limits.head.min(self.limits.shutdown / 4);
+        let limits = Limits { head: last, idle: last, ..self.limits };
         tokio::select! {
             served = connection => ended(served),
-            overdue = activity.overdue(&limits) => match overdue {
-                Overdue::Idle => {
-                    tracing::debug!("a connection that its client does not close");
+            timeout = activity.timeout(&limits) => match timeout {
+                Timeout::Idle => {
+                    tracing::debug!("client does not close its connection");
                     ControlFlow::Break(())
                 }
-                Overdue::Stuck => stuck(),
+                Timeout::Stuck => stuck(),
             },
         }
     }
@@ -108,7 +110,7 @@ fn ended<E: std::error::Error + ?Sized>(served: Result<(), Box<E>>) -> ControlFl
     match served {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
-            tracing::debug!(%error, "connection");
+            tracing::debug!(%error, "connection failed");
             ControlFlow::Break(())
         }
     }
@@ -119,21 +121,23 @@ fn stuck() -> ControlFlow<()> {
     ControlFlow::Break(())
 }
 
-fn answering<S: HttpService>(
+/// Records the requests of a connection.
+fn recording<S: HttpService>(
     service: S,
     activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = Response<Answer>,
+    Response = Response<ResponseBody>,
     Error = Infallible,
     Future: Send + 'static,
 > + Send {
     service_fn(move |request: Request<Incoming>| {
-        let (flight, version) = (activity.begin(), request.version());
-        let answer = service.clone().oneshot(request.map(Body::new));
+        let version = request.version();
+        let active = activity.begin(version);
+        let response = service.clone().oneshot(request.map(Body::new));
         async move {
-            let Ok(response) = answer.await;
-            Ok(response.map(|body| Answer::new(body, version, flight)))
+            let Ok(response) = response.await;
+            Ok(response.map(|body| ResponseBody::new(body, version, active)))
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Whether the server answers.
+//! The state of the server.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use redis::{RedisError, RedisResult};
 use tokio::time::timeout;
 
-/// How long it is until a server that failed is asked again.
+/// The pause between commands to a server that failed.
 const PAUSE_MS: u64 = 1000;
 
-/// Whether the server answered when it was last asked.
+/// Whether the last command succeeded.
 #[derive(Debug)]
 pub(super) struct Health {
     start: Instant,
-    /// When to ask again, in milliseconds since the start; 0 while it answers.
+    /// The time of the next attempt in milliseconds since the start; 0 if the server answers.
     asks_at: AtomicU64,
 }
 
@@ -29,9 +29,9 @@ impl Health {
         self.asks_at.load(Relaxed) == 0
     }
 
-    /// The reply to a command, or an error in its stead while the server is down.
+    /// Runs a command, or fails at once while the server is down.
     ///
-    /// What may take no longer than the pause has ended before the next probe begins: there is one at a time.
+    /// If the time limit is not longer than the pause, there is one attempt at a time.
     pub(super) async fn watch<T>(
         &self,
         longest: Duration,
@@ -51,7 +51,7 @@ impl Health {
         reply
     }
 
-    /// Whether it is time to ask again, and nobody else does.
+    /// Returns whether the caller is the one to try again.
     fn begins_probe(&self) -> bool {
         let (now, at) = (self.now(), self.asks_at.load(Relaxed));
         at <= now && self.asks_at.compare_exchange(at, now + PAUSE_MS, Relaxed, Relaxed).is_ok()
@@ -75,12 +75,12 @@ impl Health {
     }
 }
 
-/// The server is well: it does not know a script yet, or another program wrote to a key.
+/// Returns whether the server works, but does not know a script, or a key has a value of another program.
 fn is_of_a_key(error: &RedisError) -> bool {
     matches!(error.code(), Some("NOSCRIPT" | "WRONGTYPE"))
 }
 
-/// What went wrong, without the server's own words: there may be a key or a name in them.
+/// Returns the reason without the server's message, which can contain a key or a name.
 pub(super) fn reason(error: &RedisError) -> String {
     match error.code() {
         Some(code) => code.to_owned(),
@@ -120,7 +120,7 @@ mod tests {
             ..Health::default()
         };
         assert!(watch(&health, ready(broken::<()>())).await.unwrap_err().is_io_error());
-        // However long this takes.
+        // The test does not depend on its duration.
         health.asks_at.fetch_add(HOUR_MS, Relaxed);
         for _ in 0..3 {
             let asked: RedisResult<()> = watch(&health, async { panic!("it is asked") }).await;

@@ -1,4 +1,4 @@
-//! Where the server is, and with which password.
+//! The URL of the server.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::secret::has_split_password;
 
 /// The URL of a Redis server: `redis://[user:password@]host[:port][/database]`.
 ///
-/// Any text is one until it is used, and it is never shown: what tells of a malformed value would tell the password.
+/// The text is parsed when it is used, and never shown, because errors of the command line would show the password.
 #[derive(Clone)]
 pub struct RedisUrl(String);
 
@@ -17,7 +17,7 @@ impl RedisUrl {
     pub(super) fn client(&self) -> Result<Client> {
         let client = Client::open(self.0.as_str()).ok().filter(|_| !has_split_password(&self.0));
         client.context(
-            "the URL of Redis makes no sense: it is redis://[user:password@]host[:port][/database], \
+            "invalid URL of Redis: it is redis://[user:password@]host[:port][/database], \
              without TLS, and of a password all but letters, digits, - . _ and ~ is percent-encoded",
         )
     }
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where() {
+    fn reads_the_address() {
         assert_eq!(address("redis://localhost").as_deref(), Some("localhost:6379"));
         assert_eq!(address("redis://user:s3cret@[::1]:7/3?protocol=resp3").as_deref(), Some("::1:7"));
         assert_eq!(address("redis://:s3%2Fcr%40t@example.com").as_deref(), Some("example.com:6379"));
@@ -53,9 +53,9 @@ mod tests {
         assert_eq!(address("unix:///run/redis@1?pass=s3%40cret").as_deref(), Some("/run/redis@1"));
     }
 
-    /// Each would name a part of the password as a host or a port.
+    /// A part of each password would be the host or the port.
     #[test]
-    fn no_part_of_a_password_is_taken_for_an_address() {
+    fn rejects_urls_whose_password_would_be_read_as_an_address() {
         for end in
             ["s3/cret@host:1", "s3?cret@host", "s3#cret@host", "12/34@host", "12?34@host", "12#34@host"]
         {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_makes_no_sense_is_not_repeated() {
+    fn errors_do_not_show_the_url() {
         let rediss = "rediss://:s3cret@localhost";
         for url in
             ["", "s3cret", "http://:s3cret@localhost", "redis://:s3cret@h/s3cret", "redis://:s3cret@", rediss]

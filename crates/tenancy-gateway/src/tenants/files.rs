@@ -1,4 +1,4 @@
-//! Tenants in the platform's file.
+//! The store of tenants in the platform's file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use tenancy_sqlite::{Error, TenantFiles, TenantTx};
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
-use super::TenantsError;
+use super::error::TenantsError;
 use super::memory::MemoryTenants;
 use crate::files;
 
-/// All tenants as a file keeps them, and in memory, where each request looks: one process has the file.
+/// All tenants in a file, and in memory, from where requests read them. Only one process uses the file.
 pub(super) struct FileTenants {
     pub(super) memory: MemoryTenants,
     files: TenantFiles,
-    /// One change after the other: in the file first, and then to be seen.
+    /// Serializes changes. Each is written to the file first, and then visible.
     changes: Mutex<()>,
 }
 
 impl FileTenants {
-    /// Those of a file, and these where they are not in it yet: what has been changed there since stays.
+    /// Opens a file, and adds tenants that it does not contain. Existing records are not changed.
     pub(super) fn open(files: TenantFiles, records: &[TenantRecord]) -> Result<Self> {
         let read = || {
             files.write(|tx| {
@@ -37,10 +37,9 @@ impl FileTenants {
             })
         };
         let kept: Vec<TenantRecord> =
-            TenantContext::scope(TenantId::PLATFORM, read).context("the tenants' file")?;
+            TenantContext::scope(TenantId::PLATFORM, read).context("cannot use the tenants file")?;
         for record in records.iter().filter(|record| !kept.contains(record)) {
-            let tenant = record.id();
-            tracing::warn!(%tenant, "is otherwise in the tenants' file than in the list of tenants: the file counts");
+            tracing::warn!(tenant.id = %record.id(), "tenant record differs from tenants file; using file");
         }
         Ok(Self { memory: MemoryTenants::new(kept), files, changes: Mutex::default() })
     }
@@ -86,7 +85,7 @@ impl FileTenants {
     }
 }
 
-/// A change that is begun is done, though nobody waits for it any more: else it could be in the file alone.
+/// Completes a change even if its caller is gone. Otherwise it could be in the file only.
 async fn whole<T: Send + 'static>(
     change: impl Future<Output = Result<T, TenantsError>> + Send + 'static,
 ) -> Result<T, TenantsError> {
@@ -94,15 +93,12 @@ async fn whole<T: Send + 'static>(
     changed.await.unwrap_or_else(|error| Err(TenantsError::File(error.into())))
 }
 
-/// Adds a tenant that is not there yet.
+/// Adds a tenant unless it exists.
 fn add(tx: &TenantTx<'_>, record: &TenantRecord) -> Result<()> {
     let (id, slug) = (record.id(), record.slug());
     let holder = "SELECT EXISTS (SELECT 1 FROM tenants WHERE slug = ?1 AND id <> ?2)";
     let is_taken: bool = tx.query_row(holder, params![slug.as_str(), id.as_bytes()], |row| row.get(0))?;
-    ensure!(
-        !is_taken,
-        "the slug {slug} is another tenant's there than {id}, whose it is in the list of tenants"
-    );
+    ensure!(!is_taken, "slug {slug} of tenant {id} belongs to another tenant in the tenants file");
     tx.execute(
         "INSERT INTO tenants (id, slug, status) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
         params![id.as_bytes(), slug.as_str(), record.status().as_str()],
@@ -119,18 +115,18 @@ fn record(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
     read().ok_or(rusqlite::Error::InvalidQuery)
 }
 
-/// Why the file does not keep a change.
+/// An error of a change.
 struct Failed(TenantsError);
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         match error {
             error if error.is_transient() => {
-                tracing::error!(%error, "the tenants' file");
+                tracing::error!(%error, "tenants file is unavailable");
                 Self(TenantsError::Unavailable)
             }
             Error::Full => {
-                tracing::error!("there is no room for tenants: the disk is full");
+                tracing::error!("cannot store a tenant: disk is full");
                 Self(TenantsError::NoRoom)
             }
             error => Self(TenantsError::File(error.into())),
@@ -150,7 +146,7 @@ impl From<TenantContextNotSetError> for Failed {
     }
 }
 
-/// Shows how many there are, and none of them.
+/// Shows the number of tenants, and no tenant.
 impl fmt::Debug for FileTenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileTenants").field("len", &self.memory.len()).finish_non_exhaustive()

@@ -1,26 +1,27 @@
-//! `/v1/tenants`, for the platform tenant alone.
+//! `/v1/tenants`, for the platform tenant only.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tenancy::{TenantContext, TenantId, TenantRecord, TenantSlug, TenantStatus};
+use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::TenantsError;
+use super::error::TenantsError;
 use super::view::TenantView;
-use crate::app::App;
 use crate::extract::{Body, Page};
+use crate::middleware::platform::platform_only;
 use crate::problem::Problem;
+use crate::state::App;
 
-/// The routes. What they need is checked around all of them, so that none can forget it.
+/// Returns the routes. One layer checks the caller of all of them, so that no handler can omit the check.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
@@ -30,38 +31,29 @@ pub fn routes() -> OpenApiRouter<App> {
         .route_layer(from_fn(platform_only))
 }
 
-/// Lets nobody through but the platform tenant.
-pub(crate) async fn platform_only(request: Request, next: Next) -> Result<Response, Problem> {
-    if TenantContext::get()?.is_platform() {
-        Ok(next.run(request).await)
-    } else {
-        Err(Problem::PLATFORM_ONLY)
-    }
-}
-
-/// A tenant to create, which is active.
+/// A tenant to create. It is active.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TenantDraft)]
 #[serde(deny_unknown_fields)]
 struct Draft {
-    /// 1 to 63 of `a-z`, `0-9` and `-`, with no hyphen first or last.
+    /// 1 to 63 characters of `a-z`, `0-9` and `-`, not starting or ending with `-`.
     #[schema(example = "hooli")]
     slug: String,
-    /// A UUID, neither nil nor max. One is made where it is left out.
+    /// A UUID that is neither nil nor max. If it is missing, one is created.
     #[schema(value_type = Option<Uuid>)]
     id: Option<String>,
 }
 
-/// Some tenants, by their ids.
+/// A page of tenants, sorted by id.
 #[derive(Serialize, ToSchema)]
 struct TenantsPage {
     tenants: Vec<TenantView>,
-    /// Behind which id the next page begins, if there is one.
+    /// The value of `after` for the next page, or null.
     #[schema(value_type = Option<Uuid>, required)]
     next: Option<TenantId>,
 }
 
-/// What is no id is no tenant's.
+/// The id in a path, which may be malformed. A malformed id is the id of no tenant.
 type Id = Result<Path<TenantId>, PathRejection>;
 
 /// Lists all tenants.
@@ -91,7 +83,7 @@ async fn create(State(app): State<App>, Body(draft): Body<Draft>) -> Result<Resp
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TenantView::from(record))).into_response())
 }
 
-/// Reads a tenant, in whatever state.
+/// Reads a tenant with any status.
 #[utoipa::path(get, path = "/v1/tenants/{id}", tag = "tenants", params(
     ("id" = Uuid, Path, description = "The tenant's id"),
 ), responses(
@@ -103,7 +95,7 @@ async fn read(State(app): State<App>, id: Id) -> Result<Json<TenantView>, Proble
     app.tenants.get(known(id)?).await?.map(|record| Json(record.into())).ok_or(Problem::NO_TENANT)
 }
 
-/// Suspends a tenant: nobody acts for it from the next request on.
+/// Suspends a tenant: its requests are rejected from now on.
 #[utoipa::path(post, path = "/v1/tenants/{id}/suspend", tag = "tenants", params(
     ("id" = Uuid, Path, description = "The tenant's id"),
 ), responses(
@@ -157,11 +149,11 @@ impl From<TenantsError> for Problem {
             TenantsError::NoRoom => Self::NO_ROOM,
             TenantsError::Unavailable => Self::UNAVAILABLE,
             TenantsError::Store(error) => {
-                tracing::error!(%error, "tenants");
+                tracing::error!(%error, "tenant store failed");
                 Self::INTERNAL
             }
             TenantsError::File(error) => {
-                tracing::error!(%error, "the tenants' file");
+                tracing::error!(%error, "tenants file failed");
                 Self::INTERNAL
             }
         }

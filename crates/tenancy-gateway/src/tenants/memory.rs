@@ -1,4 +1,4 @@
-//! Tenants in memory.
+//! The store of tenants in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tenancy::{TenantId, TenantRecord, TenantStatus};
 use tenancy_tower::SnapshotDirectory;
 
-use super::{MOST_TENANTS, TenantsError};
+use super::error::{MOST_TENANTS, TenantsError};
 
-/// All tenants: with their names for the platform, and by state alone for the tenant layer, which reads them
-/// at each request and takes no lock for it.
+/// All tenants: their records for the platform, and their status for the tenant layer, which reads it for each request
+/// without a lock.
 pub(super) struct MemoryTenants {
     records: Mutex<BTreeMap<TenantId, TenantRecord>>,
     directory: SnapshotDirectory,
@@ -24,7 +24,7 @@ impl MemoryTenants {
         Self { records: Mutex::new(records), directory }
     }
 
-    /// What the tenant layer asks: a change is there from the next request on.
+    /// Returns the status for the tenant layer. Changes are visible at once.
     pub(super) fn status(&self, id: TenantId) -> Option<TenantStatus> {
         self.directory.get(id)
     }
@@ -50,7 +50,7 @@ impl MemoryTenants {
         let mut records = self.records();
         check(&records, &record)?;
         records.insert(record.id(), record);
-        // Under the lock: two changes are in both in the same order.
+        // Under the lock, so that both parts see two changes in the same order.
         self.directory.set(record.id(), record.status());
         Ok(())
     }
@@ -67,12 +67,12 @@ impl MemoryTenants {
         Ok(record)
     }
 
-    /// Whether it can be created.
+    /// Checks that a tenant can be created.
     pub(super) fn check(&self, record: &TenantRecord) -> Result<(), TenantsError> {
         check(&self.records(), record)
     }
 
-    /// What a tenant would be in another state.
+    /// Returns the record of a tenant with another status.
     pub(super) fn changed(&self, id: TenantId, status: TenantStatus) -> Result<TenantRecord, TenantsError> {
         changed(&self.records(), id, status)
     }

@@ -1,4 +1,4 @@
-//! Tenants in Postgres.
+//! The store of tenants in Postgres.
 
 use std::pin::Pin;
 
@@ -6,10 +6,10 @@ use tenancy::{TenantId, TenantRecord, TenantStatus};
 use tenancy_postgres::{DirectoryError, PgDirectory};
 use tokio::time::timeout;
 
-use super::{MOST_TENANTS, TenantsError};
+use super::error::{MOST_TENANTS, TenantsError};
 use crate::database::LONGEST;
 
-/// A question to the directory, which is answered in time. It is boxed: who has no database carries no future for it.
+/// Limits the time of a query. The future is boxed, so that futures are small without a database.
 pub(super) fn ask<'a, T>(
     question: impl Future<Output = Result<T, DirectoryError>> + Send + 'a,
 ) -> Pin<Box<dyn Future<Output = Result<T, TenantsError>> + Send + 'a>> {
@@ -25,7 +25,7 @@ pub(super) async fn list(
     ask(directory.tenants().list(after, u32::try_from(limit).unwrap_or(u32::MAX))).await
 }
 
-/// Instances that create at the same time may make a few more than there may be.
+/// Creates a tenant. Instances that create tenants concurrently can exceed the maximum by a few.
 pub(super) async fn create(directory: &PgDirectory, record: TenantRecord) -> Result<(), TenantsError> {
     let is_full = list(directory, None, MOST_TENANTS).await?.len() >= MOST_TENANTS;
     if is_full { Err(TenantsError::Full) } else { ask(directory.tenants().create(&record)).await }
@@ -46,8 +46,8 @@ impl From<DirectoryError> for TenantsError {
             DirectoryError::IdTaken | DirectoryError::SlugTaken => Self::Taken,
             DirectoryError::NotFound(_) => Self::Unknown,
             DirectoryError::Deleted => Self::Deleted,
-            error if may_be_later(&error) => {
-                tracing::warn!(%error, "the tenants' database");
+            error if is_transient(&error) => {
+                tracing::warn!(%error, "tenant database failed");
                 Self::Unavailable
             }
             error => Self::Store(error),
@@ -55,7 +55,7 @@ impl From<DirectoryError> for TenantsError {
     }
 }
 
-fn may_be_later(error: &DirectoryError) -> bool {
+fn is_transient(error: &DirectoryError) -> bool {
     match error {
         DirectoryError::Shared | DirectoryError::Timeout => true,
         DirectoryError::Database(error) => error.is_transient(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenancy::{TenantId, TenantRecord, TenantSlug, TenantStatus};
 use utoipa::ToSchema;
 
-/// A tenant, as the platform sees it and as the file of tenants has it.
+/// A tenant, as in responses to the platform and in the principals file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Tenant)]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! The file.
+//! The file format.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -15,22 +15,22 @@ use crate::notes::Note;
 
 const FORMAT: &str = "tenancy-gateway";
 const VERSION: u64 = 1;
-/// With room above for as many changes as anybody makes, whatever they are kept in.
+/// The valid revisions. The maximum leaves room for later changes in every store.
 const REVISIONS: RangeInclusive<u64> = 1..=1 << 53;
-/// How far a clock may be ahead: what is later would stay the last for good.
+/// The maximum time in the future. A later record would permanently be the last one.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is in a file.
+/// The content of a file.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct File {
     pub(super) tenant: TenantId,
-    /// In the second line and the ones behind it, each.
+    /// Agents, from the second line on.
     pub(super) agents: Vec<Agent>,
-    /// In the lines behind those.
+    /// Notes, after the agents.
     pub(super) notes: Vec<Note>,
 }
 
-/// What every version has.
+/// The members of every version.
 #[derive(Deserialize)]
 struct Version {
     format: String,
@@ -52,11 +52,11 @@ struct Header {
 enum Line {
     Agent(Box<Agent>),
     Note(NoteLine),
-    /// How many lines there were of the others: a file without it was cut off.
+    /// The number of records. A file without this line is incomplete.
     End(usize),
 }
 
-/// A note of which no member is lost.
+/// A note. Unknown members are rejected, so that nothing is lost.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoteLine {
@@ -66,7 +66,7 @@ struct NoteLine {
 }
 
 impl File {
-    /// As text.
+    /// Returns the content as text.
     pub(super) fn to_text(&self) -> Result<String> {
         let (agents, notes) = (self.agents.len(), self.notes.len());
         let header =
@@ -81,22 +81,22 @@ impl File {
         Ok(text)
     }
 
-    /// The line of an agent.
+    /// Returns the line number of an agent.
     pub(super) fn line_of_agent(place: usize) -> usize {
         place + 2
     }
 
-    /// The line of a note.
+    /// Returns the line number of a note.
     pub(super) fn line_of_note(&self, place: usize) -> usize {
         self.agents.len() + place + 2
     }
 
-    /// Reads a text, all of it.
+    /// Reads a text.
     ///
     /// # Errors
     ///
-    /// Where it is none, or of a newer version, or another tenant's, or not whole: with the number of the line, and
-    /// nothing of what is in it.
+    /// If the text is not a complete export of the tenant in a known version. The error has the line number, and nothing
+    /// of the line.
     pub(super) fn read(text: &str, tenant: TenantId) -> Result<Self> {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         let header = header(first, tenant).context("line 1")?;
@@ -104,7 +104,7 @@ impl File {
         let (mut ids, mut names, mut end) = (HashSet::new(), HashSet::new(), None);
         for (place, line) in rest.lines().enumerate() {
             let taken = if end.is_some() {
-                Err(anyhow!("it is behind the end"))
+                Err(anyhow!("record after the end"))
             } else {
                 file.take(line, &mut ids, &mut names)
             };
@@ -121,7 +121,7 @@ impl File {
         Ok(file)
     }
 
-    /// Takes what is in a line; the number of its end.
+    /// Adds the record of a line, or returns the number in the end marker.
     fn take(
         &mut self,
         line: &str,
@@ -132,23 +132,23 @@ impl File {
             Line::End(count) => return Ok(Some(count)),
             Line::Agent(agent) => {
                 ensure!(agent.tenant == self.tenant, "the agent is another tenant's");
-                ensure!(self.notes.is_empty(), "an agent is behind the notes");
-                ensure!(ids.insert(agent.id.as_uuid()), "the id is there already");
-                ensure!(REVISIONS.contains(&agent.revision), "the revision is none");
+                ensure!(self.notes.is_empty(), "agent follows a note");
+                ensure!(ids.insert(agent.id.as_uuid()), "duplicate id");
+                ensure!(REVISIONS.contains(&agent.revision), "invalid revision");
                 let times = [Some(agent.created_at), Some(agent.updated_at), agent.last_seen_at];
                 let times = times.into_iter().flatten().map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
-                ensure!(times.chain([made(agent.id.as_uuid())?]).all(is_past), "a time is yet to come");
-                ensure!(!agent.is_living() || names.insert(agent.name.clone()), "another agent has the name");
+                ensure!(times.chain([made(agent.id.as_uuid())?]).all(is_past), "time in the future");
+                ensure!(!agent.is_living() || names.insert(agent.name.clone()), "duplicate name");
                 self.agents.push(*agent);
             }
             Line::Note(note) => {
                 ensure!(
                     Note::is_text(&note.text),
-                    "the note's text is too short or too long, or has a U+0000"
+                    "text of the note is too short or too long, or contains U+0000"
                 );
-                ensure!(ids.insert(note.id), "the id is there already");
+                ensure!(ids.insert(note.id), "duplicate id");
                 let times = [made(note.id)?, note.created.as_millisecond()];
-                ensure!(times.into_iter().all(is_past), "a time is yet to come");
+                ensure!(times.into_iter().all(is_past), "time in the future");
                 self.notes.push(note.into());
             }
         }
@@ -156,13 +156,13 @@ impl File {
     }
 }
 
-/// When an id was made, in milliseconds since 1970: a list is in the order of that.
+/// Returns the time of an id in milliseconds since 1970. Lists are sorted by it.
 fn made(id: Uuid) -> Result<i64> {
-    let made = id.get_timestamp().filter(|_| id.get_version_num() == 7).context("the id is no UUIDv7")?;
+    let made = id.get_timestamp().filter(|_| id.get_version_num() == 7).context("id is not a UUIDv7")?;
     Ok(i64::try_from(made.to_unix().0).unwrap_or(i64::MAX).saturating_mul(1000))
 }
 
-/// Of milliseconds since 1970.
+/// Returns whether a time in milliseconds since 1970 is not in the future.
 fn is_past(millis: i64) -> bool {
     millis <= (Timestamp::now() + AHEAD).as_millisecond()
 }
@@ -178,13 +178,13 @@ fn header(line: &str, tenant: TenantId) -> Result<Header> {
     Ok(header)
 }
 
-/// Of what is wrong only where: the text may be anybody's.
+/// Parses a line. The error has the position only: the text may be confidential.
 fn json<T: DeserializeOwned>(line: &str) -> Result<T> {
     serde_json::from_str(line).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             anyhow!("a member is missing, not known or malformed, at column {}", error.column())
         }
-        _ => anyhow!("it is no JSON, from column {} on", error.column()),
+        _ => anyhow!("invalid JSON at column {}", error.column()),
     })
 }
 
@@ -217,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_comes_back_as_it_was() {
+    fn reads_what_it_writes() {
         let file = File::read(&text(), TENANT).expect("a file");
         assert_eq!((file.agents.len(), file.notes.len()), (1, 1));
         assert_eq!(File::read(&file.to_text().expect("a text"), TENANT).expect("a file"), file);
         assert!(File::read(text().trim_end(), TENANT).is_ok(), "the last line feed is no matter");
     }
 
-    /// Wherever it was.
+    /// Wherever the file is cut off.
     #[test]
-    fn a_file_that_was_cut_off_is_refused() {
+    fn rejects_incomplete_files() {
         let whole = text();
         for end in 0..whole.trim_end().len() {
             if let Some(part) = whole.get(..end) {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_and_nothing_of_it() {
+    fn errors_name_the_line_and_not_its_content() {
         let other = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
         let twice = format!("{AGENT}\n{AGENT}");
         let cases = [
@@ -251,36 +251,36 @@ mod tests {
             ("\"agents\":1,\"notes\":1", "\"agents\":2,\"notes\":0", "lines are missing"),
             ("\"name\":\"a\"", "\"name\":\"Marker\"", "line 2: a member"),
             ("\"revision\":3", "\"revision\":3,\"marker\":1", "line 2: a member"),
-            (AGENT, &twice, "line 3: the id is there already"),
-            ("\"text\":\"marker\"", "\"text\":\"\"", "line 3: the note's text"),
-            ("\"updated_at\":\"2026", "\"updated_at\":\"2999", "line 2: a time is yet to come"),
-            ("\"last_seen_at\":null", "\"last_seen_at\":\"2999-01-01T00:00:00Z\"", "line 2: a time is yet"),
-            ("\"created\":\"2026", "\"created\":\"2999", "line 3: a time is yet to come"),
+            (AGENT, &twice, "line 3: duplicate id"),
+            ("\"text\":\"marker\"", "\"text\":\"\"", "line 3: text of the note"),
+            ("\"updated_at\":\"2026", "\"updated_at\":\"2999", "line 2: time in the future"),
+            (
+                "\"last_seen_at\":null",
+                "\"last_seen_at\":\"2999-01-01T00:00:00Z\"",
+                "line 2: time in the future",
+            ),
+            ("\"created\":\"2026", "\"created\":\"2999", "line 3: time in the future"),
             (
                 "01925d50-7a00-7bab-abab-abababababab",
                 "ffffffff-ffff-7bab-abab-abababababab",
-                "line 2: a time is",
+                "line 2: time in",
             ),
             (
                 "01925d50-7a00-7bab-abab-abababababab",
                 "01925d50-7a00-4bab-abab-abababababab",
-                "line 2: the id is no UUIDv7",
+                "line 2: id is not a UUIDv7",
             ),
             (
                 "01925d50-7a00-7bab-abab-abababababac",
                 "ffffffff-ffff-7bab-abab-abababababac",
-                "line 3: a time is",
+                "line 3: time in",
             ),
-            (
-                "01925d50-7a00-7bab-abab-abababababac",
-                "ffffffff-ffff-ffff-ffff-ffffffffffff",
-                "line 3: the id is",
-            ),
+            ("01925d50-7a00-7bab-abab-abababababac", "ffffffff-ffff-ffff-ffff-ffffffffffff", "line 3: id is"),
             ("\"text\":\"marker\"", "\"text\":\"marker\",\"m\":1", "line 3: a member"),
-            ("{\"note\"", "marker", "line 3: it is no JSON"),
+            ("{\"note\"", "marker", "line 3: invalid JSON"),
             ("{\"end\":2}", "{\"end\":1}", "lines are missing"),
-            ("{\"end\":2}", "{\"end\":2}\n{\"end\":2}", "line 5: it is behind the end"),
-            ("{\"end\":2}", "{\"end\":2}\n", "line 5: it is behind the end"),
+            ("{\"end\":2}", "{\"end\":2}\n{\"end\":2}", "line 5: record after the end"),
+            ("{\"end\":2}", "{\"end\":2}\n", "line 5: record after the end"),
         ];
         for (old, new, expected) in cases {
             let error = File::read(&text().replacen(old, new, 1), TENANT).expect_err(expected);

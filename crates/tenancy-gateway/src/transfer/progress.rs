@@ -1,13 +1,13 @@
-//! How far it is, on stderr.
+//! The progress of an export or import, on standard error.
 
 use std::io::{self, IsTerminal, Write};
 
-/// On a terminal a line is written over so often.
+/// The number of records between updates of the line on a terminal.
 const OFTEN: usize = 100;
-/// Elsewhere there is a line so often.
+/// The number of records between lines elsewhere.
 const SELDOM: usize = 1000;
 
-/// Tells how many there were so far.
+/// The number of records so far.
 pub(super) struct Progress {
     what: &'static str,
     total: Option<usize>,
@@ -20,7 +20,7 @@ impl Progress {
         Self { what, total, done: 0, is_terminal: io::stderr().is_terminal() }
     }
 
-    /// One more.
+    /// Counts one more record.
     pub(super) fn step(&mut self) {
         self.done += 1;
         if let Some(text) = self.line() {
@@ -42,14 +42,14 @@ impl Progress {
         })
     }
 
-    /// And what came of it, over what is on the line.
+    /// Prints the result in place of the progress.
     pub(super) fn end(self, sum: &str) {
         let clear = if self.is_terminal { "\r\x1b[K" } else { "" };
         say(&format!("{clear}{sum}\n"));
     }
 }
 
-/// If there is anybody to read it.
+/// Prints a text. A closed standard error is not an error.
 fn say(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

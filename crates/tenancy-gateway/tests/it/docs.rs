@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::principals::PrincipalsFile;
 use tenancy_testkit::process::unused_port;
 use tenancy_testkit::{PgServer, RedisServer};
 
@@ -97,7 +97,7 @@ fn principals_file_of_the_guide_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("principals.json");
     fs::write(&path, file).unwrap();
-    let census = Census::read(&path).expect("valid");
+    let census = PrincipalsFile::read(&path).expect("valid");
     assert_eq!(census.tenants.len(), 1);
     assert!(census.principals.of_token(b"a-long-random-secret").is_some());
 }

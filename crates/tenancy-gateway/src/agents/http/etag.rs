@@ -1,87 +1,86 @@
-//! An agent's revision as an entity tag, and the conditions on it (RFC 9110, sections 8.8.3 and 13.1).
+//! An agent's revision as an entity tag, and preconditions (RFC 9110, sections 8.8.3 and 13.1).
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tenancy_agents::{Agent, AgentId};
 
-use crate::app::App;
 use crate::problem::Problem;
+use crate::state::App;
 
-/// What no agent has: revisions begin at 1.
+/// A revision that no agent has: the first one is 1.
 const NO_REVISION: u64 = 0;
 
-/// The strong tag of an agent's revision.
+/// Returns the strong entity tag of an agent's revision.
 pub(super) fn of(agent: &Agent) -> HeaderValue {
     HeaderValue::try_from(format!("\"{}\"", agent.revision)).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
-/// The revision that a change is for, where the conditions are about some: else, and by `If-Match: *`, it is for
-/// whatever there is.
+/// Returns the revision that a change must be based on, or `None` if any will do.
 ///
-/// Of an agent that does not meet them it is [`NO_REVISION`]: the registry says what else is against the change, which
-/// may not be the caller's to make.
-pub(super) async fn only(app: &App, id: AgentId, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// If a precondition fails, returns [`NO_REVISION`], so that the registry reports the more specific error.
+pub(super) async fn revision(app: &App, id: AgentId, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let conditions = Conditions::of(headers)?;
-    if conditions.are_met_by_all() {
+    if conditions.match_any_agent() {
         return Ok(None);
     }
     let agent = app.agents.get(id).await?;
     Ok(Some(if conditions.allow_change_of(&agent) { agent.revision } else { NO_REVISION }))
 }
 
-/// What a request names by `If-Match` and by `If-None-Match`.
+/// The preconditions of a request.
 pub(super) struct Conditions {
-    only: Option<Tags>,
-    not: Option<Tags>,
+    if_match: Option<Tags>,
+    if_none_match: Option<Tags>,
 }
 
 impl Conditions {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let [only, not] = [&IF_MATCH, &IF_NONE_MATCH].map(|name| Tags::of_fields(headers, name));
-        if only.is_none() && headers.contains_key(IF_MATCH) {
+        let [if_match, if_none_match] =
+            [&IF_MATCH, &IF_NONE_MATCH].map(|name| Tags::of_fields(headers, name));
+        if if_match.is_none() && headers.contains_key(IF_MATCH) {
             return Err(Problem::IF_MATCH);
         }
-        // Of the other one that makes no sense is none: it would only spare an answer.
-        Ok(Self { only, not })
+        // A malformed `If-None-Match` is ignored: it would only save a response body.
+        Ok(Self { if_match, if_none_match })
     }
 
-    /// Whether the request says from which revision it was made, or that it is for any.
+    /// Returns whether the request has `If-Match`.
     pub(super) fn name_a_revision(&self) -> bool {
-        self.only.is_some()
+        self.if_match.is_some()
     }
 
-    /// Whether it is for any.
-    pub(super) fn are_met_by_all(&self) -> bool {
-        matches!(self.only, None | Some(Tags::Any)) && self.not.is_none()
+    /// Returns whether every agent meets the preconditions.
+    pub(super) fn match_any_agent(&self) -> bool {
+        matches!(self.if_match, None | Some(Tags::Any)) && self.if_none_match.is_none()
     }
 
-    /// Whether `If-Match` allows it: by the strong comparison, in which a weak tag is equal to none.
+    /// Returns whether `If-Match` is met, by strong comparison: weak tags never match.
     pub(super) fn allow(&self, agent: &Agent) -> bool {
-        self.only.as_ref().is_none_or(|tags| tags.name(agent, |is_weak| !is_weak))
+        self.if_match.as_ref().is_none_or(|tags| tags.contain(agent, |is_weak| !is_weak))
     }
 
-    /// Whether the caller has it already: by the weak comparison.
-    pub(super) fn are_of_who_has(&self, agent: &Agent) -> bool {
-        self.not.as_ref().is_some_and(|tags| tags.name(agent, |_is_weak| true))
+    /// Returns whether `If-None-Match` names the agent's revision, by weak comparison.
+    pub(super) fn exclude(&self, agent: &Agent) -> bool {
+        self.if_none_match.as_ref().is_some_and(|tags| tags.contain(agent, |_is_weak| true))
     }
 
-    /// Whether both allow it.
+    /// Returns whether both preconditions are met.
     pub(super) fn allow_change_of(&self, agent: &Agent) -> bool {
-        self.allow(agent) && !self.are_of_who_has(agent)
+        self.allow(agent) && !self.exclude(agent)
     }
 }
 
-/// What a condition names.
+/// The value of a precondition.
 #[derive(PartialEq, Eq, Debug)]
 enum Tags {
-    /// Whatever is there.
+    /// `*`.
     Any,
-    /// These, each with whether it is a weak one.
+    /// Tags, each with whether it is weak.
     These(Vec<(bool, String)>),
 }
 
 impl Tags {
-    fn name(&self, agent: &Agent, counts: impl Fn(bool) -> bool) -> bool {
+    fn contain(&self, agent: &Agent, counts: impl Fn(bool) -> bool) -> bool {
         let revision = agent.revision.to_string();
         match self {
             Self::Any => true,
@@ -89,7 +88,7 @@ impl Tags {
         }
     }
 
-    /// Of all fields of a name, as if they were one.
+    /// Reads all fields of a name as one list.
     fn of_fields(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let fields: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         let list = fields.join(&b", "[..]);
@@ -97,7 +96,7 @@ impl Tags {
     }
 }
 
-/// One tag or more, with commas between, of which there may be too many (RFC 9110, section 5.6.1.2).
+/// Reads a list of tags. Empty elements are allowed (RFC 9110, section 5.6.1.2).
 fn these(mut list: &[u8]) -> Option<Vec<(bool, String)>> {
     let mut tags = Vec::new();
     loop {
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_over_several_fields() {
+    fn reads_a_list_over_several_fields() {
         let tag = |is_weak, tag: &str| (is_weak, tag.to_owned());
         assert_eq!(read("*"), Some(Tags::Any));
         assert_eq!(read(" \"1\" "), Some(Tags::These(vec![tag(false, "1")])));
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_none() {
+    fn rejects_malformed_tags() {
         for list in [
             "",
             "1",

@@ -1,4 +1,4 @@
-//! An agent as it is sent.
+//! Agents in requests.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -8,66 +8,66 @@ use tenancy_agents::{
 };
 use utoipa::ToSchema;
 
-/// An agent to register. What is left out is empty, or as it is by default.
+/// An agent to register. Members that are missing are empty, or have their default.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AgentDraft)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
-    /// Its name within its tenant, for good: 1 to 63 of `a-z`, `0-9` and `-`, and no `-` first.
+    /// The name, which never changes: 1 to 63 characters of `a-z`, `0-9` and `-`, not starting with `-`.
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "support")]
     pub(super) name: String,
-    /// Its name for people, of at most 128 bytes.
+    /// The name to show to users, at most 128 bytes.
     #[serde(default)]
     display_name: String,
-    /// What it is for, in at most 512 bytes.
+    /// The purpose of the agent, at most 512 bytes.
     #[serde(default)]
     description: String,
-    /// Its version, in whatever form, of at most 32 bytes.
+    /// The version, in any format, at most 32 bytes.
     #[serde(default)]
     version: String,
-    /// How important it is: `basic`, `standard` or `premium`.
+    /// The service tier: `basic`, `standard` or `premium`.
     #[serde(default)]
     #[schema(value_type = super::view::TierView)]
     tier: Tier,
-    /// Who sees it: `private`; or `shared`, which shares what is the platform's, and nothing of another tenant.
+    /// Which tenants see the agent: `private` or `shared`. `shared` has an effect for agents of the platform only.
     #[serde(default)]
     #[schema(value_type = super::view::VisibilityView)]
     visibility: Visibility,
-    /// What it can do: up to 16 tags, each 1 to 32 of `a-z`, `0-9` and `-._:`, with a letter or digit first.
+    /// Up to 16 capability tags, each 1 to 32 characters of `a-z`, `0-9` and `-._:`, starting with a letter or digit.
     #[serde(default)]
     #[schema(max_items = 16, example = json!(["chat"]))]
     capabilities: Vec<String>,
-    /// Where it is reached: a URL of at most 256 bytes, or nothing.
+    /// The URL of the agent, at most 256 bytes, or an empty string.
     #[serde(default)]
     endpoint: String,
-    /// Who answers for it, in at most 64 bytes.
+    /// The person or team that is responsible for the agent, at most 64 bytes.
     #[serde(default)]
     owner: String,
-    /// Whatever else is said of it: an object of at most 64 KiB of JSON.
+    /// Any other data about the agent: an object of at most 64 KiB of JSON.
     #[serde(default)]
     card: Option<Map<String, Value>>,
 }
 
-/// An agent to register by its A2A `AgentCard`. What A2A does not say may stand beside the card.
+/// An agent to register by its A2A `AgentCard`, with members that a card does not have.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AgentCardDraft)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CardDraft {
-    /// Its name within its tenant, for good: the card's is the one for people.
+    /// The name, which never changes. The name in the card is the one to show to users.
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "support")]
     name: String,
     /// An `AgentCard` of A2A 1.0.
     #[schema(value_type = super::view::CardView)]
     card: A2aCard,
-    /// How important it is: `basic`, `standard` or `premium`.
+    /// The service tier: `basic`, `standard` or `premium`.
     #[serde(default)]
     #[schema(value_type = super::view::TierView)]
     tier: Tier,
-    /// Who sees it: `private`; or `shared`, which shares what is the platform's, and nothing of another tenant.
+    /// Which tenants see the agent: `private` or `shared`. `shared` has an effect for agents of the platform only.
     #[serde(default)]
     #[schema(value_type = super::view::VisibilityView)]
     visibility: Visibility,
-    /// Who answers for it, in at most 64 bytes.
+    /// The person or team that is responsible for the agent, at most 64 bytes.
     #[serde(default)]
     owner: String,
 }

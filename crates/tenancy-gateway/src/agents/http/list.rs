@@ -1,4 +1,4 @@
-//! Many agents.
+//! Lists and numbers of agents.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -8,134 +8,137 @@ use tenancy_agents::{Agent, AgentId, AgentStatus, Capability, Filter, Tier, Visi
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::{AgentView, StatusView, TierView, VisibilityView};
-use crate::app::App;
 use crate::extract::{Page, json_length};
 use crate::problem::Problem;
+use crate::state::App;
 
-/// Which agents are listed.
+/// The query of a list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// In this state. Those that are deleted are listed by it alone.
+    /// Only agents with this status. Deleted agents are listed only if this is `deleted`.
     #[param(value_type = Option<StatusView>, inline)]
     status: Option<AgentStatus>,
-    /// With this tag.
+    /// Only agents with this capability tag.
     #[param(value_type = Option<String>)]
     capability: Option<Capability>,
-    /// Of this tier.
+    /// Only agents of this tier.
     #[param(value_type = Option<TierView>, inline)]
     tier: Option<Tier>,
-    /// Private, or shared.
+    /// Only agents with this visibility.
     #[param(value_type = Option<VisibilityView>, inline)]
     visibility: Option<Visibility>,
-    /// How many at most.
+    /// Maximum number of agents.
     #[serde(default = "Page::usual_limit")]
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: usize,
-    /// Those with a greater id than this: `next` of the page before.
+    /// Only agents with a greater id: `next` of the previous page.
     #[param(value_type = Option<Uuid>)]
     after: Option<AgentId>,
 }
 
-/// Which agents are counted.
+/// The query of a number.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct CountQuery {
-    /// In this state. Those that are deleted are counted by it alone.
+    /// Only agents with this status. Deleted agents are counted only if this is `deleted`.
     #[param(value_type = Option<StatusView>, inline)]
     status: Option<AgentStatus>,
-    /// With this tag.
+    /// Only agents with this capability tag.
     #[param(value_type = Option<String>)]
     capability: Option<Capability>,
-    /// Of this tier.
+    /// Only agents of this tier.
     #[param(value_type = Option<TierView>, inline)]
     tier: Option<Tier>,
-    /// Private, or shared.
+    /// Only agents with this visibility.
     #[param(value_type = Option<VisibilityView>, inline)]
     visibility: Option<Visibility>,
 }
 
-/// Which agents are found.
+/// The query of a search.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FindQuery {
-    /// With this tag.
+    /// Only agents with this capability tag.
     #[param(value_type = String)]
     capability: Capability,
-    /// How many at most.
+    /// Maximum number of agents.
     #[serde(default = "Page::usual_limit")]
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: usize,
-    /// Those with a greater id than this: `next` of the page before.
+    /// Only agents with a greater id: `next` of the previous page.
     #[param(value_type = Option<Uuid>)]
     after: Option<AgentId>,
 }
 
-/// Some agents, by their ids.
+/// A page of agents, sorted by id.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AgentsPage {
     #[schema(value_type = Vec<AgentView>)]
     agents: Vec<Agent>,
-    /// Behind which id the next page begins, if there is one.
+    /// The value of `after` for the next page, or null.
     #[schema(value_type = Option<Uuid>, required)]
     next: Option<AgentId>,
 }
 
-/// How many there are.
+/// A number of agents.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Count {
     count: u64,
 }
 
-/// A query, or why it is none.
-type Asked<T> = Result<Query<T>, QueryRejection>;
+/// A query, which may be malformed.
+type QueryResult<T> = Result<Query<T>, QueryRejection>;
 
-/// Lists the agents that the tenant sees: its own, and those that the platform shares.
+/// Lists the agents that the tenant sees: its own, and shared ones of the platform.
 #[utoipa::path(get, path = "/v1/agents", tag = "agents", params(ListQuery), responses(
     (status = 200, description = "A page", body = AgentsPage),
 ))]
 pub(super) async fn list(
     State(app): State<App>,
-    query: Asked<ListQuery>,
+    query: QueryResult<ListQuery>,
 ) -> Result<Json<AgentsPage>, Problem> {
-    let Query(ListQuery { status, capability, tier, visibility, limit, after }) = sane(query)?;
+    let Query(ListQuery { status, capability, tier, visibility, limit, after }) = valid(query)?;
     let filter = Filter { status, capability, tier, visibility };
     page(&app, filter, limit, after).await
 }
 
 /// Counts the agents that the tenant sees.
 #[utoipa::path(get, path = "/v1/agents/count", tag = "agents", params(CountQuery), responses(
-    (status = 200, description = "How many", body = Count),
+    (status = 200, description = "The number", body = Count),
 ))]
-pub(super) async fn count(State(app): State<App>, query: Asked<CountQuery>) -> Result<Json<Count>, Problem> {
-    let Query(CountQuery { status, capability, tier, visibility }) = sane(query)?;
+pub(super) async fn count(
+    State(app): State<App>,
+    query: QueryResult<CountQuery>,
+) -> Result<Json<Count>, Problem> {
+    let Query(CountQuery { status, capability, tier, visibility }) = valid(query)?;
     let count = app.agents.count(&Filter { status, capability, tier, visibility }).await?;
     Ok(Json(Count { count }))
 }
 
-/// Finds the agents that are in use and can do something.
+/// Finds active agents with a capability.
 #[utoipa::path(get, path = "/v1/agents/find", tag = "agents", params(FindQuery), responses(
     (status = 200, description = "A page", body = AgentsPage),
 ))]
 pub(super) async fn find(
     State(app): State<App>,
-    query: Asked<FindQuery>,
+    query: QueryResult<FindQuery>,
 ) -> Result<Json<AgentsPage>, Problem> {
-    let Query(FindQuery { capability, limit, after }) = sane(query)?;
+    let Query(FindQuery { capability, limit, after }) = valid(query)?;
     page(&app, Filter::active_with(capability), limit, after).await
 }
 
-fn sane<T>(query: Asked<T>) -> Result<Query<T>, Problem> {
+fn valid<T>(query: QueryResult<T>) -> Result<Query<T>, Problem> {
     query.map_err(|_| Problem::AGENTS_QUERY)
 }
 
-/// How many are read at once: what is read of a page that ends before is in vain.
+/// The number of agents per query. A page that ends early discards the rest of one query.
 const AT_ONCE: usize = 50;
 
-/// A page ends before its bytes are too many, but not before its first agent. What does not fit is not kept.
+/// Reads a page. It ends before it has too many bytes, but has at least one agent.
 async fn page(
     app: &App,
     filter: Filter,
@@ -165,7 +168,7 @@ async fn page(
     }
 }
 
-/// About what it has as JSON.
+/// Estimates the length of an agent's JSON.
 fn size(agent: &Agent) -> usize {
     let content = &agent.content;
     let card = content.card.as_ref().map_or(0, |card| card.as_str().len());

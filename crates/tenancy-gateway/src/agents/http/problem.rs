@@ -1,4 +1,4 @@
-//! What goes wrong with agents, as the caller hears of it.
+//! Errors of the registry as problems.
 
 use tenancy_agents::{AgentError, InvalidAgentError};
 
@@ -21,16 +21,16 @@ impl From<AgentError> for Problem {
             AgentError::ReadOnly => Self::AGENT_READ_ONLY,
             AgentError::Quota { .. } => Self::AGENTS_FULL,
             AgentError::Full => {
-                tracing::error!("there is no room for agents: the memory or the disk is full");
+                tracing::error!("cannot store an agent: memory or disk is full");
                 Self::NO_ROOM
             }
             AgentError::Unavailable(_) => {
-                tracing::warn!(%error, "agents");
+                tracing::warn!(%error, "agent store failed");
                 Self::UNAVAILABLE
             }
             AgentError::NoTenant(error) => error.into(),
             error => {
-                tracing::error!(%error, "agents");
+                tracing::error!(%error, "agent store failed");
                 Self::INTERNAL
             }
         }

@@ -1,4 +1,4 @@
-//! An agent as it is answered.
+//! Agents in responses.
 
 use axum::Json;
 use axum::http::header::ETAG;
@@ -12,19 +12,18 @@ use uuid::Uuid;
 use super::etag;
 
 /// An agent, with its revision as a strong entity tag.
-pub(super) struct Answer(pub(super) Agent);
+pub(super) struct AgentResponse(pub(super) Agent);
 
-impl IntoResponse for Answer {
+impl IntoResponse for AgentResponse {
     fn into_response(self) -> Response {
         ([(ETAG, etag::of(&self.0))], Json(self.0)).into_response()
     }
 }
 
-/// An agent that was decided on, as far as who decides hears of it: what else a tenant says of its agents the platform
-/// does not read by deciding.
-pub(super) struct Decision(pub(super) Agent);
+/// The result of a decision. It contains nothing else of the agent: deciding does not let the platform read it.
+pub(super) struct DecisionResponse(pub(super) Agent);
 
-impl IntoResponse for Decision {
+impl IntoResponse for DecisionResponse {
     fn into_response(self) -> Response {
         let Self(agent) = self;
         let view = DecisionView {
@@ -37,73 +36,73 @@ impl IntoResponse for Decision {
     }
 }
 
-/// What came of a decision.
+/// The result of a decision.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Decision)]
 pub(super) struct DecisionView {
     /// The agent's id.
     #[schema(value_type = Uuid)]
     id: AgentId,
-    /// How far it has come.
+    /// The agent's status.
     #[schema(value_type = StatusView)]
     status: AgentStatus,
-    /// The revision that the decision made.
+    /// The agent's revision after the decision.
     revision: u64,
-    /// When that was.
+    /// The time of the decision.
     #[schema(value_type = String, format = DateTime)]
     updated_at: UnixMillis,
 }
 
-// `tenancy_agents` writes it. A test compares the members.
+// `tenancy_agents` serializes agents. A test compares the members.
 /// An agent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Agent)]
-#[allow(dead_code, reason = "the document reads its types")]
+#[allow(dead_code, reason = "the document uses its types")]
 pub(super) struct AgentView {
-    /// Its id, which grows with time.
+    /// The id. Ids increase with time.
     id: Uuid,
-    /// Whose it is, for good.
+    /// The tenant that the agent belongs to. It never changes.
     tenant: Uuid,
-    /// By what its tenant calls it, for good.
+    /// The agent's name. It is immutable and unique among the tenant's agents that are not deleted.
     name: String,
-    /// Its name for people.
+    /// The name to show to users.
     display_name: String,
-    /// What it is for.
+    /// The purpose of the agent.
     description: String,
-    /// Its version, in whatever form.
+    /// The version, in any format.
     version: String,
-    /// How important it is.
+    /// The service tier.
     tier: TierView,
-    /// Who sees it.
+    /// Which tenants see the agent.
     visibility: VisibilityView,
-    /// What it can do, in order.
+    /// The capability tags, sorted.
     capabilities: Vec<String>,
-    /// Where it is reached, if it is.
+    /// The URL of the agent, or an empty string.
     endpoint: String,
-    /// Who answers for it.
+    /// The person or team that is responsible for the agent.
     owner: String,
-    /// Whatever else is said of it.
+    /// Any other data about the agent.
     #[schema(required)]
     card: Option<Map<String, Value>>,
-    /// How far it has come.
+    /// The status.
     status: StatusView,
-    /// 1 at first, and one more with each change. It is the entity tag as well.
+    /// The revision: 1 at first, and one more after each change. The entity tag contains it.
     revision: u64,
-    /// When it was registered.
+    /// The time of the registration.
     #[schema(value_type = String, format = DateTime)]
     created_at: (),
-    /// When its revision was made.
+    /// The time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: (),
-    /// Its last heartbeat, which makes no revision.
+    /// The time of the last heartbeat. A heartbeat does not change the revision.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_seen_at: (),
 }
 
-/// How far an agent has come.
+/// The status of an agent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentStatus, rename_all = "snake_case")]
-#[allow(dead_code, reason = "the document reads its names")]
+#[allow(dead_code, reason = "the document uses its names")]
 pub(super) enum StatusView {
     Draft,
     PendingApproval,
@@ -114,29 +113,29 @@ pub(super) enum StatusView {
     Deleted,
 }
 
-/// How important an agent is.
+/// The service tier of an agent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tier, rename_all = "snake_case", default = "standard")]
-#[allow(dead_code, reason = "the document reads its names")]
+#[allow(dead_code, reason = "the document uses its names")]
 pub(super) enum TierView {
     Basic,
     Standard,
     Premium,
 }
 
-/// Who sees an agent: its tenant alone, or once it is active all tenants, which only the platform's can be.
+/// Which tenants see an agent: its own, or all tenants once it is active. Only agents of the platform can be shared.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Visibility, rename_all = "snake_case", default = "private")]
-#[allow(dead_code, reason = "the document reads its names")]
+#[allow(dead_code, reason = "the document uses its names")]
 pub(super) enum VisibilityView {
     Private,
     Shared,
 }
 
-/// An `AgentCard` of A2A 1.0, as <https://a2a-protocol.org> tells it: other members stay as they are.
+/// An `AgentCard` of A2A 1.0, see <https://a2a-protocol.org>. Other members are kept unchanged.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentCard, rename_all = "camelCase")]
-#[allow(dead_code, reason = "the document reads its types")]
+#[allow(dead_code, reason = "the document uses its types")]
 pub(super) struct CardView {
     name: String,
     description: String,

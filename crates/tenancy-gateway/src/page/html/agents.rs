@@ -1,17 +1,16 @@
-//! The agents.
+//! The list of agents.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 use tenancy_agents::{AgentStatus, UnixMillis};
 
-use super::super::HOME;
-use super::super::home::{Home, Row, Sharing};
-use super::super::query::Wanted;
-use super::words;
+use super::super::model::{Home, Row, Sharing, words};
+use super::super::paths::HOME;
+use super::super::query::ListQuery;
 
-/// The numbers by status, which are the filter as well; and a table.
+/// Returns the numbers by status, which are links that filter, and a table.
 pub(super) fn list(home: &Home) -> Markup {
-    let first = Wanted { after: None, ..home.wanted };
+    let first = ListQuery { after: None, ..home.wanted };
     html! {
         (filter(home))
         @if home.agents.is_empty() { p.empty { (nothing(home)) } } @else { (table(home)) }
@@ -19,7 +18,7 @@ pub(super) fn list(home: &Home) -> Markup {
             nav.pages aria-label="Pages of agents" {
                 @if home.wanted.after.is_some() { a #first-agents href={ (HOME) (first) } { "First page" } }
                 @if let Some(next) = home.next {
-                    a #next-agents href={ (HOME) (Wanted { after: Some(next), ..home.wanted }) } { "Next page" }
+                    a #next-agents href={ (HOME) (ListQuery { after: Some(next), ..home.wanted }) } { "Next page" }
                 }
             }
         }
@@ -28,7 +27,7 @@ pub(super) fn list(home: &Home) -> Markup {
 
 fn filter(home: &Home) -> Markup {
     let link = |status: Option<AgentStatus>, count: u64| {
-        let wanted = Wanted { status, after: None, ..home.wanted };
+        let wanted = ListQuery { status, after: None, ..home.wanted };
         let is_current = (home.wanted.status == status).then_some("page");
         let name = status.map_or("all", words);
         let id = status.map_or("all", AgentStatus::as_str);
@@ -79,7 +78,7 @@ fn table(home: &Home) -> Markup {
     }
 }
 
-/// An endpoint is a text and no link: whoever clicked it would go where a tenant says, or run what it says.
+/// Returns a row. The endpoint is not a link: a tenant could make users open any site, or run a script.
 fn row(agent: &Row) -> Markup {
     html! {
         tr {

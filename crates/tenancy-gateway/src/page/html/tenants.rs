@@ -1,17 +1,16 @@
-//! All tenants, for the platform.
+//! The list of tenants, for the platform.
 
 use maud::{Markup, html};
 use tenancy::{TenantRecord, TenantStatus};
 use tenancy_agents::AgentStatus;
 
-use super::super::HOME;
-use super::super::home::{Counts, TenantsPage};
-use super::super::query::Wanted;
-use super::words;
+use super::super::model::{Counts, TenantsPage, words};
+use super::super::paths::HOME;
+use super::super::query::ListQuery;
 
-/// Each tenant, with the agents that it has itself.
-pub(super) fn section(page: &TenantsPage, wanted: Wanted) -> Markup {
-    let link = |tenants_after| Wanted { tenants_after, ..wanted };
+/// Returns a table of tenants with the numbers of their own agents.
+pub(super) fn section(page: &TenantsPage, wanted: ListQuery) -> Markup {
+    let link = |tenants_after| ListQuery { tenants_after, ..wanted };
     html! {
         section aria-labelledby="tenants" {
             h2 #tenants { "Tenants" }
@@ -57,7 +56,7 @@ fn row(record: &TenantRecord, counts: Option<&Counts>) -> Markup {
                 @for (_, count) in counts.each().filter(|(status, _)| is_shown(*status)) { td.number { (count) } }
                 td.number { strong { (counts.present()) } }
             } @else {
-                td.number colspan=(states().count() + 1) { "can't be read" }
+                td.number colspan=(states().count() + 1) { "cannot be read" }
             }
         }
     }

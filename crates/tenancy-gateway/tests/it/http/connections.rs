@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use tenancy_gateway::app::{self, Outside};
+use tenancy_gateway::app;
+use tenancy_gateway::backends::Backends;
 use tenancy_gateway::config::Config;
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::principals::PrincipalsFile;
 use tenancy_gateway::serve::{Limits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -207,7 +208,7 @@ async fn connection_beyond_the_limit_waits() {
     let (address, closing) = (listener.local_addr().unwrap(), CancellationToken::new());
     let config = <Config as clap::Parser>::parse_from(["gateway"]);
     let service =
-        app::service(&config, Census::demo().unwrap(), Outside::default(), closing.clone()).unwrap();
+        app::service(&config, PrincipalsFile::demo().unwrap(), Backends::default(), closing.clone()).unwrap();
     let limits = Limits { connections: 2, ..config.limits() };
     let served = tokio::spawn(serve(listener, service, limits, closing.clone()));
     let asked = tokio::task::spawn_blocking(move || {

@@ -8,9 +8,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum::routing::get;
 use tenancy::TenantContext;
-use tenancy_gateway::app::Gate;
-use tenancy_gateway::limit::RateLimit;
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::middleware::Middleware;
+use tenancy_gateway::middleware::limit::RateLimit;
+use tenancy_gateway::principals::PrincipalsFile;
 use tenancy_gateway::tenants::Tenants;
 use tower::ServiceExt;
 
@@ -18,12 +18,12 @@ use crate::support::ACME;
 
 #[tokio::test]
 async fn a_panic_is_a_500_and_leaves_no_tenant_behind() {
-    let Census { tenants, principals } = Census::demo().unwrap();
+    let PrincipalsFile { tenants, principals } = PrincipalsFile::demo().unwrap();
     let limit = RateLimit::new(0, NonZeroU32::MIN);
     let router = Router::new()
         .route("/panics", get(async || -> &'static str { panic!("a secret of {:?}", TenantContext::get()) }))
         .route("/tenant", get(async || TenantContext::get().unwrap().to_string()));
-    let service = Gate::new(principals, Arc::new(Tenants::new(tenants)), limit).around(router);
+    let service = Middleware::new(principals, Arc::new(Tenants::new(tenants)), limit).around(router);
     let request = |path| {
         let request = Request::get(path).header("Authorization", "Bearer demo-alice");
         request.header("X-Tenant-ID", ACME).body(Body::empty()).unwrap()

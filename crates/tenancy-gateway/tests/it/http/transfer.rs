@@ -189,7 +189,7 @@ fn import_stops_at_a_conflict_and_reports_its_progress() {
     stop(gateway);
     let (code, stderr) = import(to.path(), &file);
     let told = "error: not all was imported: 1 agents and 0 notes; 0 were there already: line 3: the tenant has another \
-                agent of this id, or of this name\n";
+                agent with this id or name\n";
     assert_eq!((code, &*stderr), (Some(1), told));
 }
 
@@ -229,7 +229,7 @@ fn export_refuses_absent_tenants_memory_and_folders_in_use() {
         refused(on(folder.path(), arguments), "nothing to export, and nowhere to import to");
     }
     let _gateway = serve(folder.path());
-    refused(on(folder.path(), &["export", "--tenant", ACME]), "can't keep things in");
+    refused(on(folder.path(), &["export", "--tenant", ACME]), "cannot use the folder");
     let (code, _, stderr) = run(on(folder.path(), &["export", "--tenant", "acme"]));
     assert!(code == Some(2) && stderr.contains("--tenant"), "{stderr}");
 }

@@ -6,10 +6,11 @@ use axum::body::Body;
 use axum::http::Request;
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_gateway::agents::{self, AgentStore};
-use tenancy_gateway::app::{App, router};
 use tenancy_gateway::events::{Change, Events, ListenError};
 use tenancy_gateway::notes::{MemoryNotes, Note, Notes, NotesError};
-use tenancy_gateway::principals::{Census, Digest};
+use tenancy_gateway::principals::{Digest, PrincipalsFile};
+use tenancy_gateway::routes::router;
+use tenancy_gateway::state::App;
 use tenancy_gateway::tenants::Tenants;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -39,7 +40,7 @@ fn events_require_a_tenant() {
 
 #[tokio::test]
 async fn routes_without_layers_give_500() {
-    let Census { tenants, .. } = Census::demo().unwrap();
+    let PrincipalsFile { tenants, .. } = PrincipalsFile::demo().unwrap();
     let app = App {
         agents: agents::registry(AgentStore::memory()),
         tenants: Arc::new(Tenants::new(tenants)),
@@ -58,7 +59,7 @@ async fn routes_without_layers_give_500() {
 
 #[test]
 fn debug_output_of_principals_has_no_secret() {
-    let census = Census::demo().unwrap();
+    let census = PrincipalsFile::demo().unwrap();
     let alice = census.principals.of_token(b"demo-alice").unwrap();
     let shown = format!("{census:?} {alice:?} {:?}", Digest::of(b"demo-alice"));
     assert!(shown.contains("\"alice\"") && !shown.contains("demo-"), "{shown}");

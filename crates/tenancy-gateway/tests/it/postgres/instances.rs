@@ -42,12 +42,12 @@ fn call(number: usize, method: &str, path: &str) -> Call {
 }
 
 /// The acknowledged state of a tenant's agents: by name, the id, the revision and the description.
-type Told = BTreeMap<String, (String, u64, String)>;
+type ErrorMessage = BTreeMap<String, (String, u64, String)>;
 
 /// A tenant that changes its agents through whichever instance answers.
 struct Tenant<'t> {
     number: usize,
-    told: Told,
+    told: ErrorMessage,
     instances: &'t [SocketAddr],
     turn: usize,
 }
@@ -106,7 +106,7 @@ impl Tenant<'_> {
     fn check_page(&self, page: &Value) {
         let agents = page["agents"].as_array().unwrap();
         assert_eq!(page["next"], Value::Null);
-        let found: Told = agents
+        let found: ErrorMessage = agents
             .iter()
             .map(|agent| {
                 assert_eq!(agent["tenant"], tenant(self.number), "a foreign agent: {agent}");
@@ -135,7 +135,7 @@ fn killing_one_of_two_instances_loses_and_leaks_nothing() {
     let known = call(TENANTS - 1, "POST", "/v1/agents").json(r#"{"name":"known"}"#).send(one.address).json();
     let known = known["id"].as_str().unwrap();
     let (is_over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let all: Vec<Told> = thread::scope(|scope| {
+    let all: Vec<ErrorMessage> = thread::scope(|scope| {
         let end = Ends(&is_over);
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
@@ -144,7 +144,7 @@ fn killing_one_of_two_instances_loses_and_leaks_nothing() {
                     // The last tenant owns the agent that the others try to read.
                     let numbers = (writer..TENANTS - 1).step_by(WRITERS);
                     let mut tenants: Vec<_> = numbers
-                        .map(|number| Tenant { number, told: Told::new(), instances, turn: number })
+                        .map(|number| Tenant { number, told: ErrorMessage::new(), instances, turn: number })
                         .collect();
                     let mut place = 0;
                     while !is_over.load(Ordering::Relaxed) && place < 100 {

@@ -12,14 +12,14 @@ fn migration_reports_its_steps_and_can_be_repeated() {
     let (code, first, stderr) = run(database.migration(&[]));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(first.starts_with("schema tenancy: applied 1, 2, 3"), "{first}");
-    assert!(first.contains("\nkey 1: known\n"), "{first}");
+    assert!(first.contains("\nkey 1: registered\n"), "{first}");
     assert!(first.ends_with("tenants: added acme, globex, initech, platform\n"), "{first}");
     let store = database.ask("SELECT id::text FROM gateway.store");
     database.operate(&format!("UPDATE tenancy.tenants SET status = 'suspended' WHERE id = '{GLOBEX}'"));
     let (code, second, stderr) = run(database.migration(&[]));
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(second.starts_with("schema tenancy: up to date\nkey 1: known\n"), "{second}");
-    assert!(second.ends_with("tenants: all there\n"), "{second}");
+    assert!(second.starts_with("schema tenancy: up to date\nkey 1: registered\n"), "{second}");
+    assert!(second.ends_with("tenants: up to date\n"), "{second}");
     assert_eq!(database.ask("SELECT id::text FROM gateway.store"), store, "the store is the same");
     let status = format!("SELECT status FROM tenancy.tenants WHERE id = '{GLOBEX}'");
     assert_eq!(database.ask(&status), ["suspended"], "and a tenant stays as it is");
@@ -35,7 +35,7 @@ fn rejects_another_secret_with_the_same_key_id() {
     migration.env("TENANCY_KEY", KEY.replace("0f", "5e"));
     let (code, _, stderr) = run(migration);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("another key by the id 1"), "{stderr}");
+    assert!(stderr.contains("another key with the id 1"), "{stderr}");
     let mut migration = database.migration(&[]);
     migration.env("TENANCY_KEY", KEY.replacen('1', "2", 1));
     assert_eq!(run(migration).0, Some(0), "both are good until the old one is retired");

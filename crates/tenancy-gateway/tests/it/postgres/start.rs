@@ -52,7 +52,7 @@ fn names_host_and_port_if_the_connection_is_refused() {
     drop(listener);
     let url = format!("postgres://u:s3cret@{address}/d");
     let error = refused(with(&[("DATABASE_URL", &url), ("TENANCY_KEY", KEY)]));
-    assert!(error.starts_with(&format!("error: can't use the database at {address}: ")), "{error}");
+    assert!(error.starts_with(&format!("error: cannot use the database at {address}: ")), "{error}");
     assert!(error.contains("refused"), "{error}");
     assert_eq!(refused(command(&["migrate", "--admin-url", &url, "--tenancy-key", KEY])), error);
 }

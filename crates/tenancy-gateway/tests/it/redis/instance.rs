@@ -6,9 +6,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use clap::Parser;
 use serde_json::Value;
-use tenancy_gateway::app::{HttpService, Outside, service};
+use tenancy_gateway::app::service;
+use tenancy_gateway::backends::Backends;
 use tenancy_gateway::config::Config;
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::principals::PrincipalsFile;
+use tenancy_gateway::service::HttpService;
 use tenancy_gateway::shared::SharedRedis;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -29,8 +31,8 @@ impl Answer {
 
 pub(crate) fn instance(redis: Option<SharedRedis>, arguments: &[&str]) -> impl HttpService {
     let config = Config::parse_from([&["gateway"], arguments].concat());
-    let outside = Outside { redis, ..Outside::default() };
-    service(&config, Census::demo().unwrap(), outside, CancellationToken::new()).unwrap()
+    let outside = Backends { redis, ..Backends::default() };
+    service(&config, PrincipalsFile::demo().unwrap(), outside, CancellationToken::new()).unwrap()
 }
 
 /// Sends a request of the operator for a tenant.

@@ -9,11 +9,14 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, RedisFuture, Value};
 use tenancy::{TenantContext, TenantFutureExt, TenantId, tenant_id};
 use tenancy_gateway::agents::{self, AgentStore};
-use tenancy_gateway::app::{App, Gate, HttpService, router};
-use tenancy_gateway::limit::RateLimit;
+use tenancy_gateway::middleware::Middleware;
+use tenancy_gateway::middleware::limit::RateLimit;
 use tenancy_gateway::notes::{CachedNotes, MemoryNotes, Note, Notes, NotesError, Stored};
-use tenancy_gateway::principals::Census;
+use tenancy_gateway::principals::PrincipalsFile;
+use tenancy_gateway::routes::router;
+use tenancy_gateway::service::HttpService;
 use tenancy_gateway::shared::SharedRedis;
+use tenancy_gateway::state::App;
 use tenancy_gateway::tenants::Tenants;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -232,7 +235,7 @@ async fn store_errors_pass_through_the_cache() {
     let server = Server::start();
     let notes = CachedNotes::new(SameId, server.shared().await);
     let failed = TenantContext::scope(A, || notes.delete(Uuid::nil())).await;
-    assert_eq!(failed.unwrap_err().to_string(), format!("the notes' store failed: no {}", Uuid::nil()));
+    assert_eq!(failed.unwrap_err().to_string(), format!("store of notes failed: no {}", Uuid::nil()));
     let failed = TenantContext::scope(A, || notes.create(String::new())).await;
     assert!(matches!(failed, Err(NotesError::Full)));
 }
@@ -341,10 +344,10 @@ async fn failed_cache_removal_is_not_read() {
 }
 
 fn service(notes: impl Notes) -> impl HttpService {
-    let Census { tenants, principals } = Census::demo().unwrap();
+    let PrincipalsFile { tenants, principals } = PrincipalsFile::demo().unwrap();
     let tenants = Arc::new(Tenants::new(tenants));
     let limit = RateLimit::new(0, std::num::NonZeroU32::MIN);
-    let gate = Gate::new(principals, Arc::clone(&tenants), limit);
+    let gate = Middleware::new(principals, Arc::clone(&tenants), limit);
     let closing = tokio_util::sync::CancellationToken::new();
     gate.around(router(App {
         tenants,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tenancy_gateway::app::HttpService;
+use tenancy_gateway::service::HttpService;
 use tenancy_gateway::shared::{RedisUrl, SharedRedis};
 use tokio::time::{sleep, timeout};
 

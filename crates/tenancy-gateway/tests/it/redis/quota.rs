@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use redis::{Connection, Script};
 use tenancy::{Quota, TenantId, TenantLimiter};
-use tenancy_gateway::limit::SharedLimit;
+use tenancy_gateway::middleware::limit::SharedLimit;
 
 use crate::support::process::wait_for;
 use crate::support::redis_server::Server;
 
-const SCRIPT: &str = include_str!("../../../src/limit/gcra.lua");
+const SCRIPT: &str = include_str!("../../../src/middleware/limit/gcra.lua");
 const BUCKET: &str = "t:00000000000000000000000000000001:limit:requests";
 
 /// Returns the script with the test's clock, and without expiry of keys.

@@ -55,7 +55,7 @@ fn names_host_and_port_if_the_connection_is_refused() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let error = refused(&format!("redis://somebody:s3cret@{address}/3"));
-    assert!(error.starts_with(&format!("error: can't use the Redis at {address}: ")), "{error}");
+    assert!(error.starts_with(&format!("error: cannot use the Redis at {address}: ")), "{error}");
     assert!(error.contains("refused"), "{error}");
 }
 
@@ -78,7 +78,7 @@ fn gives_up_on_a_silent_redis() {
     command.env("GATEWAY_LISTEN", "127.0.0.1:0");
     let (code, _, error) = run(command);
     assert_eq!(code, Some(1));
-    assert_eq!(error, format!("error: can't use the Redis at {address}: it did not answer within 5 s\n"));
+    assert_eq!(error, format!("error: cannot use the Redis at {address}: it did not answer within 5 s\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Answers without a body.
+//! Responses without a body.
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -7,10 +7,9 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// An answer to HEAD has no body, whoever gave it (RFC 9110, section 9.3.2). The routes see to theirs, and nobody to what
-/// is refused before it comes to one.
+/// Removes the body of responses to HEAD (RFC 9110, section 9.3.2). Routes do so by themselves, but layers do not.
 ///
-/// One that says that there is no body says no length of it either (section 8.6): axum would say 0.
+/// Also removes `Content-Length` from responses that cannot have a body (section 8.6): axum would send 0.
 pub async fn bodiless(request: Request, next: Next) -> Response {
     let is_head = request.method() == Method::HEAD;
     let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! Buckets that instances share.
+//! Rate limits that instances share.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -14,9 +14,9 @@ static SCRIPTS: LazyLock<TrustedScripts> = LazyLock::new(|| TrustedScripts::new(
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A bucket for each tenant, at one key of the tenant's own, which is gone when the bucket is full.
+/// A bucket for each tenant, stored at a key of the tenant. The key expires when the bucket is full.
 ///
-/// It gives what [`TenantLimiter`](tenancy::TenantLimiter) gives, by the server's clock.
+/// The results are those of [`TenantLimiter`](tenancy::TenantLimiter), by the clock of the server.
 pub struct SharedLimit<C> {
     connection: C,
     take: Script,
@@ -26,18 +26,18 @@ pub struct SharedLimit<C> {
 }
 
 impl<C: ConnectionLike + Clone + Send> SharedLimit<C> {
-    /// So many requests a second of each tenant, and so many at once.
+    /// Creates a limit of requests per second and of the size of a burst.
     pub fn new(rate: NonZeroU32, burst: NonZeroU32, connection: C) -> Self {
         let interval = (SECOND / u64::from(rate.get())).max(1);
         let fill_time = interval * u64::from(burst.get());
         Self { connection, take: Script::new(TAKE), interval, fill_time }
     }
 
-    /// Takes a token of a tenant's, or tells the nanoseconds until there is one.
+    /// Takes a token of a tenant, or returns the number of nanoseconds until there is one.
     ///
     /// # Errors
     ///
-    /// Where Redis fails. A token may be taken then.
+    /// If Redis fails. The token may have been taken.
     pub async fn take(&self, tenant: TenantId) -> RedisResult<Result<(), u64>> {
         let redis = TenantRedis::new(self.connection.clone(), tenant);
         let mut redis = redis.namespace("limit").scripts(&SCRIPTS);
@@ -47,7 +47,7 @@ impl<C: ConnectionLike + Clone + Send> SharedLimit<C> {
     }
 }
 
-/// Shows nothing of the connection.
+/// Does not show the connection.
 impl<C> fmt::Debug for SharedLimit<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedLimit")

@@ -1,4 +1,4 @@
-//! How long a request may take.
+//! The time limit of requests.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::problem::Problem;
 
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Ends a request whose body does not come, or that is not done in time: it would keep its connection for
-/// good. A stream of events is not meant: it begins at once, and has no end.
+/// Responds with 408 if the body does not arrive or the handler does not finish in time. Streams are not limited: their
+/// responses begin at once.
 pub async fn deadline(request: Request, next: Next) -> Response {
     match tokio::time::timeout(LONGEST, next.run(request)).await {
         Ok(response) => response,
-        // What is left of the body is not waited for (RFC 9110, section 15.5.9).
+        // The rest of the body is not read (RFC 9110, section 15.5.9).
         Err(_) => ([(CONNECTION, HeaderValue::from_static("close"))], Problem::TOO_SLOW).into_response(),
     }
 }

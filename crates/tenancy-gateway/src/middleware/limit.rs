@@ -1,4 +1,4 @@
-//! How much a tenant may ask, so that it takes nothing from the others.
+//! The rate limit of each tenant, and its limit of concurrent requests.
 
 mod shared;
 
@@ -14,50 +14,50 @@ use axum::response::{IntoResponse, Response};
 use tenancy::{Quota, TenantContext, TenantLimiter};
 use tenancy_tower::Rejection;
 
-use crate::places::Places;
+use crate::semaphores::TenantSemaphores;
 use crate::shared::SharedRedis;
 use crate::tenants::MOST_TENANTS;
 
 pub use shared::SharedLimit;
 
-/// The requests of a tenant that are in work at once.
+/// The maximum number of concurrent requests of a tenant.
 const AT_ONCE: usize = 64;
 
-/// A bucket for each tenant.
+/// A rate limit for each tenant.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// None where there is no limit.
+    /// `None` if there is no limit.
     buckets: Option<Mutex<Box<TenantLimiter<MOST_TENANTS>>>>,
-    /// Those of all instances. Where they can't be asked, this one's own are there still.
+    /// The limit of all instances. While Redis fails, the local one applies.
     shared: Option<SharedLimit<SharedRedis>>,
     start: Instant,
-    /// What requests hold until they are answered, their bodies for one, is not for one tenant to fill.
-    places: Places,
+    /// Limits the memory that the requests of one tenant hold, for example their bodies.
+    concurrent: TenantSemaphores,
 }
 
 impl RateLimit {
-    /// So many requests a second of each tenant, and so many at once; a rate of 0 is no limit.
+    /// Creates a limit of requests per second and of the size of a burst. A rate of 0 disables the limit.
     pub fn new(rate: u32, burst: NonZeroU32) -> Self {
         let buckets = NonZeroU32::new(rate).map(|rate| {
             let quota = Quota::per_second(rate).burst(burst);
             Mutex::new(Box::new(TenantLimiter::new(quota)))
         });
-        Self { buckets, shared: None, start: Instant::now(), places: Places::new(AT_ONCE) }
+        Self { buckets, shared: None, start: Instant::now(), concurrent: TenantSemaphores::new(AT_ONCE) }
     }
 
-    /// The same for all instances together. While Redis fails, each one has it by itself.
+    /// Creates a limit that all instances share. While Redis fails, each instance limits by itself.
     pub fn shared(rate: u32, burst: NonZeroU32, redis: SharedRedis) -> Self {
         let shared = NonZeroU32::new(rate).map(|rate| SharedLimit::new(rate, burst, redis));
         Self { shared, ..Self::new(rate, burst) }
     }
 
-    /// Takes a token of the current tenant's, or tells in how many seconds there is one. Where there is no tenant,
-    /// nothing is done for one.
+    /// Takes a token of the current tenant, or returns the number of seconds until there is one. Without a tenant,
+    /// nothing is limited.
     async fn take(&self) -> Result<(), u64> {
         let (Some(buckets), Some(tenant)) = (&self.buckets, TenantContext::get_optional()) else {
             return Ok(());
         };
-        // Boxed, so that who has no Redis carries no future for it.
+        // Boxed, so that the future is small without Redis.
         if let Some(shared) = &self.shared
             && let Ok(taken) = Box::pin(shared.take(tenant)).await
         {
@@ -68,13 +68,13 @@ impl RateLimit {
     }
 }
 
-/// Refuses what is over the tenant's limit, and says when to come again. What is within it, and more than a tenant has
-/// at once, waits: nothing of its body is read before.
+/// Rejects requests over the rate limit, with the time to wait. Requests over the limit of concurrent requests wait
+/// before their bodies are read.
 pub async fn limit(State(limit): State<Arc<RateLimit>>, request: Request, next: Next) -> Response {
     match limit.take().await {
         Ok(()) => {
-            let _place = match TenantContext::get_optional() {
-                Some(tenant) => limit.places.take(tenant).await,
+            let _permit = match TenantContext::get_optional() {
+                Some(tenant) => limit.concurrent.acquire(tenant).await,
                 None => None,
             };
             next.run(request).await

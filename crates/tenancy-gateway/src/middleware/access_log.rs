@@ -1,4 +1,4 @@
-//! A line in the log for each request.
+//! The access log: one line for each request.
 
 use std::time::Instant;
 
@@ -9,22 +9,21 @@ use axum::response::Response;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info, info_span};
 
-/// No path of this service is longer, and the log is not for the caller to fill.
+/// Longer paths are cut off, so that callers cannot fill the log. All paths of this service are shorter.
 const LONGEST_PATH: usize = 200;
-/// Nor is any method, though a client may call it anything.
+/// Longer methods are cut off: clients can send any.
 const LONGEST_METHOD: usize = 20;
 
-/// A request's line, written at its end, however it comes.
+/// The line of a request. It is written when it is dropped, also if the request is cancelled.
 struct Line {
     span: Span,
     start: Instant,
     status: Option<StatusCode>,
 }
 
-/// Logs the method, path, status, time, principal and tenant of each request: no query, no header, nothing of a body.
+/// Logs the method, path, status, duration, principal and tenant of each request, but no query, header or body.
 ///
-/// The layer of `tenancy-tower` fills in `tenant.id`, once the tenant is authorized: what a caller merely names
-/// is not logged as a tenant.
+/// `tenancy-tower` sets `tenant.id` once the tenant is authorized. A tenant that is only claimed is not logged.
 pub async fn log(request: Request, next: Next) -> Response {
     let span = info_span!(
         "request",
@@ -39,7 +38,7 @@ pub async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// As a field it is escaped: no line of its own can be in it.
+/// Cuts off a text. The subscriber escapes the text, so that it cannot contain a line break.
 fn shown(text: &str, longest: usize) -> &str {
     let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or("")

@@ -1,4 +1,4 @@
-//! Who calls: before anything else is looked at.
+//! Authentication of callers by bearer token.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::app::OPEN;
+use crate::paths::is_open;
 use crate::principals::{Principal, Principals};
 use crate::problem::Problem;
 
-/// Puts the [`Principal`] of the request's token into its extensions. Without one the answer is a 401, whatever tenant
-/// the request names: who is not known does not learn which there are.
+/// Puts the [`Principal`] of the request's token into its extensions. Without a valid token responds with 401, whatever
+/// tenant the request names, so that unknown callers do not learn which tenants exist.
 pub async fn authenticate(
     State(principals): State<Arc<Principals>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    if is_open(request.uri().path()) {
         return next.run(request).await;
     }
-    // The page's gate knows it by a session. Nobody else stands before this.
+    // The layer of the page found a session. No other layer before this one sets a principal.
     if request.extensions().get::<Principal>().is_some() {
         return next.run(request).await;
     }
@@ -31,20 +31,20 @@ pub async fn authenticate(
         None => return unauthenticated("Bearer realm=\"gateway\""),
     };
     let Some(principal) = principal else { return unknown_token() };
-    // Nothing behind this needs the token, so nothing can tell it.
+    // Inner layers do not need the token, and cannot disclose it.
     request.headers_mut().remove(AUTHORIZATION);
     admit(&mut request, principal);
     next.run(request).await
 }
 
-/// Says who calls, to all that comes behind and to the log.
+/// Sets the caller for inner layers and for the log.
 pub(crate) fn admit(request: &mut Request, principal: Principal) {
-    // As debug text, which escapes what a file's name may have in it.
+    // Debug output escapes control characters in the name.
     tracing::Span::current().record("principal", tracing::field::debug(principal.name()));
     request.extensions_mut().insert(principal);
 }
 
-/// The token of the one field that carries it (RFC 6750, section 2.1).
+/// Returns the token of the only `Authorization` field (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
@@ -52,12 +52,12 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// The answer to a token that is nobody's.
+/// Responds to an unknown token.
 pub(crate) fn unknown_token() -> Response {
     unauthenticated("Bearer realm=\"gateway\", error=\"invalid_token\"")
 }
 
-/// RFC 6750, section 3: who sent no token is not told that it is invalid.
+/// Responds with a challenge. It has an error code only if there was a token (RFC 6750, section 3).
 fn unauthenticated(challenge: &'static str) -> Response {
     let challenge = HeaderValue::from_static(challenge);
     ([(WWW_AUTHENTICATE, challenge)], Problem::UNAUTHENTICATED).into_response()

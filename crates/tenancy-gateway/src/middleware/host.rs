@@ -1,4 +1,4 @@
-//! Whom a request takes this service for.
+//! The host that a request names.
 
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
 
-/// With the port, if it is not the usual one.
+/// Returns the host of a request with its port.
 pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -16,7 +16,7 @@ pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r 
     }
 }
 
-/// Without the port.
+/// Returns a host without its port.
 pub(crate) fn name(authority: &str) -> &str {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -25,10 +25,10 @@ pub(crate) fn name(authority: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Refuses what takes this service for a site, where the tokens are the demo's, which everybody can read: a site that
-/// lets its name point to this machine sends them from its visitors' browsers, which take the answer for its own.
+/// Rejects requests for a domain name while the public tokens of the demo are accepted. Otherwise a website could let its
+/// name resolve to this machine, and its scripts could use the tokens in the browsers of its visitors.
 ///
-/// And what names two (RFC 9112, section 3.2): a proxy may have looked at the other.
+/// Also rejects requests with two `Host` fields (RFC 9112, section 3.2): a proxy may have used the other one.
 pub async fn no_site(State(has_demo_tokens): State<bool>, request: Request, next: Next) -> Response {
     if request.headers().get_all(HOST).iter().nth(1).is_some() {
         return Problem::HOSTS.into_response();
@@ -40,7 +40,7 @@ pub async fn no_site(State(has_demo_tokens): State<bool>, request: Request, next
     next.run(request).await
 }
 
-/// Whether it may be a name that anybody registered: those have a dot in them.
+/// Returns whether a host may be a registered domain name: these contain a dot.
 fn is_site(name: &str) -> bool {
     name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_has_a_dot_in_its_name_and_no_address_is_one() {
+    fn names_with_a_dot_are_sites_and_addresses_are_not() {
         for host in
             ["127.0.0.1:8080", "127.0.0.1", "[::1]:8080", "[::1]", "localhost:8080", "gateway", "::1", ""]
         {

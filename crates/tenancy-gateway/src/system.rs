@@ -1,4 +1,4 @@
-//! What the service says of itself, and of who asks.
+//! Routes about the service itself and the caller.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -8,14 +8,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
 use crate::principals::Principal;
 use crate::problem::Problem;
+use crate::state::App;
 
-/// Whether the process is there.
-pub const HEALTH: &str = "/healthz";
-
-/// The routes.
+/// Returns the routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(health)).routes(routes!(whoami))
 }
@@ -25,7 +22,7 @@ struct Health {
     status: &'static str,
 }
 
-/// Who asks, and for whom.
+/// The caller, and the tenant that it acts for.
 #[derive(Serialize, ToSchema)]
 struct Caller {
     principal: String,
@@ -35,15 +32,15 @@ struct Caller {
     slug: Option<String>,
 }
 
-/// Whether the process is there: it needs no token, and asks nobody.
+/// Returns whether the process runs. Needs no token, and uses no store.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses(
-    (status = 200, description = "It is", body = Health),
+    (status = 200, description = "The process runs", body = Health),
 ))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Who the caller is, and for which tenant.
+/// Returns the caller and its tenant.
 #[utoipa::path(get, path = "/v1/whoami", tag = "service", responses(
     (status = 200, description = "The caller", body = Caller),
 ))]

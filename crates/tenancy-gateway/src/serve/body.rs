@@ -1,4 +1,4 @@
-//! An answer's body, which knows whether its client takes it.
+//! The body of a response, which records whether its client reads it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,30 +7,30 @@ use axum::body::{Body, Bytes};
 use axum::http::Version;
 use hyper::body::{Frame, SizeHint};
 
-use super::activity::Flight;
+use super::activity::ActiveRequest;
 
-/// The most that is given at once: all that an HTTP/2 client makes this process keep of an answer, if it opens a window
-/// for a part of it and not for the rest.
+/// The largest part of a body. This limits the memory for an HTTP/2 client that opens a window for a part of the
+/// response only.
 const PART: usize = 16 * 1024;
 
-/// A body, by HTTP/2 in parts: by HTTP/1.1 the socket tells whether they are taken.
-pub(super) struct Answer {
+/// A body that is sent in parts with HTTP/2. With HTTP/1.1 the socket shows whether the client reads.
+pub(super) struct ResponseBody {
     body: Body,
     largest: usize,
-    /// What is left of a part that was too large.
+    /// The rest of a part that was too large.
     rest: Option<Bytes>,
-    flight: Flight,
+    request: ActiveRequest,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, version: Version, flight: Flight) -> Self {
-        flight.given();
+impl ResponseBody {
+    pub(super) fn new(body: Body, version: Version, request: ActiveRequest) -> Self {
+        request.part_written();
         let largest = if version == Version::HTTP_2 { PART } else { usize::MAX };
-        Self { body, largest, rest: None, flight }
+        Self { body, largest, rest: None, request }
     }
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -38,7 +38,7 @@ impl hyper::body::Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.flight.wanted();
+        self.request.part_read();
         let frame = match self.rest.take() {
             Some(rest) => Frame::data(rest),
             None => match ready!(Pin::new(&mut self.body).poll_frame(context)) {
@@ -46,7 +46,7 @@ impl hyper::body::Body for Answer {
                 end => return Poll::Ready(end),
             },
         };
-        self.flight.given();
+        self.request.part_written();
         let frame = frame.map_data(|mut data| {
             self.rest = (data.len() > self.largest).then(|| data.split_off(self.largest));
             data
