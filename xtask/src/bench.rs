@@ -95,6 +95,7 @@ const PROGRAMS: &[Program] = &[
             ("sqlite/get/50", "HTTP requests for a note, each of 50 tenants with a file, 32 connections"),
             ("sqlite/list/50", "requests for 20 notes, 50 tenants"),
             ("sqlite/post/50", "requests that add a note, 50 tenants"),
+            ("sqlite/noisy/50", "requests for a note beside 32 connections of a tenant that adds notes"),
             ("sqlite/get/200", "requests for a note, 200 tenants"),
             (
                 "sqlite/get/1000",

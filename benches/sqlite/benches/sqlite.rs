@@ -3,6 +3,10 @@
 //! Each figure compares the time of the same requests: 32 connections to a service on the tenants' files, and to services on
 //! one shared file. All run in this process, the load generator too.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
 use bench_harness::{Table, Timed, peer};
 use bench_sqlite::client::Client;
 use bench_sqlite::files::FileStore;
@@ -21,7 +25,8 @@ fn main() {
     let table = Table::from_args().rounds(60);
     for tenants in [50, 200, 1000] {
         if table.wants_any(&format!("sqlite/get/{tenants}"))
-            || (tenants == 50 && (table.wants_any("sqlite/list") || table.wants_any("sqlite/post")))
+            || (tenants == 50
+                && ["sqlite/list", "sqlite/post", "sqlite/noisy"].iter().any(|name| table.wants_any(name)))
         {
             compare(&table, tenants);
         }
@@ -80,7 +85,7 @@ fn compare(table: &Table, tenants: usize) {
     let services = Services::start(tenants);
     let tokens: &'static [String] = (0..tenants).map(token).collect::<Vec<_>>().leak();
     let get = |tenant: usize, number: usize| {
-        let id = mix(number) % NOTES as usize + 1;
+        let id = mix(number) % NOTES + 1;
         format!("GET /notes/{id} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", tokens[tenant])
     };
     let name = format!("sqlite/get/{tenants}");
@@ -96,13 +101,21 @@ fn compare(table: &Table, tenants: usize) {
             });
             let body = format!("{{\"text\":\"{TEXT}\"}}");
             let (length, body): (usize, &'static str) = (body.len(), body.leak());
-            services.row(&table.rounds(30), "sqlite/post/50", 0.8, 4, move |number| {
-                let token = &tokens[mix(number) / 7 % 50];
+            let post = move |tenant: usize| {
+                let token = &tokens[tenant];
                 format!(
                     "POST /notes HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
                      content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
                 )
-            });
+            };
+            services
+                .row(&table.rounds(30), "sqlite/post/50", 0.8, 4, move |number| post(mix(number) / 7 % 50));
+            noisy(
+                table,
+                &services.files,
+                move |number| get(mix(number) / 7 % 49 + 1, number),
+                move |_| post(0),
+            );
         }
         200 => services.row(table, &name, 0.75, EACH, move |number| get(mix(number) / 7 % 200, number)),
         // Nine of ten requests are for a tenth of the tenants.
@@ -113,6 +126,43 @@ fn compare(table: &Table, tenants: usize) {
             get(tenant, number)
         }),
     }
+}
+
+/// Compares reads of other tenants beside a tenant that writes as fast as it can with the same reads alone.
+fn noisy<F, G>(table: &Table, server: &Server, request: F, noise: G)
+where
+    F: Fn(usize) -> String + Copy + Send + Sync + 'static,
+    G: Fn(usize) -> String + Copy + Send + Sync + 'static,
+{
+    const NAME: &str = "sqlite/noisy/50";
+    if !table.wants_any(NAME) {
+        return;
+    }
+    let (is_noisy, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = Client::connect(server.address(), CONNECTIONS);
+            while !is_done.load(Relaxed) {
+                if is_noisy.load(Relaxed) {
+                    client.run(1, noise);
+                } else {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let quiet = |name, noisy| {
+            let mut client = Client::connect(server.address(), 4);
+            let is_noisy = &is_noisy;
+            peer(name, move |_| {
+                is_noisy.store(noisy, Relaxed);
+                client.run(100, request);
+                is_noisy.store(false, Relaxed);
+            })
+        };
+        let alone = quiet("the same reads alone", false).target(1.2);
+        table.row(NAME, quiet("", true), [alone]);
+        is_done.store(true, Relaxed);
+    });
 }
 
 /// A number that looks random.

@@ -8,7 +8,7 @@ pub mod shared;
 use tenancy::TenantId;
 
 /// The notes of each tenant before a measurement.
-pub const NOTES: i64 = 100;
+pub const NOTES: usize = 100;
 
 /// The text of a note.
 pub const TEXT: &str = "Order forty anvils, and ask when the next delivery arrives.";

@@ -1,6 +1,5 @@
 //! The folder with a SQLite file for each tenant: the default store.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -14,16 +13,13 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "notes and tenants", sql: include_str!("../sql/files.sql") },
 ];
 
-/// The maximum number of open files. Each needs up to three descriptors, and connections need some too.
-const MOST_OPEN: NonZeroUsize = NonZeroUsize::new(32).unwrap();
-
 /// Opens the folder, and creates it if it does not exist.
 ///
 /// # Errors
 ///
 /// If the folder cannot be created or used, or if another process uses it.
 pub fn open(folder: &Path) -> Result<TenantFiles> {
-    let config = Config::new(folder).migrations(MIGRATIONS).max_open(MOST_OPEN);
+    let config = Config::new(folder).migrations(MIGRATIONS);
     TenantFiles::open(config).with_context(|| {
         format!("cannot use the folder {}: --data DIR selects another one", folder.display())
     })

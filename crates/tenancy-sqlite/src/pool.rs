@@ -14,6 +14,11 @@ use crate::error::Error;
 use crate::nesting;
 use crate::session::Session;
 
+/// How long a call waits for its tenant's connections before it opens another one.
+///
+/// A read usually takes microseconds, and a commit a few milliseconds; opening a connection takes longer than most waits.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
+
 /// The connections of all tenants.
 ///
 /// A leased connection is not in the table, so the table's lock is held for lookups only: never while a statement runs, or
@@ -120,6 +125,7 @@ pub(crate) struct Acquire {
     tenant: TenantId,
     access: Access,
     ticket: Option<u64>,
+    is_patient: bool,
 }
 
 impl Pool {
@@ -156,7 +162,7 @@ impl Pool {
         access: Access,
     ) -> Result<Lease, Error> {
         let mut acquire = self.acquire(tenant, access)?;
-        if let Ok(lease) = self.table().attempt(self, tenant, access, None) {
+        if let Ok(lease) = acquire.attempt() {
             return Ok(lease);
         }
         let start = Instant::now();
@@ -166,8 +172,13 @@ impl Pool {
             if let Poll::Ready(lease) = Pin::new(&mut acquire).poll(&mut context) {
                 return lease;
             }
-            let left = timeout.checked_sub(start.elapsed()).ok_or(Error::Busy)?;
-            thread::park_timeout(left);
+            let waited = start.elapsed();
+            let left = timeout.checked_sub(waited).ok_or(Error::Busy)?;
+            match PATIENCE.checked_sub(waited) {
+                Some(patience) => thread::park_timeout(left.min(patience)),
+                None if acquire.is_patient => acquire.hurry(),
+                None => thread::park_timeout(left),
+            }
         }
     }
 
@@ -176,16 +187,7 @@ impl Pool {
         if nesting::contains(self.id(), tenant) {
             return Err(Error::Nested);
         }
-        Ok(Acquire { pool: Arc::clone(self), tenant, access, ticket: None })
-    }
-
-    /// Returns a lease of an open connection for a read if one is free now.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn lease_now(self: &Arc<Self>, tenant: TenantId) -> Option<Lease> {
-        if nesting::contains(self.id(), tenant) {
-            return None;
-        }
-        self.table().take_idle_reader(self, tenant)
+        Ok(Acquire { pool: Arc::clone(self), tenant, access, ticket: None, is_patient: true })
     }
 
     #[cfg(feature = "tokio")]
@@ -207,14 +209,10 @@ impl Pool {
 
 impl Table {
     /// Tries to lease a connection. Calls with an earlier ticket go first.
-    fn attempt(
-        &mut self,
-        pool: &Arc<Pool>,
-        tenant: TenantId,
-        access: Access,
-        ticket: Option<u64>,
-    ) -> Result<Lease, State> {
+    fn attempt(&mut self, call: &Acquire) -> Result<Lease, State> {
         const FOR_TENANT: State = State::Waiting { for_room: false };
+        let Acquire { pool, tenant, access, ticket, is_patient } = call;
+        let (tenant, access, is_patient) = (*tenant, *access, *is_patient);
         let ticket = ticket.unwrap_or(u64::MAX);
         let is_behind = self.room.front().is_some_and(|(first, _)| *first < ticket);
         let slot = self.slots.entry(tenant).or_default();
@@ -231,21 +229,19 @@ impl Table {
             let session = slot.idle.swap_remove(index);
             return Ok(self.lend(pool, tenant, access, Some(session)));
         }
-        let is_first = slot.open == 0;
-        let is_reserved = slot.live < slot.open;
+        let is_first = slot.live == 0;
         // A half of the room is left to first connections, so that busy tenants do not keep out others.
-        let may_open = is_reserved || is_first || self.extra < (self.max_open - 1) / 2;
-        if is_reserved || (may_open && !is_behind && self.open < self.max_open) {
+        let has_share = is_first || self.extra < (self.max_open - 1) / 2;
+        let has_room = slot.live < slot.open || (has_share && !is_behind && self.open < self.max_open);
+        if has_room && (is_first || !is_patient || !slot.idle.is_empty()) {
             return Ok(self.lend(pool, tenant, access, None));
         }
         // Without room, a connection changes from reads to writes, or back.
         if let Some(session) = slot.idle.pop() {
             return Ok(self.lend(pool, tenant, access, Some(session)));
         }
-        if may_open
-            && !is_behind
-            && let Some(evicted) = self.evict(pool, Some(tenant))
-        {
+        let may_evict = has_share && !is_behind && (is_first || !is_patient);
+        if let Some(evicted) = may_evict.then(|| self.evict(pool, Some(tenant))).flatten() {
             let mut lease = self.lend(pool, tenant, access, None);
             lease.evicted = Some(Box::new(evicted));
             return Ok(lease);
@@ -256,16 +252,6 @@ impl Table {
             return Err(State::Hopeless);
         }
         Err(State::Waiting { for_room: is_first })
-    }
-
-    #[cfg(feature = "tokio")]
-    fn take_idle_reader(&mut self, pool: &Arc<Pool>, tenant: TenantId) -> Option<Lease> {
-        let slot = self.slots.get_mut(&tenant)?;
-        let is_free = slot.allows(Access::Read, self.max_readers)
-            && !slot.has_earlier(Access::Read, u64::MAX, self.max_readers);
-        let index = slot.idle.iter().rposition(Session::is_for_reads).filter(|_| is_free)?;
-        let session = slot.idle.swap_remove(index);
-        Some(self.lend(pool, tenant, Access::Read, Some(session)))
     }
 
     /// Leases a connection of a slot for a read or a write, or the right to open one.
@@ -530,7 +516,7 @@ impl Future for Acquire {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut table = this.pool.table();
-        let result = match table.attempt(&this.pool, this.tenant, this.access, this.ticket) {
+        let result = match table.attempt(this) {
             Ok(lease) => Ok(lease),
             Err(State::Hopeless) => Err(Error::Busy),
             Err(State::Waiting { for_room }) => {
@@ -546,6 +532,15 @@ impl Future for Acquire {
 }
 
 impl Acquire {
+    /// Ends the patience: the call opens another connection if there is room.
+    pub(crate) fn hurry(&mut self) {
+        self.is_patient = false;
+    }
+
+    fn attempt(&self) -> Result<Lease, State> {
+        self.pool.table().attempt(self)
+    }
+
     /// Leaves the queues, and wakes the next calls.
     fn leave(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };

@@ -11,7 +11,7 @@ use tokio::time;
 use crate::access::{TenantReader, TenantTx};
 use crate::error::Error;
 use crate::files::{TenantFiles, tenant};
-use crate::pool::{Access, Lease};
+use crate::pool::{Access, Lease, PATIENCE};
 
 /// The work of a read on the thread of its task: up to 4,000 instructions of SQLite, about 100 microseconds.
 const TICKS: u32 = 3;
@@ -22,7 +22,7 @@ const TICKS: u32 = 3;
 /// block no thread. The methods need a tokio runtime with a timer.
 ///
 /// - A read of a file that is open runs on the thread of its task: passing it to another thread takes longer than a usual
-///   read. A read that is long, or that must wait or open the file, runs on a thread for blocking work.
+///   read. A read that is long, or that must open the file, runs on a thread for blocking work.
 /// - All other calls run on a thread for blocking work: a commit waits for the disk. A tenant uses as many of these threads
 ///   as it has connections.
 ///
@@ -87,15 +87,10 @@ impl AsyncTenantFiles {
         E: From<Error> + Send + 'static,
     {
         let tenant = tenant()?;
-        let inner = self.files.inner();
-        let lease = if let Some(lease) = inner.pool.lease_now(tenant) {
-            if let Some(result) = inner.read_within(tenant, &lease, TICKS, &body) {
-                return result;
-            }
-            lease
-        } else {
-            self.lease(tenant, Access::Read).await?
-        };
+        let lease = self.lease(tenant, Access::Read).await?;
+        if let Some(result) = self.files.inner().read_within(tenant, &lease, TICKS, &body) {
+            return result;
+        }
         let files = self.files.clone();
         run(move || files.inner().read(tenant, lease, body)).await?
     }
@@ -169,7 +164,13 @@ impl AsyncTenantFiles {
 
     async fn lease(&self, tenant: TenantId, access: Access) -> Result<Lease, Error> {
         let pool = &self.files.inner().pool;
-        time::timeout(pool.timeout(), pool.acquire(tenant, access)?).await.unwrap_or(Err(Error::Busy))
+        let mut acquire = pool.acquire(tenant, access)?;
+        let patience = PATIENCE.min(pool.timeout());
+        if let Ok(lease) = time::timeout(patience, &mut acquire).await {
+            return lease;
+        }
+        acquire.hurry();
+        time::timeout(pool.timeout().saturating_sub(patience), acquire).await.unwrap_or(Err(Error::Busy))
     }
 }
 

@@ -36,8 +36,8 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// A tenant's operation opens its own file, and to read what the platform shares, the platform's: no other can be
 /// reached. Work is done on tokio's threads for blocking work, so it needs tokio's runtime: without one its futures panic.
 ///
-/// The platform's file is read by all tenants, one at a time: whoever holds it for long, by a backup for one, holds them
-/// up, and while it is damaged, their lists, counts, registrations and misses are errors.
+/// All tenants read the platform's file. While the file is damaged, their lists, counts, registrations and misses are
+/// errors.
 ///
 /// Sharing one of the platform's agents asks each tenant's file for its name, and holds up registrations while it does:
 /// that takes as long as opening them all, where more than are kept open.

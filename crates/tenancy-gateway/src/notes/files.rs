@@ -129,7 +129,7 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
 impl From<Error> for NotesError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Busy => Self::Unavailable,
+            error if error.is_transient() => Self::Unavailable,
             Error::Full => {
                 tracing::error!("cannot store a note: disk is full");
                 Self::NoRoom

@@ -121,8 +121,8 @@ struct Failed(TenantsError);
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         match error {
-            Error::Busy => {
-                tracing::error!(%error, "tenants file is busy");
+            error if error.is_transient() => {
+                tracing::error!(%error, "tenants file is unavailable");
                 Self(TenantsError::Unavailable)
             }
             Error::Full => {

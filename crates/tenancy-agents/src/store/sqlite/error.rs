@@ -32,7 +32,7 @@ impl From<Failed> for AgentError {
         match failed {
             Failed::Answer(error) => error,
             Failed::File(Error::Tenant(TenantError::TenantContextNotSet(error))) => Self::NoTenant(error),
-            Failed::File(error @ Error::Busy) => Self::Unavailable(Some(StoreError::new(error))),
+            Failed::File(error) if error.is_transient() => Self::Unavailable(Some(StoreError::new(error))),
             Failed::File(Error::Full) => Self::Full,
             Failed::File(error) => Self::Store(StoreError::new(error)),
         }

@@ -31,7 +31,7 @@ struct UnreadableFile {
 }
 
 fn unreadable_file(tenant: TenantId, error: Error) -> AgentError {
-    let is_busy = matches!(error, Error::Busy);
+    let is_busy = error.is_transient();
     let error = StoreError::new(UnreadableFile { tenant, error });
     if is_busy { AgentError::Unavailable(Some(error)) } else { AgentError::Store(error) }
 }
