@@ -116,6 +116,13 @@ const PROGRAMS: &[Program] = &[
         ],
     },
     Program {
+        run: Run::WithServers { package: "bench-redis2", bench: "redis2" },
+        figures: &[
+            ("redis2/get", "a `GET` with the release candidate of redis-rs 2.0"),
+            ("redis2/pipeline100", "a pipeline of 100 `GET` with the release candidate of redis-rs 2.0"),
+        ],
+    },
+    Program {
         run: Run::WithServers { package: "bench-postgres", bench: "postgres" },
         figures: &[
             ("postgres/table/unix", "a select by key through the table API"),

@@ -33,6 +33,9 @@ mod refusal;
 mod refused;
 mod reply;
 mod rewrite;
+#[cfg(feature = "unstable-rewriter")]
+#[doc(hidden)]
+pub mod rewriter;
 mod scope;
 mod scripts;
 mod sync;
