@@ -29,5 +29,7 @@ mod pubsub_aio;
 mod readme;
 #[cfg(feature = "tokio")]
 mod restart;
+#[cfg(feature = "token")]
+mod stream;
 mod support;
 mod table;
