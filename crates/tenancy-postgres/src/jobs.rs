@@ -245,8 +245,8 @@ impl<const KEYS: usize> JobWorker<KEYS> {
     where
         H: AsyncFnOnce(&TenantTx<'_>, PgJob) -> Result<(), E>,
     {
-        let taken = self.client.query_opt(TAKE, &[&self.retry_after.as_secs_f64()]).await?;
-        let Some(row) = taken else { return Ok(None) };
+        let lease = self.retry_after.as_secs_f64();
+        let Some(row) = self.client.query_opt(TAKE, &[&lease]).await? else { return Ok(None) };
         let (token, tenant): (Vec<u8>, uuid::Uuid) = (row.get("token"), row.get("tenant_id"));
         let job = PgJob { id: row.get("id"), payload: row.get("payload"), attempt: row.get("attempt") };
         let verified = match self.verifier.open(&token, &job.payload) {
