@@ -54,7 +54,7 @@ pub(crate) fn noisy(figures: &Path) -> Result<()> {
     servers::need_redis()?;
     servers::need_postgres()?;
     let test = "a_tenant_at_its_limit_is_refused_and_the_others_are_served";
-    cargo(&["test", "--release", "--quiet", "-p", "gateway", test, "--", "--ignored", "--nocapture"])
+    cargo(&["test", "--release", "--quiet", "-p", "tenancy-gateway", test, "--", "--ignored", "--nocapture"])
         .env("NOISY_RATE", "500")
         .env("TENANCY_BENCH_JSON", figures)
         .run()

@@ -43,7 +43,9 @@ fn run(cli: Cli) -> Result<bool> {
         Command::Nightly => return nightly::run(),
         Command::Coverage => coverage::run()?,
         Command::Gateway { options } => {
-            process::cargo(&["run", "--release", "-p", "gateway", "--"]).args(&options).run_attended()?;
+            process::cargo(&["run", "--release", "-p", "tenancy-gateway", "--"])
+                .args(&options)
+                .run_attended()?;
         }
         Command::Firmware { program, port } => firmware::run(&program, port)?,
         Command::Bench(Bench { list: true, .. }) => bench::list(),

@@ -163,10 +163,9 @@ mod tests {
 
     #[test]
     fn separates_commands() {
-        let text =
-            "# a comment\ncargo run -p gateway   # why\n\nA=1 curl -d 'a b' \\\n  url | cat && git log\n";
+        let text = "# a comment\ncargo run -p tenancy-gateway   # why\n\nA=1 curl -d 'a b' \\\n  url | cat && git log\n";
         let expected: [&[&str]; 4] = [
-            &["cargo", "run", "-p", "gateway"],
+            &["cargo", "run", "-p", "tenancy-gateway"],
             &["A=1", "curl", "-d", "a b", "url"],
             &["cat"],
             &["git", "log"],
@@ -180,7 +179,7 @@ mod tests {
         let check =
             |command: &str| workspace.check(&commands(command)[0]).map_err(|error| format!("{error:#}"));
         for command in [
-            "cargo run -p gateway -- --listen 127.0.0.1:0",
+            "cargo run -p tenancy-gateway -- --listen 127.0.0.1:0",
             "cargo add tenancy --features std",
             "cargo add --dev tenancy-testkit --features postgres,redis",
             "cargo run --example quickstart --features std",

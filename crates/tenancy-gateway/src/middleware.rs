@@ -1,0 +1,98 @@
+//! The layers around the routes.
+
+pub mod access_log;
+pub mod auth;
+pub mod deadline;
+pub mod head;
+pub mod host;
+pub mod limit;
+pub mod platform;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tenancy_tower::{TenantLayer, TenantLayerBuilder, member_of};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::database;
+use crate::page::{PageLayer, gate};
+use crate::paths::OPEN;
+use crate::principals::{Principal, Principals};
+use crate::problem::Problem;
+use crate::service::HttpService;
+use crate::tenants::Tenants;
+use limit::RateLimit;
+
+/// The largest body. A note of 4,096 characters fits, however its JSON is escaped.
+const LARGEST_BODY: usize = 64 * 1024;
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const BY_CALLER: HeaderValue = HeaderValue::from_static("authorization, x-tenant-id");
+/// The default lifetime of a session of the page.
+const SESSION: Duration = Duration::from_secs(30 * 60);
+
+/// The layers that identify callers and enforce limits.
+#[derive(Clone, Debug)]
+pub struct Middleware {
+    principals: Arc<Principals>,
+    tenants: Arc<Tenants>,
+    limit: Arc<RateLimit>,
+    session: Duration,
+}
+
+impl Middleware {
+    /// Creates layers for these principals, tenants and limits.
+    pub fn new(principals: Principals, tenants: Arc<Tenants>, limit: RateLimit) -> Self {
+        Self { principals: Arc::new(principals), tenants, limit: Arc::new(limit), session: SESSION }
+    }
+
+    /// Sets the lifetime of the page's sessions. The default is 30 minutes.
+    #[must_use]
+    pub fn sessions(self, session: Duration) -> Self {
+        Self { session, ..self }
+    }
+
+    /// Puts the layers around routes, the outermost first.
+    ///
+    /// The layers also surround the fallback, so only authorized callers learn that a path does not exist.
+    pub fn around(self, router: Router) -> impl HttpService {
+        let Self { principals, tenants, limit: rate, session } = self;
+        let page = PageLayer::new(Arc::clone(&principals), Arc::clone(&tenants), session);
+        let has_demo_tokens = principals.has_demo_tokens();
+        let tenant = TenantLayer::builder()
+            .directory(tenants)
+            .timeout(database::LONGEST)
+            .authorize(member_of(|principal: &Principal, tenant| principal.is_member_of(tenant)));
+        let tenant = OPEN.into_iter().fold(tenant, TenantLayerBuilder::exempt).build();
+        ServiceBuilder::new()
+            .layer(from_fn(access_log::log))
+            .layer(from_fn(head::bodiless))
+            .layer(CatchPanicLayer::custom(internal_error))
+            .layer(from_fn(deadline::deadline))
+            .layer(from_fn_with_state(has_demo_tokens, host::no_site))
+            .layer(from_fn_with_state(page, gate))
+            .layer(from_fn_with_state(principals, auth::authenticate))
+            .layer(tenant)
+            .layer(from_fn_with_state(rate, limit::limit))
+            // A response is for one caller and one tenant (RFC 9111, sections 4.1 and 5.2.2.7). A browser may store it, but
+            // asks again each time. Responses with a stricter rule keep it.
+            .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, PRIVATE))
+            .layer(SetResponseHeaderLayer::appending(VARY, BY_CALLER))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .service(router)
+    }
+}
+
+/// Responds to a panic. The panic hook logs the message, which can contain data of the request.
+#[allow(clippy::needless_pass_by_value, reason = "the layer passes a value")]
+fn internal_error(_panic: Box<dyn Any + Send>) -> Response {
+    Problem::INTERNAL.into_response()
+}
