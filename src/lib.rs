@@ -230,6 +230,8 @@
 //! | `tenancy-postgres` | a Postgres connection that returns only the current tenant's rows, also for raw SQL |
 //! | `tenancy-sqlite` | one SQLite file for each tenant |
 //! | `tenancy-token` | signed tokens that carry a tenant to other processes and devices |
+//! | `tenancy-nats` | NATS messages and JetStream jobs that run in the tenant of their token |
+//! | `tenancy-apalis` | apalis tasks that run in the tenant of their token |
 //! | `tenancy-agents` | a registry of each tenant's AI agents |
 //! | `tenancy-testkit` | real servers and fixtures for tests of multi-tenant programs |
 //!

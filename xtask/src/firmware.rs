@@ -14,6 +14,7 @@ pub(crate) mod qemu;
 mod server;
 pub(crate) mod size;
 mod thumb;
+mod tokens;
 
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
@@ -64,7 +65,7 @@ fn run_to_end(program: &Program, elf: &Path) -> Result<()> {
 }
 
 fn serve(program: &Program, elf: &Path, port: Option<u16>) -> Result<()> {
-    let (mut device, port) = server::start(program, elf, port)?;
+    let (mut device, port) = server::start(program, elf, port, &[])?;
     println!("==> http runs on a Cortex-M3; try in another terminal:");
     let url = format!("http://127.0.0.1:{port}/");
     for tenant in ACTIVE {

@@ -142,6 +142,15 @@ pub(crate) fn need_redis() -> Result<()> {
     need("redis-server", &["redis-server"], "the server of tenancy-redis")
 }
 
+/// Installs a NATS server if it is missing.
+pub(crate) fn need_nats() -> Result<()> {
+    // Debian's folder for servers is not always on the search path.
+    if Path::new("/usr/sbin/nats-server").exists() {
+        return Ok(());
+    }
+    need("nats-server", &["nats-server"], "the server of tenancy-nats")
+}
+
 /// Installs a Postgres server with its extensions, and a connection pooler, if they are missing.
 pub(crate) fn need_postgres() -> Result<()> {
     need("pgbouncer", &["pgbouncer"], "a transaction pooler in front of Postgres")?;

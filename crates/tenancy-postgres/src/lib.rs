@@ -13,6 +13,8 @@ mod db;
 mod directory;
 mod error;
 mod id;
+#[cfg(feature = "token")]
+mod jobs;
 mod marks;
 mod migrations;
 mod session;
@@ -37,6 +39,8 @@ pub use db::TenantDb;
 pub use directory::{DirectoryConfig, PgDirectory};
 pub use error::{Error, Layer};
 pub use id::PgTenantId;
+#[cfg(feature = "token")]
+pub use jobs::{EnqueueError, JOBS_SQL, JobProducer, JobWorker, PgJob};
 pub use migrations::{
     EnableTable, Finished, Migration, Progress, add_key, enable_table, finish, migrate, migrations,
     retire_key, revert,

@@ -38,6 +38,8 @@ mod rewrite;
 pub mod rewriter;
 mod scope;
 mod scripts;
+#[cfg(feature = "token")]
+mod stream;
 mod sync;
 mod table;
 #[cfg(feature = "tokio")]
@@ -60,5 +62,7 @@ pub use pubsub::{TenantMsg, TenantPubSub};
 pub use refusal::Refusal;
 pub use refused::{RefusedCommand, refusal, refused};
 pub use scripts::TrustedScripts;
+#[cfg(feature = "token")]
+pub use stream::{EnqueueError, StreamJob, StreamProducer, StreamWorker};
 #[cfg(feature = "tokio")]
 pub use usage::Usage;

@@ -11,11 +11,28 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    NotInstalled { program: &'static str, packages: &'static str, variable: &'static str },
-    Io { action: String, source: io::Error },
-    Ended { program: String, log: String },
-    TimedOut { action: String, limit: Duration },
-    Client { action: String, source: Box<dyn std::error::Error + Send + Sync> },
+    NotInstalled {
+        program: &'static str,
+        packages: &'static str,
+        variable: &'static str,
+    },
+    Io {
+        action: String,
+        source: io::Error,
+    },
+    Ended {
+        program: String,
+        log: String,
+    },
+    TimedOut {
+        action: String,
+        limit: Duration,
+    },
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    Client {
+        action: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Error {
@@ -42,6 +59,7 @@ impl Error {
         Self(Kind::TimedOut { action: action.into(), limit })
     }
 
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) fn client<E: std::error::Error + Send + Sync + 'static>(
         action: impl Into<String>,
     ) -> impl FnOnce(E) -> Self {
@@ -62,7 +80,9 @@ impl fmt::Display for Error {
                 f,
                 "`{program}` is not installed: install it ({packages}) or set {variable} to the folder that contains it"
             ),
-            Kind::Io { action, .. } | Kind::Client { action, .. } => write!(f, "cannot {action}"),
+            Kind::Io { action, .. } => write!(f, "cannot {action}"),
+            #[cfg(any(feature = "postgres", feature = "redis"))]
+            Kind::Client { action, .. } => write!(f, "cannot {action}"),
             Kind::Ended { program, log } => write!(f, "`{program}` ended during its start; its log: {log}"),
             Kind::TimedOut { action, limit } => {
                 write!(f, "cannot {action}: not done within {} s", limit.as_secs())
@@ -75,6 +95,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Kind::Io { source, .. } => Some(source),
+            #[cfg(any(feature = "postgres", feature = "redis"))]
             Kind::Client { source, .. } => Some(&**source),
             Kind::NotInstalled { .. } | Kind::Ended { .. } | Kind::TimedOut { .. } => None,
         }

@@ -11,23 +11,27 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod allocations;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 mod error;
 pub mod header_cases;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod process;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 mod programs;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 mod start;
 #[cfg(feature = "tenants")]
 mod tenants;
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 pub use error::Error;
+#[cfg(feature = "nats")]
+pub use nats::NatsServer;
 #[cfg(feature = "postgres")]
 pub use postgres::{PgOptions, PgServer, pgbouncer::PgBouncer};
 #[cfg(feature = "redis")]

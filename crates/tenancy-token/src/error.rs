@@ -46,6 +46,8 @@ pub enum TokenErrorKind {
     Buffer,
     /// The key or its id is invalid, the id is already used, or the key cannot sign.
     Key,
+    /// The system's time is not known, so no token can be minted or verified.
+    Time,
 }
 
 impl TokenError {
@@ -79,6 +81,7 @@ impl fmt::Display for TokenError {
             TokenErrorKind::Key => {
                 "invalid key: expected an id of 1 to 16 bytes that is not in use, and a key that can do this"
             }
+            TokenErrorKind::Time => "unknown time: the clock of the system is before 1970",
         })
     }
 }

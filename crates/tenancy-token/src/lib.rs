@@ -14,8 +14,14 @@ extern crate std;
 mod cbor;
 mod claims;
 mod cose;
+#[cfg(feature = "std")]
+mod delivery;
 mod error;
 mod floor;
+#[cfg(feature = "std")]
+mod issuer;
+#[cfg(feature = "std")]
+mod job;
 mod key;
 mod mint;
 mod received;
@@ -28,8 +34,14 @@ mod verifier;
 
 pub use claims::Claims;
 pub use cose::MAX_TOKEN;
+#[cfg(feature = "std")]
+pub use delivery::DeliveryGuard;
 pub use error::{TokenError, TokenErrorKind};
 pub use floor::TimeFloor;
+#[cfg(feature = "std")]
+pub use issuer::Issuer;
+#[cfg(feature = "std")]
+pub use job::{JobOutcome, JobPanicked, JobVerifier};
 pub use key::TokenKey;
 pub use replay::ReplayGuard;
 pub use text::{MAX_TEXT, decode_text, encode_text};

@@ -1,6 +1,7 @@
 //! A request without its body.
 
 use http::{Extensions, HeaderMap, Method, Request, Uri};
+use tenancy::TenantId;
 
 /// A request without its body, as sources and policies see it.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +10,7 @@ pub struct RequestHead<'r> {
     uri: &'r Uri,
     headers: &'r HeaderMap,
     extensions: &'r Extensions,
+    token_tenant: Option<TenantId>,
 }
 
 impl<'r> RequestHead<'r> {
@@ -31,6 +33,18 @@ impl<'r> RequestHead<'r> {
     pub fn extensions(&self) -> &'r Extensions {
         self.extensions
     }
+
+    /// Returns the tenant of the request's token, if a source of the layer has verified one.
+    ///
+    /// `TenantSource::token` of the feature `token` verifies tokens. A policy sees the result, other sources do not.
+    pub fn token_tenant(&self) -> Option<TenantId> {
+        self.token_tenant
+    }
+
+    #[inline]
+    pub(crate) fn with_token_tenant(self, token_tenant: Option<TenantId>) -> Self {
+        Self { token_tenant, ..self }
+    }
 }
 
 impl<'r, B> From<&'r Request<B>> for RequestHead<'r> {
@@ -41,6 +55,7 @@ impl<'r, B> From<&'r Request<B>> for RequestHead<'r> {
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
+            token_tenant: None,
         }
     }
 }

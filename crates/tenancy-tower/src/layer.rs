@@ -15,7 +15,7 @@ use crate::body::leave_context;
 use crate::exempt::Exempt;
 use crate::future::{Check, ResponseFuture, start, start_exempt};
 use crate::policy::PendingAccess;
-use crate::source::resolve;
+use crate::source::{Resolved, resolve};
 use crate::trace;
 use crate::{Access, Directory, Policy, Rejection, RequestHead, TenantBody, TenantSource};
 
@@ -83,11 +83,11 @@ impl<D: Directory, P: Policy> Shared<D, P> {
         if self.exempt.has(request.uri().path()) {
             return Decision::Exempt;
         }
-        let tenant = match resolve(&self.sources, request) {
-            Ok(tenant) => tenant,
-            Err(error) => return Decision::Rejected(error.into()),
+        let Resolved { tenant, token_tenant } = match resolve(&self.sources, request) {
+            Ok(resolved) => resolved,
+            Err(rejection) => return Decision::Rejected(rejection),
         };
-        match self.policy.authorize(request, tenant) {
+        match self.policy.authorize(&request.with_token_tenant(token_tenant), tenant) {
             Access::Granted => self.verify(tenant),
             Access::Denied => Decision::Rejected(Rejection::Forbidden),
             Access::Later(access) => Decision::Pending(tenant, Some(access)),

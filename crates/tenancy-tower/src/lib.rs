@@ -10,14 +10,20 @@ mod exempt;
 mod extract;
 mod future;
 mod head;
+#[cfg(feature = "token")]
+mod holder;
 mod layer;
 mod policy;
 #[cfg(feature = "propagate")]
 mod propagate;
 mod rejection;
+#[cfg(all(feature = "propagate", feature = "token"))]
+mod signer;
 #[cfg(feature = "snapshot")]
 mod snapshot;
 mod source;
+#[cfg(feature = "token")]
+mod token_field;
 mod trace;
 
 pub use body::TenantBody;
@@ -26,6 +32,8 @@ pub use builder::{NoDirectory, NoPolicy, TenantLayerBuilder};
 pub use extract::CurrentTenant;
 pub use future::ResponseFuture;
 pub use head::RequestHead;
+#[cfg(feature = "token")]
+pub use holder::{HolderOfToken, holder_of_token};
 pub use layer::{TenantLayer, TenantService};
 pub use policy::{
     Access, ClaimEquals, MemberOf, PendingAccess, Policy, PolicyError, TrustHeader, claim_equals, member_of,

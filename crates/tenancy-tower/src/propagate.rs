@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, Request, Uri};
 use tenancy::{TENANT_HEADER, TenantContext, TenantId};
 use tower_layer::Layer;
 use tower_service::Service;
+#[cfg(feature = "token")]
+use {crate::rejection::is_grpc, crate::signer::Signer, std::time::Duration, tenancy_token::TokenKey};
 
 /// A client layer that sets the header `X-Tenant-ID` to the current tenant, for listed hosts only.
 ///
@@ -28,8 +30,14 @@ use tower_service::Service;
 /// // Called in a tenant, it names it: `client.clone().oneshot(request).await`.
 /// # let _ = client;
 /// ```
+///
+/// With the feature `token`, `signed` adds a signed token, which the receiver can verify.
 #[derive(Clone, Debug)]
-pub struct PropagateTenantLayer(Arc<Allowed>);
+pub struct PropagateTenantLayer {
+    allowed: Arc<Allowed>,
+    #[cfg(feature = "token")]
+    signer: Option<Arc<Signer>>,
+}
 
 #[derive(Debug, Default)]
 struct Allowed {
@@ -61,13 +69,64 @@ impl PropagateTenantLayer {
     /// Panics if a host is invalid, contains a user, or has an invalid port.
     pub fn to<'h>(hosts: impl IntoIterator<Item = &'h str>) -> Self {
         let hosts = hosts.into_iter().map(Host::new).collect();
-        Self(Arc::new(Allowed { hosts, without_host: false }))
+        Self::new(Allowed { hosts, without_host: false })
     }
 
     /// Returns a layer for requests without a host: for a client that is connected to one server, such as a channel of
     /// tonic.
     pub fn to_connected() -> Self {
-        Self(Arc::new(Allowed { hosts: Vec::new(), without_host: true }))
+        Self::new(Allowed { hosts: Vec::new(), without_host: true })
+    }
+
+    fn new(allowed: Allowed) -> Self {
+        Self {
+            allowed: Arc::new(allowed),
+            #[cfg(feature = "token")]
+            signer: None,
+        }
+    }
+
+    /// Adds a token of the current tenant to each request that gets the header `X-Tenant-ID`.
+    ///
+    /// The token is in `Authorization: Bearer`, and replaces a credential that the request already has. In a gRPC
+    /// request it is the binary metadata `tenant-token-bin`. Each token has an id of its own, is for `audience`, and
+    /// expires after `lifetime`. All other requests lose the tokens that they have, for example because they are
+    /// forwarded; credentials of another kind stay.
+    ///
+    /// The layer adds no token while the system's clock is before 1970.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the key only verifies, the audience is empty or too long, or the lifetime is less than a second.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenancy_token::TokenKey;
+    /// use tenancy_tower::PropagateTenantLayer;
+    ///
+    /// # let secret = [7; 32];
+    /// let key = TokenKey::hmac(b"2026-12", &secret)?;
+    /// let layer = PropagateTenantLayer::to(["agents.internal"]).signed(key, "agents", Duration::from_secs(60));
+    /// # let _ = layer;
+    /// # Ok::<(), tenancy_token::TokenError>(())
+    /// ```
+    #[cfg(feature = "token")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "token")))]
+    #[must_use]
+    pub fn signed(self, key: TokenKey, audience: &str, lifetime: Duration) -> Self {
+        Self { signer: Some(Arc::new(Signer::new(key, audience, lifetime, None))), ..self }
+    }
+
+    /// Adds a token as [`signed`](Self::signed) does, in a header of this name, so that `Authorization` stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`signed`](Self::signed) does.
+    #[cfg(feature = "token")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "token")))]
+    #[must_use]
+    pub fn signed_in(self, header: HeaderName, key: TokenKey, audience: &str, lifetime: Duration) -> Self {
+        Self { signer: Some(Arc::new(Signer::new(key, audience, lifetime, Some(header)))), ..self }
     }
 }
 
@@ -104,7 +163,7 @@ impl<S> Layer<S> for PropagateTenantLayer {
     type Service = PropagateTenant<S>;
 
     fn layer(&self, inner: S) -> PropagateTenant<S> {
-        PropagateTenant { inner, allowed: Arc::clone(&self.0) }
+        PropagateTenant { inner, layer: self.clone() }
     }
 }
 
@@ -112,7 +171,7 @@ impl<S> Layer<S> for PropagateTenantLayer {
 #[derive(Clone)]
 pub struct PropagateTenant<S> {
     inner: S,
-    allowed: Arc<Allowed>,
+    layer: PropagateTenantLayer,
 }
 
 impl<S, B> Service<Request<B>> for PropagateTenant<S>
@@ -129,7 +188,12 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         let name = HeaderName::from_static(TENANT_HEADER);
-        let tenant = if self.allowed.has(request.uri()) { TenantContext::get_optional() } else { None };
+        let tenant = if self.layer.allowed.has(request.uri()) { TenantContext::get_optional() } else { None };
+        #[cfg(feature = "token")]
+        if let Some(signer) = &self.layer.signer {
+            let is_grpc = is_grpc(&request);
+            signer.sign(request.headers_mut(), is_grpc, tenant);
+        }
         match tenant.and_then(value) {
             Some(value) => _ = request.headers_mut().insert(name, value),
             None => _ = request.headers_mut().remove(name),

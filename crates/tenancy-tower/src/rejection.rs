@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tenancy::{InvalidTenantIdKind, ResolveTenantError, TenantStatus};
 
@@ -17,6 +17,7 @@ use tenancy::{InvalidTenantIdKind, ResolveTenantError, TenantStatus};
 /// | `Malformed` | 400 | `tenant-malformed` |
 /// | `Reserved` | 400 | `tenant-reserved` |
 /// | `Conflict` | 400 | `tenant-conflict` |
+/// | `InvalidToken` | 401, `WWW-Authenticate: Bearer` | `tenant-token-invalid` |
 /// | `Forbidden` | 403 | `tenant-forbidden` |
 /// | `Suspended` | 403 | `tenant-suspended` |
 /// | `Unknown` | 404 | `tenant-unknown` |
@@ -48,6 +49,8 @@ pub enum Rejection {
     Reserved,
     /// Sources name different tenants.
     Conflict,
+    /// The request's token was not accepted: it is malformed, forged, expired, or for another receiver.
+    InvalidToken,
     /// The caller may not act for the tenant. The response is the same whether or not the tenant exists.
     Forbidden,
     /// The tenant is suspended.
@@ -71,6 +74,7 @@ enum GrpcCode {
     ResourceExhausted,
     Internal,
     Unavailable,
+    Unauthenticated,
 }
 
 /// The constant parts of a rejection's response.
@@ -144,6 +148,14 @@ impl Rejection {
                 "tenant-conflict",
                 "The request names more than one tenant",
                 "All parts of the request that name a tenant must name the same tenant."
+            ),
+            Self::InvalidToken => message!(
+                401,
+                UNAUTHORIZED,
+                Unauthenticated,
+                "tenant-token-invalid",
+                "The token is not valid",
+                "Get a new token for this service. A token is malformed, forged, expired, or for another receiver."
             ),
             Self::Forbidden => message!(
                 403,
@@ -221,6 +233,10 @@ impl Rejection {
         if self == Self::Unavailable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if self == Self::InvalidToken {
+            let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
     }
 
     /// Writes a "Trailers-Only" response (gRPC over HTTP/2, Responses).
@@ -262,6 +278,7 @@ impl GrpcCode {
             Self::ResourceExhausted => "8",
             Self::Internal => "13",
             Self::Unavailable => "14",
+            Self::Unauthenticated => "16",
         }
     }
 }

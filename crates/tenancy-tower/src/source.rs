@@ -2,6 +2,8 @@
 
 mod host;
 mod path;
+#[cfg(feature = "token")]
+mod token;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -9,7 +11,7 @@ use std::sync::LazyLock;
 use http::{Extensions, HeaderName};
 use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantId, TenantSlug};
 
-use crate::RequestHead;
+use crate::{Rejection, RequestHead};
 use host::{BaseDomain, malformed};
 use path::Template;
 
@@ -26,6 +28,8 @@ enum Kind {
     SlugHeader(HeaderName, TenantOf<str>),
     SlugSubdomain(BaseDomain, TenantOf<str>),
     Claim(TenantOf<Extensions>),
+    #[cfg(feature = "token")]
+    Token(token::TokenSource),
 }
 
 type TenantOf<T> = Box<dyn Fn(&T) -> Option<TenantId> + Send + Sync>;
@@ -138,15 +142,41 @@ impl TenantSource {
         Self(Kind::Claim(Box::new(move |extensions| extensions.get::<T>().and_then(&tenant_of))))
     }
 
+    /// Returns the tenant of a signed token, which the verifier checks with the system's time.
+    ///
+    /// The token is in `Authorization: Bearer`, in the form of [`encode_text`](tenancy_token::encode_text). In gRPC it
+    /// is the binary metadata `tenant-token-bin`; then `Authorization` is not read.
+    ///
+    /// If the request has a token, it must also be valid and agree with the header `X-Tenant-ID`, if there is one. A
+    /// request without a token gets no tenant from this source, whatever the header says. Use
+    /// [`holder_of_token`](crate::holder_of_token) as the policy if the token is the permission.
+    ///
+    /// A token can be sent again until it expires. Use TLS and short lifetimes.
+    #[cfg(feature = "token")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "token")))]
+    pub fn token<const KEYS: usize>(verifier: tenancy_token::Verifier<KEYS>) -> Self {
+        Self(Kind::Token(token::TokenSource::new(None, verifier)))
+    }
+
+    /// Returns the tenant of a signed token in a header of this name. It is [`token`](Self::token) in all else.
+    ///
+    /// The value is the token's text, also after the scheme `Bearer`. If the name ends with `-bin`, the value is base64,
+    /// as gRPC encodes binary metadata.
+    #[cfg(feature = "token")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "token")))]
+    pub fn token_header<const KEYS: usize>(
+        name: HeaderName,
+        verifier: tenancy_token::Verifier<KEYS>,
+    ) -> Self {
+        Self(Kind::Token(token::TokenSource::new(Some(name), verifier)))
+    }
+
     /// Adds the tenant that this source names, if any.
     #[inline]
-    fn add_to(&self, claims: &mut TenantClaims, request: &RequestHead<'_>) -> Result<(), ResolveTenantError> {
-        match &self.0 {
-            Kind::Header(name) => {
-                // A request has about ten fields: comparing their names costs less than hashing this one.
-                let fields = request.headers().iter().filter(|(field, _)| *field == name);
-                claims.header(fields.map(|(_, value)| value.as_bytes()))
-            }
+    fn add_to(&self, resolving: &mut Resolving, request: &RequestHead<'_>) -> Result<(), Rejection> {
+        let claims = &mut resolving.claims;
+        let added = match &self.0 {
+            Kind::Header(name) => claims.header(values(request, name)),
             Kind::SlugHeader(name, tenant_of) => {
                 let mut fields = request.headers().get_all(name).iter();
                 match (fields.next(), fields.next()) {
@@ -174,8 +204,26 @@ impl TenantSource {
                 Some(tenant) => claims.tenant(tenant),
                 None => Ok(()),
             },
-        }
+            #[cfg(feature = "token")]
+            Kind::Token(source) => match source.tenant(request.headers())? {
+                Some(tenant) => {
+                    resolving.token_tenant = Some(tenant);
+                    let header = HeaderName::from_static(TENANT_HEADER);
+                    claims.tenant(tenant).and_then(|()| claims.header(values(request, &header)))
+                }
+                None => Ok(()),
+            },
+        };
+        Ok(added?)
     }
+}
+
+/// Returns the values of all fields with this name.
+#[inline]
+fn values<'r>(request: &RequestHead<'r>, name: &HeaderName) -> impl Iterator<Item = &'r [u8]> {
+    // A request has about ten fields: comparing their names costs less than hashing this one.
+    let fields = request.headers().iter().filter(move |(field, _)| *field == name);
+    fields.map(|(_, value)| value.as_bytes())
 }
 
 /// Returns whether a name is a slug, in any case.
@@ -198,23 +246,36 @@ fn by_name(label: &str, tenant_of: &TenantOf<str>) -> Option<TenantId> {
     tenant_of(lowercase(label, &mut lower)?)
 }
 
+/// The tenant that all sources name.
+pub(crate) struct Resolved {
+    pub(crate) tenant: TenantId,
+    /// The tenant of a verified token, if the request has one.
+    pub(crate) token_tenant: Option<TenantId>,
+}
+
+/// What the sources have named so far.
+struct Resolving {
+    claims: TenantClaims,
+    token_tenant: Option<TenantId>,
+}
+
 /// Returns the tenant that all sources name.
 ///
 /// All sources are read, so that the error does not depend on whether one of the names belongs to a tenant.
 #[inline]
-pub(crate) fn resolve(
-    sources: &[TenantSource],
-    request: &RequestHead<'_>,
-) -> Result<TenantId, ResolveTenantError> {
-    let mut claims = TenantClaims::new();
+pub(crate) fn resolve(sources: &[TenantSource], request: &RequestHead<'_>) -> Result<Resolved, Rejection> {
+    let mut resolving = Resolving { claims: TenantClaims::new(), token_tenant: None };
     let mut conflict = false;
     for source in sources {
-        match source.add_to(&mut claims, request) {
-            Err(ResolveTenantError::Conflict) => conflict = true,
+        match source.add_to(&mut resolving, request) {
+            Err(Rejection::Conflict) => conflict = true,
             added => added?,
         }
     }
-    if conflict { Err(ResolveTenantError::Conflict) } else { claims.resolve() }
+    if conflict {
+        return Err(Rejection::Conflict);
+    }
+    Ok(Resolved { tenant: resolving.claims.resolve()?, token_tenant: resolving.token_tenant })
 }
 
 impl fmt::Debug for TenantSource {
@@ -228,6 +289,8 @@ impl fmt::Debug for TenantSource {
                 f.debug_tuple("SlugSubdomain").field(base).finish_non_exhaustive()
             }
             Kind::Claim(_) => f.debug_tuple("Claim").finish_non_exhaustive(),
+            #[cfg(feature = "token")]
+            Kind::Token(source) => source.fmt(f),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! A span around each request, with its tenant, and events for rejections. Nothing without the feature `tracing`.
 
+#[cfg(all(feature = "token", not(feature = "tracing")))]
+pub(crate) use self::disabled::token_rejected;
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::disabled::{Trace, authorized, failed, rejected};
+#[cfg(all(feature = "token", feature = "tracing"))]
+pub(crate) use self::enabled::token_rejected;
 #[cfg(feature = "tracing")]
 pub(crate) use self::enabled::{Trace, authorized, failed, rejected};
 
@@ -47,6 +51,11 @@ mod enabled {
     pub(crate) fn failed(error: &dyn std::fmt::Display) {
         tracing::warn!(%error, "tenant not verified");
     }
+
+    #[cfg(feature = "token")]
+    pub(crate) fn token_rejected(error: &dyn std::fmt::Display) {
+        tracing::debug!(%error, "token rejected");
+    }
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -80,4 +89,7 @@ mod disabled {
     pub(crate) fn rejected(_rejection: Rejection) {}
 
     pub(crate) fn failed(_error: &dyn std::fmt::Display) {}
+
+    #[cfg(feature = "token")]
+    pub(crate) fn token_rejected(_error: &dyn std::fmt::Display) {}
 }

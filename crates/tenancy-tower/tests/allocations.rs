@@ -106,6 +106,33 @@ fn accepted_requests_allocate_nothing() {
     assert_eq!(allocations(authorizing().layer(bare()), request), (bare_count(), 200));
 }
 
+#[cfg(feature = "token")]
+#[test]
+fn verifying_a_token_allocates_nothing() {
+    use tenancy_token::{Issuer, MAX_TEXT, MAX_TOKEN, TokenKey, Verifier, encode_text};
+    use tenancy_tower::{TenantSource, holder_of_token};
+
+    warm_up();
+    let key = TokenKey::hmac(b"2026-12", &[7; 32]).expect("a key");
+    let issuer = Issuer::new(key.clone(), "agents", Duration::from_mins(1)).expect("an issuer");
+    let layer = TenantLayer::builder()
+        .directory(directory())
+        .source(TenantSource::token(Verifier::<1>::new("agents").key(key).expect("a verifier")))
+        .authorize(holder_of_token())
+        .build();
+    let with = |token: &[u8]| {
+        let mut text = [0; MAX_TEXT];
+        let value = format!("Bearer {}", encode_text(token, &mut text).expect("a text"));
+        Request::get("/").header("authorization", value).body(Body::empty()).expect("a request")
+    };
+    let mut buffer = [0; MAX_TOKEN];
+    let token = issuer.issue(ACTIVE, &mut buffer).expect("a token").to_vec();
+    let forged = &token[..token.len() - 1];
+    allocations(layer.layer(bare()), with(forged));
+    assert_eq!(allocations(layer.layer(bare()), with(&token)), (bare_count(), 200));
+    assert_eq!(allocations(layer.layer(bare()), with(forged)), (0, 401));
+}
+
 /// Returns the number of allocations of the handler without the layer.
 fn bare_count() -> usize {
     let handler =

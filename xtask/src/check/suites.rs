@@ -17,21 +17,22 @@ use std::{env, io};
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::Target;
-use tenancy_testkit::RedisServer;
+use tenancy_testkit::{NatsServer, RedisServer};
 
 use crate::process::{Step, cargo, root, target};
 use crate::report::Report;
 use crate::servers::{
-    ON_EACH_POSTGRES, ON_EACH_REDIS, POSTGRES, REDIS, need_clients, need_postgres, need_redis,
+    ON_EACH_POSTGRES, ON_EACH_REDIS, POSTGRES, REDIS, need_clients, need_nats, need_postgres, need_redis,
 };
 use crate::tools;
 use crate::workspace::{files_below, folder, members, published};
 
 /// Programs that plain `cargo test` must not need.
-const SERVERS: [&str; 11] = [
+const SERVERS: [&str; 12] = [
     "chromium",
     "curl",
     "initdb",
+    "nats-server",
     "pg_ctl",
     "pgbouncer",
     "postgres",
@@ -43,8 +44,12 @@ const SERVERS: [&str; 11] = [
 ];
 
 /// The variables by which the test kit finds servers that are not on the search path.
-const SERVER_FOLDERS: [&str; 3] =
-    ["TENANCY_TESTKIT_PGBOUNCER_BIN", "TENANCY_TESTKIT_POSTGRES_BIN", "TENANCY_TESTKIT_REDIS_BIN"];
+const SERVER_FOLDERS: [&str; 4] = [
+    "TENANCY_TESTKIT_NATS_BIN",
+    "TENANCY_TESTKIT_PGBOUNCER_BIN",
+    "TENANCY_TESTKIT_POSTGRES_BIN",
+    "TENANCY_TESTKIT_REDIS_BIN",
+];
 
 /// Examples that need a prepared database. The tests of their packages run them.
 const RUN_BY_TESTS: [&str; 1] = ["two_tenants"];
@@ -70,6 +75,7 @@ pub(super) fn check(report: &mut Report) {
     report.step("servers and a browser", || {
         need_redis()?;
         need_postgres()?;
+        need_nats()?;
         need_clients()
     });
     report.step("tests that need only Rust", || {
@@ -165,11 +171,11 @@ fn with_rust_alone(command: Step, folder: &Path) -> Result<Step> {
         .env("PATH", folder))
 }
 
-/// Runs the examples of the published packages, with a Redis server for those that need one.
+/// Runs the examples of the published packages, with a Redis and a NATS server for those that need one.
 fn examples(packages: &[&str]) -> Result<()> {
     // With the features of the tests, whose packages are compiled already; `cargo run` would choose others.
     cargo(&["build", "--quiet", "--examples"]).args(packages).run()?;
-    let redis = RedisServer::start()?;
+    let (redis, nats) = (RedisServer::start()?, NatsServer::start()?);
     let mut count = 0;
     for package in published()? {
         let examples = package.targets.iter().filter(|target| target.is_example());
@@ -178,6 +184,7 @@ fn examples(packages: &[&str]) -> Result<()> {
             Step::new(target().join("debug/examples").join(&example.name))
                 .current_dir(root())
                 .env("REDIS_URL", redis.url())
+                .env("NATS_URL", nats.url())
                 .run()
                 .with_context(|| format!("the example {} of {}", example.name, package.name))?;
         }

@@ -8,6 +8,12 @@ pub(crate) const SUSPENDED: &str = "7d444840-9dc0-41d1-b245-5ffdce74fad2";
 /// An id that no tenant has.
 pub(crate) const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
+/// The key of the device's tokens, as the build's environment gives it to the program `http`.
+pub(crate) const TOKEN_KEY_HEX: &str = "7465737473206f6e6c793a20746865206b6579206f6620746865206465766963";
+
+/// The same key.
+pub(crate) const TOKEN_KEY: &[u8; 32] = b"tests only: the key of the devic";
+
 /// Header lines of a request, and the status of the response.
 pub(crate) struct Case {
     /// Where the case comes from, for messages.
@@ -40,6 +46,14 @@ pub(crate) fn cases() -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_forms_of_the_key_are_equal() {
+        assert_eq!(TOKEN_KEY_HEX.len(), 64);
+        for (at, byte) in TOKEN_KEY.iter().enumerate() {
+            assert_eq!(u8::from_str_radix(&TOKEN_KEY_HEX[2 * at..2 * at + 2], 16), Ok(*byte));
+        }
+    }
 
     /// The device has 1 kB and 20 lines for a request head, some of which the client's own lines use.
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::client::{field, get, get_response, status};
 use super::fixtures::{ACTIVE, Case, SUSPENDED, UNKNOWN, cases};
 use super::program::Program;
-use super::{agents, hostile, server};
+use super::{agents, hostile, server, tokens};
 use crate::packages::need;
 use crate::process::Step;
 
@@ -24,8 +24,9 @@ const SOCKET_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
     need("curl", &["curl"], "an HTTP client from outside this project")?;
-    let (mut device, port) = server::start(program, elf, None)?;
+    let (mut device, port) = server::start(program, elf, None, &[])?;
     let result = header_cases(port)
+        .and_then(|()| tokens::test(port))
         .and_then(|()| agents::test(port))
         .and_then(|()| curl(port))
         .and_then(|()| rate_limit(port))
@@ -37,7 +38,8 @@ pub(crate) fn test(program: &Program, elf: &Path) -> Result<()> {
         bail!("{error:#}; the end of the device's log:\n{}", tail.join("\n"));
     }
     contexts_alternate(&log)?;
-    stack_has_room(&log)
+    stack_has_room(&log)?;
+    tokens::test_without_a_clock(program, elf)
 }
 
 /// Sends the shared header cases and those of the device; each gets its status.

@@ -13,14 +13,21 @@ use super::program::Program;
 use super::qemu::{self, Device};
 
 /// Starts `http` on this port of 127.0.0.1, or on an unused one, and waits until it responds.
-pub(crate) fn start(program: &Program, elf: &Path, port: Option<u16>) -> Result<(Device, u16)> {
+///
+/// `more` are further arguments of QEMU.
+pub(crate) fn start(
+    program: &Program,
+    elf: &Path,
+    port: Option<u16>,
+    more: &[&str],
+) -> Result<(Device, u16)> {
     // Bound here first, because QEMU reports a used port in the middle of its warnings.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
         .with_context(|| format!("cannot use port {}", port.unwrap_or(0)))?;
     let port = listener.local_addr()?.port();
     drop(listener);
     let forward = format!("user,model=stellaris,hostfwd=tcp:127.0.0.1:{port}-:80");
-    let device = qemu::start(program, elf, &["-nic", &forward])?;
+    let device = qemu::start(program, elf, &[&["-nic", &*forward], more].concat())?;
     let end = Instant::now() + Duration::from_secs(20);
     loop {
         match device.log.recv_timeout(Duration::from_millis(100)) {

@@ -22,6 +22,8 @@ mod db;
 mod directory;
 mod faults;
 mod hostile;
+#[cfg(feature = "token")]
+mod jobs;
 mod layers;
 mod pgbouncer;
 mod pool;

@@ -35,5 +35,7 @@ mod rate_limit;
 mod readme;
 #[cfg(feature = "tokio")]
 mod restart;
+#[cfg(feature = "token")]
+mod stream;
 mod support;
 mod table;

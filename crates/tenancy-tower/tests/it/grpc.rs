@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
 use tenancy::{TenantContext, TenantFutureExt};
-use tenancy_tower::PropagateTenantLayer;
+use tenancy_tower::{Policy, PropagateTenantLayer, SnapshotDirectory, TenantLayer};
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
@@ -50,13 +50,17 @@ impl Health for Named {
 }
 
 async fn channel() -> Channel {
+    channel_to(trusting()).await
+}
+
+async fn channel_to<P: Policy>(layer: TenantLayer<SnapshotDirectory, P>) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let incoming = stream::unfold(listener, |listener| async move {
         let stream = listener.accept().await.map(|(stream, _)| stream);
         Some((stream, listener))
     });
-    let server = Server::builder().layer(trusting()).add_service(HealthServer::new(Named));
+    let server = Server::builder().layer(layer).add_service(HealthServer::new(Named));
     tokio::spawn(server.serve_with_incoming(incoming));
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
 }
@@ -100,4 +104,70 @@ async fn grpc_calls_are_rejected_by_grpc_statuses() {
     let call = client.watch(request(1)).in_tenant(tenant(555));
     assert_eq!(call.await.unwrap_err().code(), Code::NotFound);
     assert!(!TenantContext::is_set());
+}
+
+#[cfg(feature = "token")]
+mod tokens {
+    use std::time::Duration;
+
+    use tonic::metadata::MetadataValue;
+
+    use super::*;
+    use tenancy_tower::PropagateTenant;
+
+    use crate::tokens::{holders, key};
+
+    /// Returns a client that signs its calls for an audience.
+    fn signing(channel: &Channel, audience: &str) -> HealthClient<PropagateTenant<Channel>> {
+        let layer = PropagateTenantLayer::to_connected().signed(key(), audience, Duration::from_secs(60));
+        HealthClient::new(ServiceBuilder::new().layer(layer).service(channel.clone()))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn unary_and_streaming_calls_run_in_the_tenant_of_their_token() {
+        let channel = channel_to(holders()).await;
+        let calls = (0..50).map(|number| {
+            let mut client = signing(&channel, "agents");
+            let calls = async move {
+                let mut unary = Request::new(request(number));
+                // A credential of the application does not disturb the token.
+                unary.metadata_mut().insert("authorization", MetadataValue::from_static("Bearer a.b.c"));
+                let answer = client.check(unary).await.unwrap().into_inner();
+                assert_eq!(answer.status(), ServingStatus::Serving, "{number}");
+                let answers = client.watch(request(number)).await.unwrap().into_inner();
+                let answers: Vec<_> = answers.map(|answer| answer.unwrap().status()).collect().await;
+                assert_eq!(answers, [ServingStatus::Serving; 20], "{number}");
+            };
+            tokio::spawn(calls.in_tenant(tenant(number)))
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_without_a_valid_token_are_rejected() {
+        let channel = channel_to(holders()).await;
+        let mut unsigned = HealthClient::new(
+            ServiceBuilder::new().layer(PropagateTenantLayer::to_connected()).service(channel.clone()),
+        );
+        let call = unsigned.check(request(1)).in_tenant(tenant(1));
+        assert_eq!(call.await.unwrap_err().code(), Code::InvalidArgument);
+
+        let mut other = signing(&channel, "billing");
+        let status = other.check(request(1)).in_tenant(tenant(1)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "The token is not valid"));
+        let status = other.watch(request(1)).in_tenant(tenant(1)).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+
+        // The client's layer replaces what a caller puts into the metadata.
+        let mut forged = Request::new(request(1));
+        forged.metadata_mut().insert_bin("tenant-token-bin", MetadataValue::from_bytes(b"forged"));
+        let call = signing(&channel, "agents").check(forged).in_tenant(tenant(1)).await.unwrap().into_inner();
+        assert_eq!(call.status(), ServingStatus::Serving);
+        let mut forged = Request::new(request(1));
+        forged.metadata_mut().insert_bin("tenant-token-bin", MetadataValue::from_bytes(b"forged"));
+        let call = HealthClient::new(channel).check(forged).await;
+        assert_eq!(call.unwrap_err().code(), Code::Unauthenticated);
+    }
 }

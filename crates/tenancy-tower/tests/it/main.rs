@@ -16,3 +16,5 @@ mod spans;
 mod stacks;
 mod streams;
 mod support;
+#[cfg(feature = "token")]
+mod tokens;

@@ -1,12 +1,15 @@
-//! The time since the reset.
+//! The time since the reset, and the time of day.
 
 use core::cell::Cell;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use cortex_m::interrupt::{self, Mutex};
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
+use semihosting::sys::arm_compat::{sys_get_cmdline_uninit, sys_time};
 use smoltcp::time::Instant;
+use tenancy_token::UnixSeconds;
 
 /// The counter starts five seconds before it overflows. So every test run covers the overflow, which a device would
 /// otherwise reach after 49 days.
@@ -51,4 +54,24 @@ impl Clock {
 /// Returns the milliseconds from the reset to the last call of [`Clock::now`].
 pub(crate) fn uptime_millis() -> u64 {
     interrupt::free(|section| UPTIME.borrow(section).get())
+}
+
+/// 2026-01-01T00:00:00Z. A clock that was never set is below it.
+const EARLIEST: UnixSeconds = UnixSeconds(1_767_225_600);
+
+/// The argument of the emulator by which the tests hide its clock.
+const NO_CLOCK: &[u8] = b"clock=unknown";
+
+/// Returns the time of day by the debugger's clock, or `None` if it is unknown.
+///
+/// A real device asks a clock with a battery, or a time server.
+pub(crate) fn unix_time() -> Option<UnixSeconds> {
+    let mut buffer = [MaybeUninit::uninit(); 256];
+    // A longer command line than the buffer is not that of the tests.
+    let arguments = sys_get_cmdline_uninit(&mut buffer).map_or(&[][..], |arguments| arguments);
+    if arguments.windows(NO_CLOCK.len()).any(|argument| argument == NO_CLOCK) {
+        return None;
+    }
+    let time = UnixSeconds(u64::try_from(sys_time().ok()?).ok()?);
+    (time >= EARLIEST).then_some(time)
 }

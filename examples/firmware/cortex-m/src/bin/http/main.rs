@@ -1,4 +1,4 @@
-//! An HTTP server that serves each request in the context of the tenant named by its `X-Tenant-ID` header.
+//! An HTTP server that serves each request in the context of its tenant, which `X-Tenant-ID` or a signed token names.
 //!
 //! `/v1/agents` serves the tenant's agents. Every other path returns the number of the tenant's requests.
 
@@ -15,6 +15,7 @@ mod response;
 mod route;
 mod stack;
 mod tenants;
+mod token;
 
 use cortex_m::Peripherals;
 use cortex_m_rt::entry;

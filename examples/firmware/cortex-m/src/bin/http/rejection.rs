@@ -21,6 +21,8 @@ pub(crate) enum ExtraHeader {
 
 impl Rejection {
     pub(crate) const INVALID_REQUEST: Self = Self::new(400, "Bad Request", "invalid HTTP request");
+    pub(crate) const INVALID_TOKEN: Self = Self::new(401, "Unauthorized", "invalid token");
+    pub(crate) const UNKNOWN_TIME: Self = Self::new(503, "Service Unavailable", "time is unknown");
     pub(crate) const INVALID_QUERY: Self = Self::new(400, "Bad Request", "invalid query");
     pub(crate) const UNKNOWN_PATH: Self = Self::new(404, "Not Found", "path not found");
     /// The response for an unknown agent, another tenant's agent and an invalid id, so that a client cannot tell them

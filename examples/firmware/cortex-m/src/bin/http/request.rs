@@ -4,13 +4,15 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
-use tenancy::{ResolveTenantError, TENANT_HEADER, TenantClaims, TenantContext, TenantId};
+use tenancy::{TENANT_HEADER, TenantClaims, TenantContext, TenantId};
+use tenancy_token::TimeFloor;
 
 use crate::agents;
 use crate::rejection::Rejection;
 use crate::response::{Body, Outcome, Response};
 use crate::route::Route;
 use crate::tenants::Tenants;
+use crate::token;
 
 /// The size of the longest request head.
 pub(crate) const HEAD: usize = 1024;
@@ -52,7 +54,8 @@ fn serve(
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
     let route = Route::find(request.method, request.path)?;
-    let tenant = tenants.verify(claimed_tenant(request.headers)?)?;
+    let claimed = claimed_tenant(request.headers, tenants.time_floor())?;
+    let tenant = tenants.verify(claimed)?;
     tenants.limit(&tenant, now)?;
     let outcome = TenantContext::scope(tenant.id(), || {
         match TenantContext::get() {
@@ -84,10 +87,13 @@ fn perform(route: &Route, tenants: &mut Tenants, body: &mut Body) -> Result<Outc
     }
 }
 
-/// Returns the tenant named by the request, which must have exactly one `X-Tenant-ID`.
-fn claimed_tenant(fields: &[Header<'_>]) -> Result<TenantId, ResolveTenantError> {
+/// Returns the tenant named by the request: by a token, by one `X-Tenant-ID`, or by both if they agree.
+fn claimed_tenant(fields: &[Header<'_>], floor: &mut TimeFloor) -> Result<TenantId, Rejection> {
     let named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(TENANT_HEADER));
     let mut claims = TenantClaims::new();
+    if let Some(tenant) = token::tenant_of(fields, floor)? {
+        claims.tenant(tenant)?;
+    }
     claims.header(named.map(|field| field.value))?;
-    claims.resolve()
+    Ok(claims.resolve()?)
 }

@@ -7,6 +7,7 @@ use tenancy::{
     FixedDirectory, Quota, RateLimitedError, TenantContext, TenantError, TenantId, TenantLimiter, TenantMap,
     TenantNotFoundError, TenantRecord, TenantSlug, TenantStatus, tenant_id,
 };
+use tenancy_token::TimeFloor;
 
 /// The size of the tables. One entry stays free, so that the search for an unknown tenant ends there.
 const CAPACITY: usize = TENANTS.len() + 1;
@@ -36,6 +37,7 @@ pub(crate) struct Tenants {
     directory: FixedDirectory<CAPACITY>,
     requests: TenantMap<u32, CAPACITY>,
     limiter: TenantLimiter<CAPACITY>,
+    floor: TimeFloor,
 }
 
 impl Tenants {
@@ -44,6 +46,7 @@ impl Tenants {
             directory: FixedDirectory::new(),
             requests: TenantMap::new(),
             limiter: TenantLimiter::new(QUOTA),
+            floor: TimeFloor::new(),
         };
         for tenant in TENANTS {
             // The insertions cannot fail: the tables have room for all tenants.
@@ -51,6 +54,11 @@ impl Tenants {
             let _ = tenants.requests.insert(tenant.id(), 0);
         }
         tenants
+    }
+
+    /// Returns the newest verified time, which a device with storage keeps over a reset.
+    pub(crate) fn time_floor(&mut self) -> &mut TimeFloor {
+        &mut self.floor
     }
 
     /// Returns the tenant if it is known and active.

@@ -1,0 +1,3 @@
+//! Tasks on real workers.
+
+mod worker;

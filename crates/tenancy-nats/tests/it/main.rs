@@ -1,0 +1,5 @@
+//! Integration tests of the crate, on real servers.
+
+mod jobs;
+mod messages;
+mod support;
