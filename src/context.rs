@@ -12,10 +12,14 @@ mod log;
 mod owner;
 mod slot;
 mod stamp;
+#[cfg(feature = "stream")]
+mod stream;
 
 pub use cell::{TenantCell, TenantCellGuard};
 pub use future::{InTenant, TenantFutureExt};
 pub use guard::TenantGuard;
+#[cfg(feature = "stream")]
+pub use stream::{InTenantStream, TenantStreamExt};
 
 #[cfg(target_os = "none")]
 use device as current;

@@ -46,6 +46,7 @@
 //! | parse, store and print a tenant's id | [`TenantId`], [`tenant_id!`] |
 //! | set and read the current tenant | [`TenantContext`], [`TenantGuard`] |
 //! | run a future in a tenant | [`TenantFutureExt`], [`InTenant`] |
+//! | run a stream in a tenant | [`TenantStreamExt`], [`InTenantStream`], feature `stream` |
 //! | find the one tenant that a request names | [`TenantClaims`], [`TENANT_HEADER`] |
 //! | look up whether a tenant exists | [`Directory`] |
 //! | store which tenants exist, in fixed memory | [`FixedDirectory`], [`TenantRecord`], [`TenantSlug`], [`TenantStatus`] |
@@ -196,6 +197,14 @@
 //!   panics and a release build sets nothing. Use [`scope`](TenantContext::scope).
 //! - **Several cores** that share one [`TenantCell`] see each other's tenant. Enable `custom-cell` and give
 //!   each core a cell.
+//! - **Thread pools** run jobs on the stack of a thread that waits, possibly inside of a scope. Use
+//!   [`bind`](TenantContext::bind) for each job.
+//! - **Coroutines with a stack of their own** see the context of the thread that resumes them. Resume each of them
+//!   in a [`scope`](TenantContext::scope), and never suspend one inside of a scope.
+//! - **Signal handlers** see the context of the code that they interrupt. Use
+//!   [`without`](TenantContext::without).
+//!
+//! The guide `docs/context.md` in the repository has a tested example of each of these.
 //!
 //! # What it does not protect against
 //!
@@ -249,6 +258,8 @@ pub mod serde;
 
 #[cfg(any(feature = "std", target_os = "none"))]
 pub use context::{InTenant, TenantCell, TenantCellGuard, TenantContext, TenantFutureExt, TenantGuard};
+#[cfg(all(feature = "stream", any(feature = "std", target_os = "none")))]
+pub use context::{InTenantStream, TenantStreamExt};
 pub use directory::{
     Directory, FixedDirectory, InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus,
 };
@@ -266,3 +277,8 @@ pub use resolve::{ResolveTenantError, TENANT_HEADER, TenantClaims};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles and runs the examples of the guide to contexts.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../docs/context.md")]
+struct ContextGuide;

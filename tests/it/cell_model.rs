@@ -3,8 +3,9 @@
 //! The model has no marks or generations. It is a stack with a frame for each scope. A frame holds the guards in the
 //! order in which they were entered, each with the tenant that it replaced.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use tenancy::{TenantCell, TenantCellGuard, TenantContext, TenantGuard, TenantId};
 
@@ -32,6 +33,7 @@ pub(crate) trait Subject {
     fn scope(&self, tenant: TenantId, body: &mut dyn FnMut());
     fn interrupt(&self, body: &mut dyn FnMut());
     fn bound(&self, body: &mut dyn FnMut());
+    fn bound_fn(&self, body: &mut dyn FnMut());
 }
 
 impl Subject for TenantCell {
@@ -58,6 +60,9 @@ impl Subject for TenantCell {
     }
     fn bound(&self, body: &mut dyn FnMut()) {
         self.bind(body)();
+    }
+    fn bound_fn(&self, body: &mut dyn FnMut()) {
+        self.bind_fn(|body: &mut dyn FnMut()| body())(body);
     }
 }
 
@@ -87,6 +92,9 @@ impl Subject for Current {
     fn bound(&self, body: &mut dyn FnMut()) {
         TenantContext::bind(body)();
     }
+    fn bound_fn(&self, body: &mut dyn FnMut()) {
+        TenantContext::bind_fn(|body: &mut dyn FnMut()| body())(body);
+    }
 }
 
 /// A guard in a frame: its name, and the tenant of the frame before it.
@@ -104,9 +112,30 @@ struct Frame {
     disordered: bool,
 }
 
+impl Frame {
+    /// Whether this frame ends with guards that were not dropped in order.
+    fn is_disordered(&self) -> bool {
+        self.disordered || !self.entered.is_empty()
+    }
+}
+
+/// The scopes of other owners on the thread, if their entries may be current.
+#[derive(Default)]
+pub(crate) struct Others {
+    /// Whether another owner's scope is current.
+    pub(crate) in_scope: Cell<bool>,
+    /// Whether a scope directly inside it ended with guards out of order.
+    pub(crate) disordered: Cell<bool>,
+}
+
 pub(crate) struct Model {
     frames: Vec<Frame>,
+    /// Of an owner whose outermost frame is a bare entry.
+    others: Option<Rc<Others>>,
 }
+
+/// Runs other owners, within a scope if the argument says so. Returns whether the guards of the current frame clear.
+pub(crate) type RunOthers<'s> = Box<dyn FnMut(bool) -> bool + 's>;
 
 impl Model {
     fn frame(&mut self) -> &mut Frame {
@@ -134,11 +163,21 @@ impl Model {
 
     /// If the guards of a scope were not all dropped in order, the guards of the outer frame clear too.
     fn end(&mut self) {
-        let ended = self.frames.pop().expect("a scope was begun");
-        if ended.disordered || !ended.entered.is_empty() {
-            let frame = self.frame();
-            frame.entered.clear();
-            frame.disordered = true;
+        if self.frames.pop().expect("a scope was begun").is_disordered() {
+            self.inner_is_disordered();
+        }
+    }
+
+    /// From now on the guards of the current frame clear it. If the frame is a bare entry beside the scope of another
+    /// owner, then those of the other owner's scope do.
+    fn inner_is_disordered(&mut self) {
+        match &self.others {
+            Some(others) if self.frames.len() == 1 && others.in_scope.get() => others.disordered.set(true),
+            _ => {
+                let frame = self.frame();
+                frame.entered.clear();
+                frame.disordered = true;
+            }
         }
     }
 }
@@ -150,6 +189,7 @@ pub(crate) struct Walk<'s, S: Subject> {
     guards: RefCell<Vec<(u64, S::Guard<'s>)>>,
     pub(crate) steps: u64,
     names: u64,
+    run_others: Option<RunOthers<'s>>,
 }
 
 impl<'s, S: Subject> Walk<'s, S> {
@@ -157,11 +197,25 @@ impl<'s, S: Subject> Walk<'s, S> {
         Self {
             subject,
             random: fastrand::Rng::with_seed(seed),
-            model: RefCell::new(Model { frames: vec![Frame { held, ..Frame::default() }] }),
+            model: RefCell::new(Model { frames: vec![Frame { held, ..Frame::default() }], others: None }),
             guards: RefCell::default(),
             steps: 0,
             names: 0,
+            run_others: None,
         }
+    }
+
+    /// The outermost frame is a bare entry, and other owners may be in scopes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn beside(self, others: Rc<Others>) -> Self {
+        self.model.borrow_mut().others = Some(others);
+        self
+    }
+
+    /// Some steps run other owners.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn interleaved(self, run_others: RunOthers<'s>) -> Self {
+        Self { run_others: Some(run_others), ..self }
     }
 
     /// Compares the subject with the model.
@@ -170,15 +224,39 @@ impl<'s, S: Subject> Walk<'s, S> {
         assert_eq!(self.subject.get(), expected, "at step {}", self.steps);
     }
 
-    /// Makes one step outside of scopes, which may contain many steps in scopes.
+    /// Makes one step in the outermost frame, which may contain steps in scopes. Returns the number of steps.
     #[cfg(feature = "tokio")]
-    pub(crate) fn advance(&mut self, limit: u64) {
+    pub(crate) fn advance(&mut self) -> u64 {
+        let before = self.steps;
+        let limit = before + 1 + self.random.u64(..40);
         self.steps += 1;
         self.step(0, limit);
         self.check();
+        self.steps - before
     }
 
-    fn walk(&mut self, depth: usize, limit: u64) {
+    /// The outermost frame is that of a new scope, which starts with the tenant of the last one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn renew(&self) {
+        let mut model = self.model.borrow_mut();
+        let frame = model.frame();
+        frame.entered.clear();
+        frame.disordered = false;
+    }
+
+    /// Whether the outermost frame has guards, or had guards that were not dropped in order.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_disordered(&self) -> bool {
+        self.model.borrow_mut().frame().is_disordered()
+    }
+
+    /// A scope directly inside the current frame ended with guards out of order.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn inner_is_disordered(&self) {
+        self.model.borrow_mut().inner_is_disordered();
+    }
+
+    pub(crate) fn walk(&mut self, depth: usize, limit: u64) {
         let mut here = 8 + self.random.u64(..) % 24;
         while here > 0 && self.steps < limit {
             here -= 1;
@@ -190,7 +268,8 @@ impl<'s, S: Subject> Walk<'s, S> {
 
     fn step(&mut self, depth: usize, limit: u64) {
         let tenant = tenant(self.random.u64(..));
-        match self.random.u64(..) % 16 {
+        let kinds = if self.run_others.is_some() { 20 } else { 16 };
+        match self.random.u64(..) % kinds {
             0 | 1 => {
                 self.subject.set(tenant);
                 self.model.borrow_mut().frame().held = Some(tenant);
@@ -210,12 +289,23 @@ impl<'s, S: Subject> Walk<'s, S> {
                 }
             }
             7..=10 => self.leave(),
+            16.. => {
+                if let Some(run) = &mut self.run_others
+                    && run(depth > 0)
+                {
+                    self.model.borrow_mut().inner_is_disordered();
+                }
+            }
             _ if depth == DEPTH => {}
             11 | 12 => self.nested(depth, limit, Some(tenant), |subject, body| subject.scope(tenant, body)),
             13 => self.nested(depth, limit, None, |subject, body| subject.interrupt(body)),
             14 => {
                 let now = self.subject.get();
-                self.nested(depth, limit, now, |subject, body| subject.bound(body));
+                if self.random.bool() {
+                    self.nested(depth, limit, now, |subject, body| subject.bound(body));
+                } else {
+                    self.nested(depth, limit, now, |subject, body| subject.bound_fn(body));
+                }
             }
             _ => self.nested(depth, limit, Some(tenant), |subject, body| {
                 // The scope ends by a panic.

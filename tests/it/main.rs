@@ -1,6 +1,6 @@
 //! Integration tests of the crate, in one program.
 //!
-//! They run without features, with `std`, and with `tokio`, `serde` and `tracing`.
+//! They run without features, with `std`, and with `tokio`, `serde`, `stream` and `tracing`.
 
 mod cell_model;
 mod directory;
@@ -20,10 +20,12 @@ mod quota;
 mod resolve;
 #[cfg(feature = "serde")]
 mod serde_formats;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod streams;
 mod support;
 #[cfg(feature = "tokio")]
 mod task_scopes;
 #[cfg(feature = "tokio")]
 mod tasks;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", feature = "stream"))]
 mod tasks_model;

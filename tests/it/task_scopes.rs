@@ -1,9 +1,10 @@
 //! A scope and a task's bare entry do not take each other's place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::thread;
 
-use tenancy::{TenantContext, TenantFutureExt};
+use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
@@ -100,6 +101,51 @@ fn destructor_of_a_task_that_clears_does_not_clear_the_scope() {
 }
 
 #[test]
+fn bare_set_of_a_spawned_task_does_not_change_the_scope_of_the_thread() {
+    let runtime = runtime();
+    TenantContext::scope(tenant(1), || {
+        runtime.block_on(async {
+            tokio::spawn(async { TenantContext::set(tenant(2)) }).await.expect("a task");
+            assert_eq!(TenantContext::get_optional(), Some(tenant(1)));
+        });
+        assert_eq!(TenantContext::get_optional(), Some(tenant(1)));
+    });
+    assert_eq!(TenantContext::get_optional(), None);
+}
+
+#[test]
+fn destructor_of_a_cancelled_task_does_not_change_the_context_of_others() {
+    struct Sets(Option<TenantId>, Rc<Cell<u32>>);
+    impl Drop for Sets {
+        fn drop(&mut self) {
+            match self.0 {
+                Some(tenant) => TenantContext::set(tenant),
+                None => TenantContext::clear(),
+            }
+            self.1.set(self.1.get() + 1);
+        }
+    }
+    let local = LocalSet::new();
+    let dropped = Rc::new(Cell::new(0));
+    let counter = Rc::clone(&dropped);
+    let outer = async move {
+        for held in [None, Some(tenant(2))] {
+            let sets = Sets(held, Rc::clone(&counter));
+            let task = spawn_local(async move {
+                let _sets = sets;
+                std::future::pending::<()>().await;
+            });
+            yield_now().await;
+            task.abort();
+            assert!(task.await.expect_err("an aborted task").is_cancelled());
+            assert_eq!(TenantContext::get_optional(), Some(tenant(1)));
+        }
+    };
+    runtime().block_on(local.run_until(outer).in_tenant(tenant(1)));
+    assert_eq!(dropped.get(), 2);
+}
+
+#[test]
 fn bare_sets_of_tasks_on_one_thread_do_not_unset_each_other() {
     const TASKS: u64 = 500;
     let runtime = runtime();
@@ -135,12 +181,15 @@ fn tasks_that_never_clear_see_only_their_own_tenants() {
                     yield_now().await;
                     let seen = TenantContext::get_optional();
                     assert!(seen.is_none() || seen == Some(tenant(number)));
+                    seen.is_none()
                 })
             })
             .collect();
+        let mut unset = 0;
         for task in tasks {
-            task.await.unwrap();
+            unset += u32::from(task.await.unwrap());
         }
+        assert!(unset > 0, "there was room for all entries");
     });
 }
 
@@ -179,6 +228,24 @@ fn guard_dropped_by_another_owner_restores_only_its_own_owners_entry() {
         assert_eq!(second.await.unwrap(), Some(tenant(3)));
         assert_eq!(first.await.unwrap(), Some(tenant(1)));
     });
+}
+
+#[test]
+fn guard_that_moves_to_another_task_changes_nothing_there() {
+    let local = LocalSet::new();
+    let outer = async {
+        let guard = TenantContext::enter(tenant(2));
+        assert_eq!(TenantContext::get_optional(), Some(tenant(2)));
+        let inner = async move {
+            assert_eq!(TenantContext::get_optional(), Some(tenant(3)));
+            drop(guard);
+            assert_eq!(TenantContext::get_optional(), Some(tenant(3)));
+        };
+        spawn_local(inner.in_tenant(tenant(3))).await.expect("a task");
+        // The guard ended: its tenant is not visible any more.
+        assert_ne!(TenantContext::get_optional(), Some(tenant(2)));
+    };
+    runtime().block_on(local.run_until(outer));
 }
 
 #[test]

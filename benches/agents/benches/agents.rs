@@ -11,7 +11,7 @@ use bench_harness::{Table, peer, subject};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentId, AgentName, AgentRegistry, AgentStatus, Capabilities, Filter, FixedStore,
-    PgStore, Query, Source, SqliteStore, Store, SystemSource,
+    IdGenerator, PgStore, Query, RandomIds, SqliteStore, Store, SystemClock,
 };
 use tenancy_testkit::PgServer;
 use tokio::runtime::Runtime;
@@ -56,7 +56,7 @@ struct Bench {
     runtime: Runtime,
 }
 
-type Registry<S> = AgentRegistry<S, SystemSource>;
+type Registry<S> = AgentRegistry<S, SystemClock, RandomIds>;
 
 /// A registry with this many agents of the tenant.
 struct Filled<'b, S> {
@@ -98,7 +98,7 @@ impl<S: Store> Filled<'_, S> {
     }
 
     fn register(&self) {
-        let name = AgentName::parse(&format!("new-{}", SystemSource.new_id())).expect("a name");
+        let name = AgentName::parse(&format!("new-{}", RandomIds.new_id())).expect("a name");
         let registered = self.wait(TENANT, self.registry.register(name, content())).expect("a new agent");
         assert!(registered.is_new);
     }
@@ -121,7 +121,7 @@ impl Bench {
     /// 63 agents of three tenants, half of them of one tenant, and one free slot.
     fn fixed(&self) {
         static STORE: FixedStore<64> = FixedStore::new();
-        let registry = AgentRegistry::new(&STORE, SystemSource);
+        let registry = AgentRegistry::new(&STORE, SystemClock, RandomIds);
         let (map, mut own) = (Map::default(), Vec::new());
         for number in 0..63 {
             let owner = if number % 2 == 0 { TENANT } else { tenant(number % 4) };
@@ -167,7 +167,7 @@ impl Bench {
             "agents/fixed/register",
             subject(in_and_out),
             [peer(MAP, |_| {
-                agent.id = SystemSource.new_id();
+                agent.id = RandomIds.new_id();
                 map.insert(agent.clone());
                 drop(black_box(map.remove(TENANT, agent.id)));
             })],
@@ -203,7 +203,7 @@ impl Bench {
             (
                 Filled {
                     bench: self,
-                    registry: AgentRegistry::new(SqliteStore::new(files), SystemSource),
+                    registry: AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds),
                     agents,
                 },
                 folder,
@@ -267,7 +267,7 @@ impl Bench {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let files = files(folder.path());
             prepare(&format!("{tenants} files"), || empty_files(&files, tenants));
-            let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+            let registry = AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds);
             (tenants, registry, folder)
         });
         let count = |place: usize| {
@@ -329,7 +329,7 @@ impl Bench {
             "agents/postgres/register",
             subject(|_| many.register()),
             [
-                peer(PLAIN, |_| self.wait(plain.register(SystemSource.new_id()))),
+                peer(PLAIN, |_| self.wait(plain.register(RandomIds.new_id()))),
                 peer(OF_FEW, |_| few.register()),
             ],
         );
@@ -371,7 +371,7 @@ impl Bench {
             let mut operator = client(&server.url("postgres", name)).await;
             set_up(&mut operator).await;
             fill_postgres(&operator, first, tenants, agents).await;
-            AgentRegistry::new(connect(&server.url("service", name)).await, SystemSource)
+            AgentRegistry::new(connect(&server.url("service", name)).await, SystemClock, RandomIds)
         })
     }
 }

@@ -20,6 +20,11 @@ use serde_json::{Value, json};
 const ROUNDS: usize = 200;
 /// The shortest duration of a turn, in nanoseconds. A turn takes at most twice as long, or one call.
 const TURN: u128 = 500_000;
+/// The number of stack depths at which a row is timed, one per round in turn.
+///
+/// The time of short code depends on where its stack lies, by a factor of two in places. All code of a round runs at the
+/// same depth, and the median over the rounds is that over the depths.
+const STACKS: usize = 64;
 /// A run with fewer rounds than this is a smoke test.
 const MEASUREMENT: usize = 10;
 /// A smoke test uses this fraction of the data.
@@ -72,17 +77,20 @@ impl Timed<'_> {
         self
     }
 
-    fn time(&mut self, count: usize) -> u128 {
-        let started = Instant::now();
-        (self.calls)(count);
-        started.elapsed().as_nanos()
+    /// Times `count` calls on a stack that is `frames` deeper.
+    fn time(&mut self, count: usize, frames: usize) -> u128 {
+        deeper(frames, &mut || {
+            let started = Instant::now();
+            (self.calls)(count);
+            started.elapsed().as_nanos()
+        })
     }
 
     fn calls_per_turn(&mut self) -> usize {
         // The first call may do work that is done only once.
-        self.time(1);
+        self.time(1, 0);
         let mut count = 1;
-        while self.time(count) < TURN {
+        while self.time(count, 0) < TURN {
             count *= 2;
         }
         count
@@ -263,12 +271,22 @@ fn line_up<'a, const N: usize>(subject: Timed<'a>, peers: [Timed<'a>; N]) -> (Ve
 fn measure(lineup: &mut [Timed<'_>], rounds: usize) -> Vec<Vec<f64>> {
     let counts: Vec<usize> = lineup.iter_mut().map(Timed::calls_per_turn).collect();
     let mut times = vec![Vec::with_capacity(rounds); lineup.len()];
-    for _ in 0..rounds {
+    for round in 0..rounds {
         for ((timed, count), times) in lineup.iter_mut().zip(&counts).zip(&mut times) {
-            times.push(timed.time(*count) as f64 / *count as f64);
+            times.push(timed.time(*count, round % STACKS) as f64 / *count as f64);
         }
     }
     times
+}
+
+/// Calls `body` on a stack that is `frames` deeper.
+#[inline(never)]
+fn deeper(frames: usize, body: &mut dyn FnMut() -> u128) -> u128 {
+    // The frame has an odd multiple of 16 bytes, so that the depths differ in where a cache line and a page begin.
+    let frame = black_box([0_u64; 9]);
+    let result = if frames == 0 { body() } else { deeper(frames - 1, body) };
+    black_box(frame);
+    result
 }
 
 /// The lower quartile, the median and the upper quartile.

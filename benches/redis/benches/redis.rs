@@ -37,7 +37,7 @@ fn rewriting(table: &Table) {
     let keys: Vec<String> = (0..10).map(|number| format!("user:{number}:name")).collect();
     for (name, cmd, target) in [
         ("redis/rewrite/get", Cmd::get("user:1234:name"), 0.75),
-        ("redis/rewrite/set", Cmd::set("user:1234:name", &VALUE[..]), 0.9),
+        ("redis/rewrite/set", Cmd::set("user:1234:name", &VALUE[..]), 0.70),
         ("redis/rewrite/mget10", Cmd::mget(keys), 0.9),
     ] {
         let mut redis = TenantRedis::new(Nowhere, TENANT);

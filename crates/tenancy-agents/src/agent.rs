@@ -1,23 +1,21 @@
 //! An agent, and what it is made of.
 
 mod capability;
-mod id;
 mod name;
 mod tier;
-mod time;
 
 use tenancy::TenantId;
 
 use crate::card::Card;
+use crate::clock::UnixMillis;
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;
 
 pub use capability::{Capabilities, Capability};
-pub use id::AgentId;
 pub use name::AgentName;
 pub use tier::Tier;
-pub use time::UnixMillis;
 
 /// An agent, as its registry keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,4 +61,24 @@ pub struct AgentContent {
     pub owner: Text<64>,
     /// Its card, on hosts. `Card` has no value elsewhere, and this no size.
     pub card: Option<Card>,
+}
+
+impl Agent {
+    /// Returns whether a tenant sees the agent: the agent is its own, or [is shared](Self::is_shared). Every read of
+    /// every store uses this rule, and there is no other flag.
+    pub fn is_visible_to(&self, tenant: TenantId) -> bool {
+        self.tenant == tenant || self.is_shared()
+    }
+
+    /// Returns whether the agent is not deleted. Such an agent occupies its name.
+    pub fn is_living(&self) -> bool {
+        self.status != AgentStatus::Deleted
+    }
+
+    /// Returns whether all tenants see the agent: the platform owns it, and it is active and shared.
+    pub fn is_shared(&self) -> bool {
+        self.tenant.is_platform()
+            && self.status == AgentStatus::Active
+            && self.content.visibility == Visibility::Shared
+    }
 }

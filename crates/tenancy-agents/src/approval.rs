@@ -6,7 +6,7 @@ use tenancy::{
     TenantContext, TenantContextNotSetError, TenantError, TenantId, UnauthorizedTenantAccessError,
 };
 
-use crate::agent::AgentId;
+use crate::id::AgentId;
 
 /// The platform's leave to decide on one agent of one tenant.
 ///

@@ -1,16 +1,15 @@
 //! Why a registry does not do what it was asked.
 
-#[cfg_attr(feature = "std", path = "error/host.rs")]
-#[cfg_attr(not(feature = "std"), path = "error/none.rs")]
-mod store;
-
 use core::fmt;
 
 use tenancy::{TenantContextNotSetError, TenantId, TenantMismatchError};
 
 use crate::status::InvalidTransitionError;
 
-pub use store::StoreError;
+#[cfg(not(feature = "std"))]
+pub use bare::StoreError;
+#[cfg(feature = "std")]
+pub use host::StoreError;
 
 /// Why a registry does not do what it was asked. None tells of an agent that the caller does not see.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub enum AgentError {
     /// The platform shares an agent of this name with all tenants.
     NameShared,
     /// Tenants have agents of this name: the platform can't share one. Only the platform hears of it.
-    NameHeld(NameHolders),
+    NameHeld(NameConflict),
     /// It was changed meanwhile: it has another revision than was expected.
     Revision {
         /// The one that was expected.
@@ -50,8 +49,11 @@ pub enum AgentError {
     },
     /// There is no memory left for another agent.
     Full,
-    /// What it is kept in does not answer, or so many changed the same agent at once that this change found no place
-    /// between theirs: it may be tried again. It may have been made all the same. With what the store failed of, if it did.
+    /// The agent was changed concurrently too often, so that this change was not applied. It can be retried. The stores
+    /// of this crate do not return this error.
+    Contention,
+    /// The store did not respond. The operation can be retried, but it may already have taken effect. Contains the
+    /// store's error, if there is one.
     Unavailable(Option<StoreError>),
     /// What it is kept in failed.
     Store(StoreError),
@@ -59,7 +61,7 @@ pub enum AgentError {
 
 /// Which tenants hold a name that the platform would share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NameHolders {
+pub struct NameConflict {
     /// The one with the least id.
     pub first: TenantId,
     /// How many there are besides.
@@ -161,6 +163,7 @@ impl fmt::Display for AgentError {
             Self::Mismatch(error) => error.fmt(f),
             Self::Quota { limit } => write!(f, "the tenant has {limit} agents, and may have no more"),
             Self::Full => f.write_str("there is no room for another agent"),
+            Self::Contention => f.write_str("agent was changed concurrently too often"),
             Self::Unavailable(None) => f.write_str("the agents' store does not answer"),
             Self::Unavailable(Some(error)) => write!(f, "the agents' store does not answer: {error}"),
             Self::Store(error) => write!(f, "the agents' store failed: {error}"),
@@ -168,7 +171,7 @@ impl fmt::Display for AgentError {
     }
 }
 
-impl fmt::Display for NameHolders {
+impl fmt::Display for NameConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the tenant {} has an agent of the name", self.first)?;
         if self.others > 0 { write!(f, ", and {} more", self.others) } else { Ok(()) }
@@ -226,4 +229,59 @@ impl From<StoreError> for AgentError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+/// On hosts a store can fail with an error of its own.
+#[cfg(feature = "std")]
+mod host {
+    use core::fmt;
+    use std::boxed::Box;
+    use std::error::Error;
+
+    /// An error of a store.
+    #[derive(Debug)]
+    pub struct StoreError(Box<dyn Error + Send + Sync>);
+
+    impl StoreError {
+        /// Wraps a store's error.
+        pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+            Self(error.into())
+        }
+
+        /// Returns the store's error.
+        pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+            &*self.0
+        }
+    }
+
+    impl fmt::Display for StoreError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl Error for StoreError {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            // `Display` already shows the wrapped error itself.
+            self.0.source()
+        }
+    }
+}
+
+/// Fixed memory does not fail.
+#[cfg(not(feature = "std"))]
+mod bare {
+    use core::fmt;
+
+    /// An error of a store. Without the feature `std` the only store is fixed memory, and this type has no value.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum StoreError {}
+
+    impl fmt::Display for StoreError {
+        fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    impl core::error::Error for StoreError {}
 }

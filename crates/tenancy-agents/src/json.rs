@@ -7,8 +7,10 @@ use std::string::ToString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tenancy::TenantId;
 
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capabilities, Tier, UnixMillis};
+use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Tier};
 use crate::card::Card;
+use crate::clock::UnixMillis;
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;

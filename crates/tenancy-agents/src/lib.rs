@@ -9,34 +9,34 @@ extern crate std;
 
 mod agent;
 mod approval;
-#[cfg_attr(feature = "json", path = "card/host.rs")]
-#[cfg_attr(not(feature = "json"), path = "card/none.rs")]
 mod card;
+mod clock;
 mod error;
+mod id;
 #[cfg(feature = "json")]
 mod json;
-#[cfg_attr(feature = "std", path = "lock/std.rs")]
-#[cfg_attr(not(feature = "std"), path = "lock/bare.rs")]
 mod lock;
 mod query;
 mod registry;
-mod source;
 mod status;
 pub mod store;
 mod text;
 mod visibility;
 
-pub use agent::{Agent, AgentContent, AgentId, AgentName, Capabilities, Capability, Tier, UnixMillis};
+pub use agent::{Agent, AgentContent, AgentName, Capabilities, Capability, Tier};
 pub use approval::Approval;
 pub use card::Card;
 #[cfg(feature = "json")]
 pub use card::{A2aCard, A2aInterface, A2aSkill};
-pub use error::{AgentError, Field, InvalidAgentError, InvalidAgentKind, NameHolders, StoreError};
-pub use query::{Filter, Query};
-pub use registry::{AgentRegistry, Registered, immediate};
-pub use source::Source;
 #[cfg(feature = "std")]
-pub use source::SystemSource;
+pub use clock::SystemClock;
+pub use clock::{Clock, UnixMillis};
+pub use error::{AgentError, Field, InvalidAgentError, InvalidAgentKind, NameConflict, StoreError};
+#[cfg(feature = "std")]
+pub use id::RandomIds;
+pub use id::{AgentId, IdGenerator};
+pub use query::{Filter, Query};
+pub use registry::{AgentRegistry, Registered, block_on_ready};
 pub use status::{AgentStatus, InvalidTransitionError, Transition};
 pub use store::Store;
 pub use store::fixed::FixedStore;

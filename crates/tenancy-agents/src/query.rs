@@ -1,6 +1,7 @@
 //! Which agents are wanted.
 
-use crate::agent::{Agent, AgentId, Capability, Tier};
+use crate::agent::{Agent, Capability, Tier};
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::visibility::Visibility;
 

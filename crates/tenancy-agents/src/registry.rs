@@ -5,15 +5,16 @@ use core::task::{Context, Poll, Waker};
 
 use tenancy::{TenantContext, TenantId, TenantMismatchError};
 
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capability};
+use crate::agent::{Agent, AgentContent, AgentName, Capability};
 use crate::approval::Approval;
+use crate::clock::{Clock, UnixMillis};
 use crate::error::AgentError;
+use crate::id::{AgentId, IdGenerator};
 use crate::query::{Filter, Query};
-use crate::source::Source;
 use crate::status::{AgentStatus, Transition};
 use crate::store::Store;
 
-/// How often a step is tried again where others change the same agent at the same time.
+/// How often a registration is tried again if its name or id was taken in the meantime.
 const TRIES: usize = 8;
 
 /// The agents of the current tenant, and those that the platform shares with it.
@@ -27,31 +28,35 @@ const TRIES: usize = 8;
 ///
 /// ```
 /// use tenancy::{TenantContext, TenantId};
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, immediate};
-/// # use tenancy_agents::{AgentId, Source, UnixMillis};
-/// # struct Clock;
-/// # impl Source for Clock {
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, FixedStore, block_on_ready};
+/// # use tenancy_agents::{AgentId, Clock, IdGenerator, UnixMillis};
+/// # struct Uptime;
+/// # impl Clock for Uptime {
 /// #     fn now(&self) -> UnixMillis { UnixMillis(0) }
+/// # }
+/// # struct Ids;
+/// # impl IdGenerator for Ids {
 /// #     fn new_id(&self) -> AgentId { AgentId::v7(UnixMillis(0), [7; 10]) }
 /// # }
 ///
 /// static STORE: FixedStore<4> = FixedStore::new();
-/// let registry = AgentRegistry::new(&STORE, Clock);
+/// let registry = AgentRegistry::new(&STORE, Uptime, Ids);
 /// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
 /// let other = TenantId::parse("6ba7b810-9dad-41d1-80b4-00c04fd430c8")?;
 ///
 /// let name = AgentName::parse("support")?;
 ///
 /// let registered =
-///     TenantContext::scope(tenant, || immediate(registry.register(name, AgentContent::default())))?;
-/// let seen = TenantContext::scope(other, || immediate(registry.get(registered.agent.id)));
+///     TenantContext::scope(tenant, || block_on_ready(registry.register(name, AgentContent::default())))?;
+/// let seen = TenantContext::scope(other, || block_on_ready(registry.get(registered.agent.id)));
 /// assert!(seen.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct AgentRegistry<S, C> {
+pub struct AgentRegistry<S, C, I> {
     store: S,
-    source: C,
+    clock: C,
+    ids: I,
 }
 
 /// What came of a registration.
@@ -68,17 +73,17 @@ pub struct Registered {
 /// # Errors
 ///
 /// [`AgentError::Unavailable`] where it does wait. It is dropped then.
-pub fn immediate<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
+pub fn block_on_ready<T>(future: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
         Poll::Pending => Err(AgentError::Unavailable(None)),
     }
 }
 
-impl<S: Store, C: Source> AgentRegistry<S, C> {
-    /// The registry of a store, with a clock.
-    pub const fn new(store: S, source: C) -> Self {
-        Self { store, source }
+impl<S: Store, C: Clock, I: IdGenerator> AgentRegistry<S, C, I> {
+    /// Creates a registry of the agents in a store.
+    pub const fn new(store: S, clock: C, ids: I) -> Self {
+        Self { store, clock, ids }
     }
 
     /// What it keeps agents in.
@@ -110,9 +115,9 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                 check_same(tenant, &found, &content)?;
                 return Ok(Registered { agent: found, is_new: false });
             }
-            let now = self.source.now();
+            let now = self.clock.now();
             let mut agent = Agent {
-                id: self.source.new_id(),
+                id: self.ids.new_id(),
                 tenant,
                 name,
                 content,
@@ -136,7 +141,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
                     return Ok(Registered { agent: found, is_new: false });
                 }
                 // The name is free again, or it was not the name that was taken.
-                agent.id = self.source.new_id();
+                agent.id = self.ids.new_id();
             }
             Err(AgentError::NameTaken)
         }
@@ -223,36 +228,84 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         self.store.count(filter).await
     }
 
-    /// Says otherwise what an agent is, if nobody has changed it since it had the revision.
+    /// Replaces an agent's content if its revision is still `revision`.
     ///
     /// # Errors
     ///
-    /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
-    /// - [`AgentError::Revision`] where it has another.
-    /// - [`AgentError::NameHeld`] where it would be shared now, and tenants have its name.
-    #[expect(clippy::manual_async_fn, reason = "as `register`")]
+    /// As [`update_with`](Self::update_with).
     pub fn update(
         &self,
         id: AgentId,
         revision: u64,
         content: AgentContent,
     ) -> impl Future<Output = Result<Agent, AgentError>> {
-        async move {
-            let tenant = TenantContext::get()?;
-            let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
-            check_own(tenant, &agent)?;
+        self.update_with(id, Some(revision), move |old: &mut AgentContent| {
+            old.clone_from(&content);
+            Ok(())
+        })
+    }
+
+    /// Changes an agent's content by a function if its revision is `revision`, or at any revision if that is `None`.
+    ///
+    /// The store calls the function in its transaction, so that no concurrent change is lost and none fails because of
+    /// another. The function may be called more than once, each time with the current content. Nothing is stored if the
+    /// function returns an error.
+    ///
+    /// ```
+    /// # use tenancy::{TenantContext, TenantId};
+    /// # use tenancy_agents::{AgentContent, AgentError, AgentName, AgentRegistry, FixedStore, Tier, block_on_ready};
+    /// # use tenancy_agents::{AgentId, Clock, IdGenerator, UnixMillis};
+    /// # struct Uptime;
+    /// # impl Clock for Uptime {
+    /// #     fn now(&self) -> UnixMillis { UnixMillis(0) }
+    /// # }
+    /// # struct Ids;
+    /// # impl IdGenerator for Ids {
+    /// #     fn new_id(&self) -> AgentId { AgentId::v7(UnixMillis(0), [7; 10]) }
+    /// # }
+    /// # static STORE: FixedStore<4> = FixedStore::new();
+    /// # let registry = AgentRegistry::new(&STORE, Uptime, Ids);
+    /// # let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
+    /// # TenantContext::scope(tenant, || {
+    /// # let id = block_on_ready(registry.register(AgentName::parse("support")?, AgentContent::default()))?.agent.id;
+    /// let agent = block_on_ready(registry.update_with(id, None, |content: &mut AgentContent| {
+    ///     content.tier = Tier::Premium;
+    ///     Ok::<_, AgentError>(())
+    /// }))?;
+    /// assert_eq!((agent.content.tier, agent.revision), (Tier::Premium, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`AgentError::NotFound`], [`AgentError::ReadOnly`] and [`AgentError::Deleted`] if the tenant cannot change the
+    ///   agent.
+    /// - [`AgentError::Revision`] if the agent has another revision.
+    /// - [`AgentError::NameHeld`] if the agent would become shared, and tenants have agents of its name.
+    /// - The error of the function.
+    pub fn update_with<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        revision: Option<u64>,
+        mut change: impl FnMut(&mut AgentContent) -> Result<(), E> + Send + 'static,
+    ) -> impl Future<Output = Result<Agent, E>> {
+        let now = self.clock.now();
+        let changed = self.store.change(id, move |agent: &mut Agent| -> Result<(), E> {
             if !agent.is_living() {
-                return Err(AgentError::Deleted);
+                return Err(AgentError::Deleted.into());
             }
-            check_revision(Some(revision), &agent)?;
-            agent.content = content;
-            self.count_revision(&mut agent);
-            if self.store.replace(&agent, revision).await? {
+            check_revision(revision, agent)?;
+            change(&mut agent.content)?;
+            count_revision(agent, now);
+            Ok(())
+        });
+        async move {
+            if let Some(agent) = changed.await? {
                 return Ok(agent);
             }
-            let Some(other) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
-            check_own(tenant, &other)?;
-            Err(AgentError::Revision { expected: revision, found: other.revision })
+            Err(self.why_not_changed(id).await.into())
         }
     }
 
@@ -346,7 +399,7 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
     /// [`AgentError::NotFound`], [`AgentError::ReadOnly`], [`AgentError::Deleted`]: see there.
     pub async fn heartbeat(&self, id: AgentId) -> Result<(), AgentError> {
         let tenant = TenantContext::get()?;
-        if self.store.touch(id, self.source.now()).await? {
+        if self.store.touch(id, self.clock.now()).await? {
             return Ok(());
         }
         // Not its own, or deleted: which of these is asked for only now.
@@ -409,36 +462,49 @@ impl<S: Store, C: Source> AgentRegistry<S, C> {
         self.take(id, step, approval.revision()).await
     }
 
-    /// A step that may be taken, from one revision alone if it is named.
-    async fn take(&self, id: AgentId, step: Transition, only: Option<u64>) -> Result<Agent, AgentError> {
-        let tenant = TenantContext::get()?;
-        let mut tries = TRIES;
-        loop {
-            let Some(mut agent) = self.store.get(id).await? else { return Err(AgentError::NotFound) };
-            check_own(tenant, &agent)?;
-            check_revision(only, &agent)?;
-            let revision = agent.revision;
+    /// Applies a transition, only to the revision `only` if there is one.
+    fn take(
+        &self,
+        id: AgentId,
+        step: Transition,
+        only: Option<u64>,
+    ) -> impl Future<Output = Result<Agent, AgentError>> {
+        let now = self.clock.now();
+        let changed = self.store.change(id, move |agent: &mut Agent| -> Result<(), AgentError> {
+            check_revision(only, agent)?;
             let status = step.apply(agent.status)?;
-            if status == agent.status {
+            if status != agent.status {
+                agent.status = status;
+                count_revision(agent, now);
+            }
+            Ok(())
+        });
+        async move {
+            if let Some(agent) = changed.await? {
                 return Ok(agent);
             }
-            agent.status = status;
-            self.count_revision(&mut agent);
-            if self.store.replace(&agent, revision).await? {
-                return Ok(agent);
-            }
-            tries -= 1;
-            if tries == 0 {
-                return Err(AgentError::Unavailable(None));
-            }
+            Err(self.why_not_changed(id).await)
         }
     }
 
-    fn count_revision(&self, agent: &mut Agent) {
-        agent.revision = agent.revision.saturating_add(1);
-        // Time does not run back, though clocks do.
-        agent.updated_at = self.source.now().max(agent.updated_at);
+    /// Returns the reason why the tenant has no agent of this id that it can change.
+    async fn why_not_changed(&self, id: AgentId) -> AgentError {
+        let found = async {
+            let tenant = TenantContext::get()?;
+            match self.store.get(id).await? {
+                Some(agent) => check_own(tenant, &agent),
+                None => Ok(()),
+            }
+        };
+        found.await.err().unwrap_or(AgentError::NotFound)
     }
+}
+
+/// Counts a change that is made now.
+fn count_revision(agent: &mut Agent, now: UnixMillis) {
+    agent.revision = agent.revision.saturating_add(1);
+    // Clocks can run backwards; the time of an agent does not.
+    agent.updated_at = now.max(agent.updated_at);
 }
 
 /// Whether the tenant may change an agent that a store gave.

@@ -1,11 +1,6 @@
-//! Who sees an agent: the one predicate.
+//! Whether an agent is shared.
 
 use core::fmt;
-
-use tenancy::TenantId;
-
-use crate::agent::Agent;
-use crate::status::AgentStatus;
 
 /// Whether the platform's agent is for all tenants.
 ///
@@ -15,7 +10,7 @@ pub enum Visibility {
     /// For its tenant alone.
     #[default]
     Private,
-    /// Of [`TenantId::PLATFORM`], and while it is active: for every tenant, to read and to run.
+    /// Of [`TenantId::PLATFORM`](tenancy::TenantId::PLATFORM), and while it is active: for every tenant, to read and to run.
     Shared,
 }
 
@@ -34,26 +29,6 @@ impl Visibility {
     /// The visibility of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|visibility| visibility.as_str() == name)
-    }
-}
-
-impl Agent {
-    /// Whether a tenant sees it: it is its own, or it [is shared](Self::is_shared). Every read of every store goes by
-    /// this, and there is no other flag.
-    pub fn is_visible_to(&self, tenant: TenantId) -> bool {
-        self.tenant == tenant || self.is_shared()
-    }
-
-    /// Whether it is no tombstone: its name is taken.
-    pub fn is_living(&self) -> bool {
-        self.status != AgentStatus::Deleted
-    }
-
-    /// Whether it is the platform's, and active, and shared: then all tenants see it.
-    pub fn is_shared(&self) -> bool {
-        self.tenant.is_platform()
-            && self.status == AgentStatus::Active
-            && self.content.visibility == Visibility::Shared
     }
 }
 

@@ -1,12 +1,12 @@
-//! The cache and its entries.
+//! A directory behind a cache.
 
 use std::fmt;
 use std::task::Poll;
 use std::time::Duration;
 
-use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use tenancy::{Directory, TenantId, TenantStatus};
-use tokio::time::Instant;
+
+use crate::entries::{Entries, LoadError};
 
 const TTL: Duration = Duration::from_secs(30);
 const UNKNOWN_TTL: Duration = Duration::from_secs(2);
@@ -36,38 +36,10 @@ const UNKNOWN_TTL: Duration = Duration::from_secs(2);
 /// ```
 pub struct CachedDirectory<D> {
     directory: D,
-    entries: Cache<TenantId, Entry>,
+    /// `None` for a tenant that the directory does not know.
+    entries: Entries<Option<TenantStatus>>,
     ttl: Duration,
     unknown_ttl: Duration,
-}
-
-/// The directory's answer; `None` if it failed.
-type Answer = Option<Option<TenantStatus>>;
-
-#[derive(Clone, Copy)]
-struct Entry {
-    answer: Answer,
-    came: Instant,
-    until: Instant,
-}
-
-/// The time to live of an answer whose end is later than the clock can represent.
-const A_LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-
-impl Entry {
-    fn new(answer: Answer, asked: Instant, ttl: Duration) -> Self {
-        let until = asked.checked_add(ttl).unwrap_or_else(|| asked + A_LIFETIME);
-        Self { answer, came: Instant::now(), until }
-    }
-
-    fn is_fresh(&self) -> bool {
-        Instant::now() < self.until
-    }
-
-    /// Whether the answer is valid for a lookup that began at this time: it arrived later, or it has not expired.
-    fn is_for(&self, asked: Instant) -> bool {
-        self.came > asked || self.is_fresh()
-    }
 }
 
 /// Why a cached lookup failed.
@@ -93,7 +65,7 @@ impl<E: std::error::Error> std::error::Error for CachedError<E> {}
 impl<D: Directory> CachedDirectory<D> {
     /// Creates a cache of about `capacity` answers. It evicts those that were used least recently or least often.
     pub fn new(directory: D, capacity: usize) -> Self {
-        Self { directory, entries: Cache::new(capacity.max(1)), ttl: TTL, unknown_ttl: UNKNOWN_TTL }
+        Self { directory, entries: Entries::new(capacity), ttl: TTL, unknown_ttl: UNKNOWN_TTL }
     }
 
     /// Sets how long the state of a tenant is cached. The default is 30 s.
@@ -110,8 +82,7 @@ impl<D: Directory> CachedDirectory<D> {
 
     /// Removes a tenant's answer. Lookups that begin after this call query the directory again.
     pub fn invalidate(&self, tenant: TenantId) {
-        // A query in progress loses its entry, so that its answer is not cached.
-        self.entries.remove(&tenant);
+        self.entries.remove(tenant);
     }
 
     /// Removes all answers.
@@ -129,39 +100,18 @@ impl<D: Directory> Directory for CachedDirectory<D> {
     type Error = CachedError<D::Error>;
 
     async fn status(&self, tenant: TenantId) -> Result<Option<TenantStatus>, Self::Error> {
-        let asked = Instant::now();
-        let found = self.entries.entry_async(&tenant, |_, entry| {
-            if entry.is_for(asked) {
-                EntryAction::Retain(entry.answer)
-            } else {
-                EntryAction::ReplaceWithGuard
-            }
-        });
-        let place = match found.await {
-            EntryResult::Retained(answer) => return answer.ok_or(CachedError::Shared),
-            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => Some(place),
-            // Neither is requested here.
-            EntryResult::Removed(..) | EntryResult::Timeout => None,
+        let query = async {
+            let status = self.directory.status(tenant).await?;
+            Ok((status, if status.is_some() { self.ttl } else { self.unknown_ttl }))
         };
-        // The wait for other lookups is over, so the query begins now. If this future is dropped, the next waiter
-        // receives the place.
-        let asked = Instant::now();
-        let status = self.directory.status(tenant).await;
-        let (answer, ttl) = match &status {
-            Ok(None) => (Some(None), self.unknown_ttl),
-            Ok(status) => (Some(*status), self.ttl),
-            Err(_) => (None, Duration::ZERO),
-        };
-        // Fails if the tenant was invalidated in between. The answer is returned only to lookups that began before.
-        let _ = place.map(|place| place.insert(Entry::new(answer, asked, ttl)));
-        status.map_err(CachedError::Directory)
+        self.entries.get_or_load(tenant, query).await.map_err(|error| match error {
+            LoadError::Own(error) => CachedError::Directory(error),
+            LoadError::Shared => CachedError::Shared,
+        })
     }
 
     fn status_now(&self, tenant: TenantId) -> Poll<Option<TenantStatus>> {
-        match self.entries.get(&tenant) {
-            Some(entry) if entry.is_fresh() => entry.answer.map_or(Poll::Pending, Poll::Ready),
-            _ => Poll::Pending,
-        }
+        self.entries.fresh(tenant).map_or(Poll::Pending, Poll::Ready)
     }
 }
 

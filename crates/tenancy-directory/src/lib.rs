@@ -2,5 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cached;
+mod entries;
+mod options;
 
 pub use cached::{CachedDirectory, CachedError};
+pub use options::{TenantOptions, TenantOptionsError};

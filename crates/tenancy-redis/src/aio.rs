@@ -11,13 +11,14 @@ use crate::refused::RefusedCommand;
 use crate::reply::{Reply, strip_pipeline};
 use crate::rewrite::rewrite;
 use crate::scope::TenantScope;
-use crate::writer::Buffer;
+use crate::writer::PipelineBuffer;
 
 impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let Self { connection, scope, buffer } = self;
+        let Self { connection, scope, cmd: buffer, .. } = self;
         match rewrite(cmd, scope, buffer) {
             Err(refusal) => {
+                buffer.release();
                 let refused = RefusedCommand::new(refusal, simple(cmd), None);
                 Box::pin(async move { Err(refused.into()) })
             }
@@ -45,8 +46,8 @@ impl<C: ConnectionLike + Send> ConnectionLike for TenantRedis<C> {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let Self { connection, scope, buffer } = self;
-        let rewritten = rewrite_pipeline(pipeline, (offset, count), scope, buffer);
+        let Self { connection, scope, .. } = self;
+        let rewritten = rewrite_pipeline(pipeline, (offset, count), scope);
         Box::pin(async move {
             let (sent, replies) = rewritten?;
             let values = connection.req_packed_commands(&sent, offset, count).await;
@@ -73,23 +74,20 @@ fn rewrite_pipeline(
     pipeline: &Pipeline,
     awaited: (usize, usize),
     scope: &TenantScope,
-    buffer: &mut Buffer,
 ) -> RedisResult<(Pipeline, Vec<Reply>)> {
     let length = pipeline.len();
     // Other numbers would shift replies to whoever is next on a shared connection.
     if awaited != if pipeline.is_transaction() { (length + 1, 1) } else { (0, length) } {
         return Err(Refusal::BadArguments.into());
     }
-    let mut sent = Pipeline::with_capacity(length);
+    let mut sent = PipelineBuffer::with_capacity(length);
     if pipeline.is_transaction() {
-        sent.atomic();
+        sent.pipeline.atomic();
     }
     let mut replies = Vec::with_capacity(length);
     for (index, cmd) in pipeline.cmd_iter().enumerate() {
-        let reply = rewrite(cmd, scope, buffer);
+        let reply = rewrite(cmd, scope, &mut sent);
         replies.push(reply.map_err(|refusal| RefusedCommand::new(refusal, simple(cmd), Some(index)))?);
-        // A clone has no spare memory, and needs no growing.
-        sent.add_command(buffer.take_large().unwrap_or_else(|| buffer.cmd.clone()));
     }
-    Ok((sent, replies))
+    Ok((sent.pipeline, replies))
 }

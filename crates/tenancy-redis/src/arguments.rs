@@ -8,6 +8,7 @@ pub(crate) trait Arguments<'a>: Iterator<Item = &'a [u8]> + ExactSizeIterator + 
 impl<'a, I: Iterator<Item = &'a [u8]> + ExactSizeIterator + Clone> Arguments<'a> for I {}
 
 /// Returns the arguments of a command that has no cursor.
+#[inline]
 pub(crate) fn simple(cmd: &Cmd) -> impl Arguments<'_> {
     cmd.args_iter().map(|argument| match argument {
         Arg::Simple(bytes) => bytes,

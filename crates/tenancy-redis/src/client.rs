@@ -7,7 +7,9 @@ use tenancy::{TenantContext, TenantContextNotSetError, TenantId};
 use crate::policy::RedisPolicy;
 use crate::scope::{Sharing, TenantScope};
 use crate::scripts::TrustedScripts;
-use crate::writer::Buffer;
+#[cfg(feature = "tokio")]
+use crate::writer::CmdBuffer;
+use crate::writer::PackedBuffer;
 
 /// A connection that cannot leave its tenant.
 ///
@@ -28,7 +30,11 @@ use crate::writer::Buffer;
 pub struct TenantRedis<C> {
     pub(crate) connection: C,
     pub(crate) scope: TenantScope,
-    pub(crate) buffer: Buffer,
+    /// The command that a sync connection sends.
+    pub(crate) packed: PackedBuffer,
+    /// The command that an async connection sends.
+    #[cfg(feature = "tokio")]
+    pub(crate) cmd: CmdBuffer,
 }
 
 impl<C> TenantRedis<C> {
@@ -58,7 +64,13 @@ impl<C> TenantRedis<C> {
     }
 
     fn within(connection: C, scope: TenantScope) -> Self {
-        Self { connection, scope, buffer: Buffer::default() }
+        Self {
+            connection,
+            scope,
+            packed: PackedBuffer::default(),
+            #[cfg(feature = "tokio")]
+            cmd: CmdBuffer::default(),
+        }
     }
 
     /// Whose it is.

@@ -42,6 +42,7 @@ impl Prefix {
         Self { length: end, ..self }
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }

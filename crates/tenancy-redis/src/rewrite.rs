@@ -1,7 +1,8 @@
 //! One command, rebuilt with the tenant's prefix at each key.
 
+mod fixed;
 mod options;
-mod spans;
+mod script;
 #[cfg(test)]
 mod tests;
 
@@ -12,24 +13,24 @@ use crate::packed::Packed;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::scope::{Sharing, TenantScope};
-use crate::table::{self, Command, Rule, ScriptBy};
-use crate::writer::{Buffer, CommandWriter};
+use crate::table::{self, Command, Rule};
+use crate::writer::{CommandWriter, Keys, Sink};
 
-/// Writes `cmd` into `buffer` with the tenant's prefix, and returns where the reply contains keys.
+/// Writes `cmd` into `sink` with the tenant's prefix, and returns where the reply contains keys.
 ///
 /// # Errors
 ///
-/// The refusal. The content of `buffer` must not be sent then.
-pub(crate) fn rewrite(cmd: &Cmd, scope: &TenantScope, buffer: &mut Buffer) -> Result<Reply, Refusal> {
+/// The refusal. The content of `sink` must not be sent then.
+pub(crate) fn rewrite(cmd: &Cmd, scope: &TenantScope, sink: &mut impl Sink) -> Result<Reply, Refusal> {
     // Its reply would be the next caller's.
     if cmd.is_no_response() {
         return Err(Refusal::ConnectionState);
     }
     // A cursor's value can be read from the packed form alone.
     if cmd.in_scan_mode() {
-        return rewrite_arguments(Packed::only(&cmd.get_packed_command())?, scope, buffer);
+        return rewrite_arguments(Packed::only(&cmd.get_packed_command())?, scope, sink);
     }
-    rewrite_arguments(simple(cmd), scope, buffer)
+    rewrite_arguments(simple(cmd), scope, sink)
 }
 
 /// Writes a command of these arguments.
@@ -40,19 +41,7 @@ pub(crate) fn rewrite(cmd: &Cmd, scope: &TenantScope, buffer: &mut Buffer) -> Re
 pub(crate) fn rewrite_arguments<'a>(
     arguments: impl Arguments<'a>,
     scope: &TenantScope,
-    buffer: &mut Buffer,
-) -> Result<Reply, Refusal> {
-    let reply = write(arguments, scope, buffer);
-    if reply.is_err() {
-        buffer.release();
-    }
-    reply
-}
-
-fn write<'a>(
-    arguments: impl Arguments<'a>,
-    scope: &TenantScope,
-    buffer: &mut Buffer,
+    sink: &mut impl Sink,
 ) -> Result<Reply, Refusal> {
     let command = find(arguments.clone())?;
     let rule = match &command.rule {
@@ -68,13 +57,25 @@ fn write<'a>(
         None => None,
         Some(policy) => policy.check(command, &arguments)?,
     };
-    let reply = apply(rule, arguments, CommandWriter::new(buffer, scope))?;
+    let count = if matches!(rule, Rule::First) { 1 } else { arguments.len() - 1 };
+    let extra = if ttl.is_some() { 2 } else { 0 };
+    sink.begin(&arguments, extra, Keys { count, prefix: scope.prefix.as_bytes() });
+    let out = CommandWriter::new(sink, scope);
+    // Most commands: decided here, so that the arguments stay in registers.
+    let reply = if let Rule::First = rule {
+        fixed::first(arguments, out).map(|()| Reply::Plain)?
+    } else {
+        apply(rule, arguments, out)?
+    };
     if let Some(milliseconds) = ttl {
-        buffer.cmd.arg("PX").arg(milliseconds);
+        sink.plain(b"PX");
+        sink.plain(milliseconds.to_string().as_bytes());
     }
+    sink.finish();
     Ok(reply)
 }
 
+#[inline]
 fn find<'a>(mut names: impl Arguments<'a>) -> Result<&'static Command, Refusal> {
     let name = names.next().ok_or(Refusal::BadArguments)?;
     let command = table::find(name).ok_or(Refusal::UnknownCommand)?;
@@ -86,59 +87,17 @@ fn find<'a>(mut names: impl Arguments<'a>) -> Result<&'static Command, Refusal> 
 fn apply<'a>(
     rule: &'static Rule,
     arguments: impl Arguments<'a>,
-    out: CommandWriter<'_>,
+    out: CommandWriter<'_, impl Sink>,
 ) -> Result<Reply, Refusal> {
     match rule {
-        Rule::First => first(arguments, out).map(|()| Reply::Plain),
-        Rule::Keys(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Plain),
-        Rule::Pop(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Popped),
-        Rule::List(spans) => spans::rewrite(spans, arguments, out).map(|()| Reply::Keys),
+        Rule::First => fixed::first(arguments, out).map(|()| Reply::Plain),
+        Rule::Keys(spans) => fixed::spans(spans, arguments, out).map(|()| Reply::Plain),
+        Rule::Pop(spans) => fixed::spans(spans, arguments, out).map(|()| Reply::Popped),
+        Rule::List(spans) => fixed::spans(spans, arguments, out).map(|()| Reply::Keys),
         Rule::Options(grammar) => options::rewrite(grammar, arguments, out),
-        Rule::Script(by) => script(*by, arguments, out).map(|()| Reply::Plain),
-        Rule::LoadScript => load_script(arguments, out).map(|()| Reply::Plain),
+        Rule::Script(by) => script::call(*by, arguments, out).map(|()| Reply::Plain),
+        Rule::LoadScript => script::load(arguments, out).map(|()| Reply::Plain),
         Rule::Refuse(refusal) | Rule::DedicatedOnly(refusal, _) => Err(*refusal),
         Rule::Subcommands(_) => Err(Refusal::UnknownCommand),
     }
-}
-
-fn first<'a>(mut arguments: impl Arguments<'a>, mut out: CommandWriter<'_>) -> Result<(), Refusal> {
-    let (Some(name), Some(key)) = (arguments.next(), arguments.next()) else {
-        return Err(Refusal::BadArguments);
-    };
-    out.plain(name);
-    out.key(key);
-    arguments.for_each(|argument| out.plain(argument));
-    Ok(())
-}
-
-/// Its keys may be none: the table's spans have one at least.
-fn script<'a>(
-    by: ScriptBy,
-    arguments: impl Arguments<'a>,
-    mut out: CommandWriter<'_>,
-) -> Result<(), Refusal> {
-    const KEYS: &[table::Span] = &[table::Span::Counted { count: 2, first: 3, step: 1 }];
-    let scripts = out.scope.scripts.ok_or(Refusal::UntrustedScript)?;
-    let called = arguments.clone().nth(1).ok_or(Refusal::BadArguments)?;
-    let is_trusted = match by {
-        ScriptBy::Text => scripts.has_code(called),
-        ScriptBy::Hash => scripts.has_hash(called),
-    };
-    if !is_trusted {
-        return Err(Refusal::UntrustedScript);
-    }
-    if arguments.clone().nth(2) != Some(b"0") {
-        return spans::rewrite(KEYS, arguments, out);
-    }
-    arguments.for_each(|argument| out.plain(argument));
-    Ok(())
-}
-
-fn load_script<'a>(arguments: impl Arguments<'a>, mut out: CommandWriter<'_>) -> Result<(), Refusal> {
-    let scripts = out.scope.scripts.ok_or(Refusal::UntrustedScript)?;
-    if !arguments.clone().nth(2).is_some_and(|code| scripts.has_code(code)) {
-        return Err(Refusal::UntrustedScript);
-    }
-    arguments.for_each(|argument| out.plain(argument));
-    Ok(())
 }

@@ -11,45 +11,57 @@ use crate::refused::RefusedCommand;
 use crate::reply::{Reply, strip_pipeline};
 use crate::rewrite::{rewrite, rewrite_arguments};
 use crate::scope::TenantScope;
-use crate::writer::Buffer;
+use crate::writer::PackedBuffer;
+
+impl<C: ConnectionLike> TenantRedis<C> {
+    /// Sends the command that was written, or returns the refusal.
+    fn send(
+        &mut self,
+        reply: Result<Reply, Refusal>,
+        refused: impl FnOnce(Refusal) -> RefusedCommand,
+    ) -> RedisResult<Value> {
+        let Self { connection, scope, packed, .. } = self;
+        let sent = match &reply {
+            Ok(_) => Ok(connection.req_packed_command(packed.as_bytes())),
+            Err(refusal) => Err(refused(*refusal)),
+        };
+        packed.release();
+        let mut value = sent?.map_err(|error| strip(error, &scope.prefix))?;
+        reply?.strip(&mut value, &scope.prefix)?;
+        Ok(value)
+    }
+}
 
 impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
-        let Self { connection, scope, buffer } = self;
         let command = Packed::only(packed)?;
-        let reply = rewrite_arguments(command.clone(), scope, buffer)
-            .map_err(|refusal| RefusedCommand::new(refusal, command, None))?;
-        let value = connection.req_command(&buffer.cmd);
-        buffer.release();
-        let mut value = value.map_err(|error| strip(error, &scope.prefix))?;
-        reply.strip(&mut value, &scope.prefix)?;
-        Ok(value)
+        self.packed.clear(packed.len());
+        let reply = rewrite_arguments(command.clone(), &self.scope, &mut self.packed);
+        self.send(reply, |refusal| RefusedCommand::new(refusal, command, None))
     }
 
     fn req_packed_commands(&mut self, packed: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
-        let Self { connection, scope, buffer } = self;
+        let Self { connection, scope, packed: sent, .. } = self;
         let transaction = offset != 0;
-        let (sent, replies) = if transaction {
-            rewrite_transaction(packed, (offset, count), scope, buffer)?
+        sent.clear(packed.len());
+        let rewritten = if transaction {
+            rewrite_transaction(packed, (offset, count), scope, sent)
         } else {
-            rewrite_pipeline(packed, count, scope, buffer)?
+            rewrite_pipeline(packed, count, scope, sent)
         };
-        let mut values = connection
-            .req_packed_commands(&sent, offset, count)
-            .map_err(|error| strip(error, &scope.prefix))?;
+        let values = rewritten
+            .map(|replies| (connection.req_packed_commands(sent.as_bytes(), offset, count), replies));
+        sent.release();
+        let (values, replies) = values?;
+        let mut values = values.map_err(|error| strip(error, &scope.prefix))?;
         strip_pipeline(&replies, transaction, &mut values, &scope.prefix)?;
         Ok(values)
     }
 
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
-        let Self { connection, scope, buffer } = self;
-        let reply =
-            rewrite(cmd, scope, buffer).map_err(|refusal| RefusedCommand::new(refusal, simple(cmd), None))?;
-        let value = connection.req_command(&buffer.cmd);
-        buffer.release();
-        let mut value = value.map_err(|error| strip(error, &scope.prefix))?;
-        reply.strip(&mut value, &scope.prefix)?;
-        Ok(value)
+        self.packed.clear(0);
+        let reply = rewrite(cmd, &self.scope, &mut self.packed);
+        self.send(reply, |refusal| RefusedCommand::new(refusal, simple(cmd), None))
     }
 
     fn get_db(&self) -> i64 {
@@ -69,26 +81,24 @@ impl<C: ConnectionLike> ConnectionLike for TenantRedis<C> {
     }
 }
 
-type Rewritten = (Vec<u8>, Vec<Reply>);
-
 /// All of it or nothing. A wrong count would leave replies for the next command.
 fn rewrite_pipeline(
     mut packed: &[u8],
     count: usize,
     scope: &TenantScope,
-    buffer: &mut Buffer,
-) -> RedisResult<Rewritten> {
-    let (mut sent, mut replies) = (Vec::new(), Vec::new());
+    sent: &mut PackedBuffer,
+) -> RedisResult<Vec<Reply>> {
+    // The caller's count is checked below. A shorter command than this has no name.
+    const SHORTEST: usize = b"*1\r\n$1\r\nx\r\n".len();
+    let mut replies = Vec::with_capacity(count.min(packed.len() / SHORTEST));
     while !packed.is_empty() {
         let (command, rest) = Packed::first(packed)?;
-        let reply = rewrite_arguments(command.clone(), scope, buffer)
+        let reply = rewrite_arguments(command.clone(), scope, sent)
             .map_err(|refusal| RefusedCommand::new(refusal, command, Some(replies.len())))?;
         replies.push(reply);
-        buffer.cmd.write_packed_command(&mut sent);
-        buffer.release();
         packed = rest;
     }
-    if replies.len() == count { Ok((sent, replies)) } else { Err(Refusal::BadArguments.into()) }
+    if replies.len() == count { Ok(replies) } else { Err(Refusal::BadArguments.into()) }
 }
 
 /// The same between MULTI and EXEC.
@@ -96,13 +106,16 @@ fn rewrite_transaction(
     packed: &[u8],
     (offset, count): (usize, usize),
     scope: &TenantScope,
-    buffer: &mut Buffer,
-) -> RedisResult<Rewritten> {
-    let (multi, exec) = (redis::cmd("MULTI").get_packed_command(), redis::cmd("EXEC").get_packed_command());
-    let commands = packed.strip_prefix(&multi[..]).and_then(|rest| rest.strip_suffix(&exec[..]));
+    sent: &mut PackedBuffer,
+) -> RedisResult<Vec<Reply>> {
+    const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+    const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+    let commands = packed.strip_prefix(MULTI).and_then(|rest| rest.strip_suffix(EXEC));
     let (commands, 1) = (commands.ok_or(Refusal::BadArguments)?, count) else {
         return Err(Refusal::BadArguments.into());
     };
-    let (inner, replies) = rewrite_pipeline(commands, offset.saturating_sub(1), scope, buffer)?;
-    Ok(([multi, inner, exec].concat(), replies))
+    sent.raw(MULTI);
+    let replies = rewrite_pipeline(commands, offset.saturating_sub(1), scope, sent)?;
+    sent.raw(EXEC);
+    Ok(replies)
 }

@@ -37,11 +37,13 @@ const fn index() -> [Option<u16>; SLOTS] {
 
 /// The high bits of a product, which depend on all bits of both factors.
 #[allow(clippy::cast_possible_truncation, reason = "ten bits")]
+#[inline]
 const fn slot(start: u64) -> usize {
     (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS.ilog2())) as usize
 }
 
 /// The command of a name, in any case.
+#[inline]
 pub(crate) fn find(name: &[u8]) -> Option<&'static Command> {
     let start = start(name);
     let mut slot = slot(start);

@@ -22,8 +22,8 @@ impl ConnectionLike for Nowhere {
         Ok(Value::Nil)
     }
 
-    fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
-        Ok(Vec::new())
+    fn req_packed_commands(&mut self, _: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        Ok(vec![if offset == 0 { Value::Okay } else { Value::Nil }; count])
     }
 
     fn req_command(&mut self, _: &Cmd) -> RedisResult<Value> {
@@ -66,11 +66,26 @@ fn rewriting_allocates_only_the_first_time() {
     }
 }
 
+/// Asserts that a sync pipeline of 100 commands allocates only the list of its replies' kinds, and the connection the
+/// replies: the commands are written into one buffer, which the handle keeps.
+#[test]
+fn sync_pipeline_is_written_into_one_buffer() {
+    let mut redis = TenantRedis::new(Nowhere, TENANT);
+    let mut pipeline = redis::pipe();
+    (0..100).for_each(|number| _ = pipeline.get(format!("k{number}")));
+    let packed = pipeline.get_packed_pipeline();
+    drop(redis.req_packed_commands(&packed, 0, 100));
+    assert_eq!(count(|| drop(redis.req_packed_commands(&packed, 0, 100))), 2);
+    let packed = pipeline.atomic().get_packed_pipeline();
+    assert_eq!(count(|| drop(redis.req_packed_commands(&packed, 101, 1))), 2, "a transaction");
+}
+
 #[test]
 fn clone_allocates_nothing_itself() {
     let mut redis = TenantRedis::new(Nowhere, TENANT);
     drop(redis.req_command(redis::cmd("GET").arg("k")));
     assert_eq!(count(|| drop(redis.clone())), 0);
+    assert_eq!(held(|| drop(redis.clone())), 0);
 }
 
 /// Asserts that a command of 64 MiB leaves less than 256 KiB, whether it is sent, refused, or part of a pipeline.
@@ -121,6 +136,34 @@ mod aio {
 
         fn get_db(&self) -> i64 {
             0
+        }
+    }
+
+    /// Asserts that an async command allocates nothing but the future of the connection.
+    #[test]
+    fn async_command_allocates_only_its_future() {
+        let mut redis = TenantRedis::new(Nowhere, TENANT);
+        let mut set = redis::cmd("SET");
+        set.arg("k").arg("v").arg("EX").arg(10);
+        drop(ConnectionLike::req_packed_command(&mut redis, &set));
+        assert_eq!(count(|| drop(ConnectionLike::req_packed_command(&mut redis, &set))), 1);
+    }
+
+    /// Asserts that an async pipeline allocates the two parts of each command once, in their size.
+    ///
+    /// redis 1.x sends a `Pipeline`, which owns its commands and does not return them.
+    #[test]
+    fn async_pipeline_allocates_each_command_once() {
+        /// The future, the list of commands, the list of their replies' kinds, and the buffer of a key.
+        const FIXED: usize = 4;
+        let mut redis = TenantRedis::new(Nowhere, TENANT);
+        for commands in [1, 10, 100] {
+            let mut pipeline = redis::pipe();
+            (0..commands).for_each(|number| _ = pipeline.get(format!("k{number}")).mget(&["a", "b", "c"]));
+            let send = |redis: &mut TenantRedis<Nowhere>| {
+                drop(ConnectionLike::req_packed_commands(redis, &pipeline, 0, 2 * commands));
+            };
+            assert_eq!(count(|| send(&mut redis)), FIXED + 4 * commands);
         }
     }
 

@@ -39,3 +39,5 @@ pub use source::TenantSource;
 pub use tenancy::Directory;
 #[cfg(feature = "cache")]
 pub use tenancy_directory::{CachedDirectory, CachedError};
+#[cfg(feature = "options")]
+pub use tenancy_directory::{TenantOptions, TenantOptionsError};

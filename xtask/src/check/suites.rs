@@ -54,7 +54,7 @@ const CORE: [(&str, &[&str]); 3] = [
     ("", &[]),
     ("std", &[]),
     // On hosts, these are all features; the run of the workspace tests them without optimizations.
-    ("tokio,serde,tracing", &["--config", "profile.dev.package.tenancy.opt-level=2"]),
+    ("tokio,serde,stream,tracing", &["--config", "profile.dev.package.tenancy.opt-level=2"]),
 ];
 
 pub(super) fn check(report: &mut Report) {

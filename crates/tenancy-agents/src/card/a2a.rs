@@ -7,7 +7,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Card;
+use super::json::Card;
 use crate::agent::{Agent, AgentContent, Capabilities, Capability};
 use crate::error::{Field, InvalidAgentError, InvalidAgentKind};
 use crate::text::{Endpoint, Text};

@@ -4,7 +4,8 @@ use std::string::String;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::agent::{AgentId, AgentName, Capabilities, Capability, Tier};
+use crate::agent::{AgentName, Capabilities, Capability, Tier};
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;

@@ -1,8 +1,10 @@
-//! A store by reference: a `static`'s, or one that several have.
+//! A reference to a store, which is a store too: for one in a `static`, or one that is shared.
 
 use super::Store;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::AgentError;
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 
 impl<S: Store> Store for &S {
@@ -35,6 +37,14 @@ impl<S: Store> Store for &S {
 
     fn replace(&self, agent: &Agent, revision: u64) -> impl Future<Output = Result<bool, AgentError>> + Send {
         (**self).replace(agent, revision)
+    }
+
+    fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> impl Future<Output = Result<Option<Agent>, E>> + Send {
+        (**self).change(id, change)
     }
 
     fn touch(&self, id: AgentId, at: UnixMillis) -> impl Future<Output = Result<bool, AgentError>> + Send {

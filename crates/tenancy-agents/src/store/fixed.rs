@@ -4,9 +4,11 @@ use core::fmt;
 
 use tenancy::{TenantContext, TenantId};
 
-use super::Store;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
-use crate::error::{AgentError, NameHolders};
+use super::{Store, changed};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
+use crate::error::{AgentError, NameConflict};
+use crate::id::AgentId;
 use crate::lock::Lock;
 use crate::query::{Filter, Query};
 
@@ -16,7 +18,7 @@ use crate::query::{Filter, Query};
 /// is forgotten. No tenant's agent or tombstone makes room for another's, so quotas that add up to more than `N` let
 /// those who come first have it.
 ///
-/// Its futures are ready at once: see [`immediate`](crate::immediate). On bare metal the lock is a critical section,
+/// Its futures are ready at once: see [`block_on_ready`](crate::block_on_ready). On bare metal the lock is a critical section,
 /// which lasts as long as a look at `N` slots and the copy of one agent.
 ///
 /// ```
@@ -122,7 +124,7 @@ impl<const N: usize> Slots<N> {
         match holders.clone().min() {
             None => Ok(()),
             Some(first) => {
-                Err(AgentError::NameHeld(NameHolders { first, others: holders.count() as u64 - 1 }))
+                Err(AgentError::NameHeld(NameConflict { first, others: holders.count() as u64 - 1 }))
             }
         }
     }
@@ -150,6 +152,23 @@ impl<const N: usize> Slots<N> {
             (old.name, old.created_at, old.last_seen_at) = (name, created_at, last_seen_at);
         }
         Ok(true)
+    }
+
+    fn change<E: From<AgentError>>(
+        &mut self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        let Some(old) = self.own_mut(tenant, id) else { return Ok(None) };
+        let (was_shared, new) = (old.is_shared(), changed(old, change)?);
+        if new.is_shared() && !was_shared {
+            self.check_holders(tenant, &new.name)?;
+        }
+        if let Some(old) = self.own_mut(tenant, id) {
+            old.clone_from(&new);
+        }
+        Ok(Some(new))
     }
 
     fn touch(&mut self, tenant: TenantId, id: AgentId, at: UnixMillis) -> bool {
@@ -200,6 +219,15 @@ impl<const N: usize> Store for FixedStore<N> {
     async fn replace(&self, agent: &Agent, revision: u64) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         self.slots.with(|slots| slots.replace(tenant, agent, revision))
+    }
+
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        let tenant = TenantContext::get().map_err(AgentError::from)?;
+        self.slots.with(|slots| slots.change(tenant, id, &mut change))
     }
 
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {

@@ -11,19 +11,22 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
-use tenancy_postgres::{Error, Row, TenantDb};
+use tenancy_postgres::{Error, Row, TenantDb, TenantTx};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::Store;
 use super::shared::merged;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use super::{Store, changed};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use error::failed;
 use record::{Record, agent, bigint};
-use select::{Select, Whose};
+use select::{Select, TenantFilter};
 
 pub use migration::{MIGRATION, migrate};
 
@@ -60,13 +63,13 @@ const FORGET: &str = "DELETE FROM tenancy_agents.agents WHERE tenant_id = $1 AND
 ///
 /// ```no_run
 /// use tenancy::{TenantFutureExt, TenantId};
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, PgStore, SystemSource};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, PgStore, RandomIds, SystemClock};
 /// use tenancy_postgres::{Config, SigningKey, TenantDb};
 ///
 /// # async fn example(tenant: TenantId) -> Result<(), Box<dyn std::error::Error>> {
 /// let key = SigningKey::new(1, b"a secret of 32 bytes or of more.")?;
 /// let db = TenantDb::connect(Config::from_url("postgres://agents_service@localhost/agents", key)?).await?;
-/// let registry = AgentRegistry::new(PgStore::new(db), SystemSource);
+/// let registry = AgentRegistry::new(PgStore::new(db), SystemClock, RandomIds);
 ///
 /// let name = AgentName::parse("support")?;
 /// let registered = registry.register(name, AgentContent::default()).in_tenant(tenant).await?;
@@ -119,23 +122,21 @@ impl PgStore {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
-        timeout(self.longest, work)
-            .await
-            .unwrap_or_else(|late| Err(AgentError::Unavailable(Some(StoreError::new(late)))))
+        timeout(self.longest, work).await.unwrap_or_else(|late| Err(too_late(late)))
     }
 
     /// The tenant's own agent, or else a shared one. Whether another tenant has it, or nobody, it takes the same time.
     async fn one(
         &self,
         tenant: TenantId,
-        select: impl Fn(Whose) -> Select,
+        select: impl Fn(TenantFilter) -> Select,
     ) -> Result<Option<Agent>, AgentError> {
         let one = async {
-            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
             if !own.is_empty() || tenant.is_platform() {
                 return Ok(own);
             }
-            self.rows(TenantId::PLATFORM, select(Whose::Shared)).await
+            self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await
         };
         self.in_time(one).await?.first().map(agent).transpose()
     }
@@ -146,14 +147,14 @@ impl PgStore {
     async fn all(
         &self,
         tenant: TenantId,
-        select: impl Fn(Whose) -> Select,
+        select: impl Fn(TenantFilter) -> Select,
     ) -> Result<(Vec<Row>, Vec<Row>), AgentError> {
         let all = async {
-            let own = self.rows(tenant, select(Whose::Own(tenant))).await?;
+            let own = self.rows(tenant, select(TenantFilter::Own(tenant))).await?;
             let shared = if tenant.is_platform() {
                 Vec::new()
             } else {
-                self.rows(TenantId::PLATFORM, select(Whose::Shared)).await?
+                self.rows(TenantId::PLATFORM, select(TenantFilter::Shared)).await?
             };
             Ok((own, shared))
         };
@@ -167,7 +168,28 @@ impl PgStore {
         Box::pin(self.db.query(&sql, &params).in_tenant(tenant)).await.map_err(failed)
     }
 
-    /// How many rows a statement changed.
+    /// Changes an agent in a transaction. Concurrent changes wait for the row's lock.
+    async fn alter<E: From<AgentError>>(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        let tx = self.db.begin_in(tenant).await.map_err(failed)?;
+        match alter_in(&tx, tenant, id, change).await {
+            Ok(agent) => {
+                tx.commit().await.map_err(failed)?;
+                Ok(agent)
+            }
+            Err(error) => {
+                // If this fails, the connection is closed, which rolls back as well.
+                let _ = tx.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the number of rows that a statement changed.
     async fn execute(
         &self,
         tenant: TenantId,
@@ -182,12 +204,12 @@ impl PgStore {
 impl Store for PgStore {
     async fn get(&self, id: AgentId) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |whose| Select::by_id(whose, id)).await
+        self.one(tenant, |tenants| Select::by_id(tenants, id)).await
     }
 
     async fn get_by_name(&self, name: &AgentName) -> Result<Option<Agent>, AgentError> {
         let tenant = TenantContext::get()?;
-        self.one(tenant, |whose| Select::by_name(whose, name)).await
+        self.one(tenant, |tenants| Select::by_name(tenants, name)).await
     }
 
     /// The whole page is read before the first is given.
@@ -196,7 +218,7 @@ impl Store for PgStore {
         if query.limit == 0 {
             return Ok(());
         }
-        let (own, shared) = self.all(tenant, |whose| Select::page(whose, query)).await?;
+        let (own, shared) = self.all(tenant, |tenants| Select::page(tenants, query)).await?;
         let own = own.iter().map(agent).collect::<Result<_, _>>()?;
         let shared = shared.iter().map(agent).collect::<Result<_, _>>()?;
         merged(own, shared, query.limit).into_iter().for_each(each);
@@ -205,7 +227,7 @@ impl Store for PgStore {
 
     async fn count(&self, filter: &Filter) -> Result<u64, AgentError> {
         let tenant = TenantContext::get()?;
-        let (own, shared) = self.all(tenant, |whose| Select::count(whose, filter)).await?;
+        let (own, shared) = self.all(tenant, |tenants| Select::count(tenants, filter)).await?;
         own.iter().chain(&shared).map(record::count).sum()
     }
 
@@ -239,11 +261,45 @@ impl Store for PgStore {
         Ok(self.execute(tenant, REPLACE, &record.replaced(&revision)).await? > 0)
     }
 
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        let tenant = TenantContext::get().map_err(AgentError::from)?;
+        let altered = Box::pin(self.alter(tenant, id, &mut change));
+        timeout(self.longest, altered).await.unwrap_or_else(|late| Err(too_late(late).into()))
+    }
+
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let tenant = TenantContext::get()?;
         let at = bigint(at.0)?;
         Ok(self.execute(tenant, TOUCH, &[&Uuid::from(tenant), &id.as_uuid(), &at]).await? > 0)
     }
+}
+
+async fn alter_in<E: From<AgentError>>(
+    tx: &TenantTx<'_>,
+    tenant: TenantId,
+    id: AgentId,
+    change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+) -> Result<Option<Agent>, E> {
+    let Select { sql, params } = Select::by_id(TenantFilter::Own(tenant), id).locked();
+    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
+    let rows = tx.query(&sql, &params).await.map_err(failed)?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let old = agent(row)?;
+    let new = changed(&old, change)?;
+    if new != old {
+        let revision = bigint(old.revision)?;
+        let record = Record::of(tenant, &new)?;
+        tx.execute(REPLACE, &record.replaced(&revision)).await.map_err(failed)?;
+    }
+    Ok(Some(new))
+}
+
+fn too_late(late: Elapsed) -> AgentError {
+    AgentError::Unavailable(Some(StoreError::new(late)))
 }
 
 /// Why an agent is not added.

@@ -1,5 +1,6 @@
 //! One SQLite file a tenant.
 
+mod error;
 mod names;
 mod row;
 mod sql;
@@ -10,16 +11,19 @@ use std::sync::{Arc, RwLock};
 use std::vec::Vec;
 
 use rusqlite::{OptionalExtension, params};
-use tenancy::{TenantContext, TenantError, TenantId};
+use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::{Error, TenantFiles, TenantReader, TenantTx};
 use tokio::task::spawn_blocking;
 
-use super::Store;
 use super::shared::merged;
-use crate::agent::{Agent, AgentId, AgentName, UnixMillis};
+use super::{Store, changed};
+use crate::agent::{Agent, AgentName};
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
-use row::{COLUMNS, millis, read, write};
+use error::{Failed, Stopped};
+use row::{COLUMNS, millis, read, whole, write};
 use sql::{SHARED, Select};
 
 /// What makes the tables of agents in a tenant's file: the text of a
@@ -40,7 +44,7 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// ```
 /// use tenancy::{TenantFutureExt, TenantId};
 /// use tenancy_agents::store::sqlite::SCHEMA;
-/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, SqliteStore, SystemSource};
+/// use tenancy_agents::{AgentContent, AgentName, AgentRegistry, RandomIds, SqliteStore, SystemClock};
 /// use tenancy_sqlite::{Config, Migration, TenantFiles};
 ///
 /// const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "agents", sql: SCHEMA }];
@@ -49,7 +53,7 @@ pub const SCHEMA: &str = include_str!("../../sql/sqlite.sql");
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let files = TenantFiles::open(Config::new(folder.path().join("tenants")).migrations(MIGRATIONS))?;
-/// let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+/// let registry = AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds);
 ///
 /// let tenant = TenantId::parse("550e8400-e29b-41d4-a716-446655440000")?;
 /// let name = AgentName::parse("support")?;
@@ -221,6 +225,41 @@ impl SqliteStore {
         Ok(self.files.write(|tx| row::replace(tx, agent, revision))?)
     }
 
+    fn alter<E: From<AgentError>>(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        change: &mut impl FnMut(&mut Agent) -> Result<(), E>,
+    ) -> Result<Option<Agent>, E> {
+        if !self.has_file()? {
+            return Ok(None);
+        }
+        let mut names = None;
+        loop {
+            let altered = self.files.write(|tx: &TenantTx<'_>| {
+                let Some(old) = row::get(tx, id)? else { return Ok(None) };
+                let new = changed(&old, change).map_err(Stopped::Change)?;
+                if new == old {
+                    return Ok(Some(new));
+                }
+                if new.is_shared() && !old.is_shared() && names.is_none() {
+                    return Err(Stopped::NeedsName(Box::new(new)));
+                }
+                row::replace(tx, &new, whole(old.revision).map_err(Failed::from)?)?;
+                Ok(Some(new))
+            });
+            match altered {
+                // The lock on names has to be acquired before the file.
+                Err(Stopped::NeedsName(agent)) => {
+                    names = Some(self.hold_name(tenant, &agent, &agent.name)?);
+                }
+                Err(Stopped::Failed(error)) => return Err(AgentError::from(error).into()),
+                Err(Stopped::Change(error)) => return Err(error),
+                Ok(agent) => return Ok(agent),
+            }
+        }
+    }
+
     fn see(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         let at = millis(at)?;
         if !self.has_file()? {
@@ -270,6 +309,14 @@ impl Store for SqliteStore {
         self.work(move |store, tenant| store.change(tenant, &agent, revision)).await
     }
 
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        mut change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        self.work(move |store, tenant| Ok(store.alter(tenant, id, &mut change))).await?
+    }
+
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         self.work(move |store, _| store.see(id, at)).await
     }
@@ -293,35 +340,4 @@ fn is_taken(reader: &TenantReader<'_>, agent: &Agent) -> Result<bool, Failed> {
         |row| row.get(0),
     );
     Ok(taken?)
-}
-
-/// Why a body gave nothing: the file's reason, or the registry's.
-#[derive(Debug)]
-enum Failed {
-    File(Error),
-    Answer(AgentError),
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<AgentError> for Failed {
-    fn from(error: AgentError) -> Self {
-        Self::Answer(error)
-    }
-}
-
-impl From<Failed> for AgentError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Answer(error) => error,
-            Failed::File(Error::Tenant(TenantError::TenantContextNotSet(error))) => Self::NoTenant(error),
-            Failed::File(error @ Error::Busy) => Self::Unavailable(Some(StoreError::new(error))),
-            Failed::File(Error::Full) => Self::Full,
-            Failed::File(error) => Self::Store(StoreError::new(error)),
-        }
-    }
 }

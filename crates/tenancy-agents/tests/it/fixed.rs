@@ -3,15 +3,15 @@
 use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Filter, FixedStore,
-    Query, SystemSource, UnixMillis, immediate,
+    Query, RandomIds, SystemClock, UnixMillis, block_on_ready,
 };
 
 use crate::support::{A, B};
 
-type Registry<const N: usize> = AgentRegistry<FixedStore<N>, SystemSource>;
+type Registry<const N: usize> = AgentRegistry<FixedStore<N>, SystemClock, RandomIds>;
 
 fn registry<const N: usize>(quota: usize) -> Registry<N> {
-    AgentRegistry::new(FixedStore::with_quota(quota), SystemSource)
+    AgentRegistry::new(FixedStore::with_quota(quota), SystemClock, RandomIds)
 }
 
 fn register<const N: usize>(
@@ -21,16 +21,16 @@ fn register<const N: usize>(
 ) -> Result<Agent, AgentError> {
     let name = AgentName::parse(name).expect("a name");
     let registered =
-        TenantContext::scope(tenant, || immediate(registry.register(name, AgentContent::default())));
+        TenantContext::scope(tenant, || block_on_ready(registry.register(name, AgentContent::default())));
     registered.map(|registered| registered.agent)
 }
 
 fn deregister<const N: usize>(registry: &Registry<N>, agent: &Agent) {
-    TenantContext::scope(agent.tenant, || immediate(registry.deregister(agent.id))).expect("its own");
+    TenantContext::scope(agent.tenant, || block_on_ready(registry.deregister(agent.id))).expect("its own");
 }
 
 fn get<const N: usize>(registry: &Registry<N>, tenant: TenantId, id: AgentId) -> Result<Agent, AgentError> {
-    TenantContext::scope(tenant, || immediate(registry.get(id)))
+    TenantContext::scope(tenant, || block_on_ready(registry.get(id)))
 }
 
 #[test]
@@ -92,8 +92,9 @@ fn a_full_store_keeps_tombstones_of_other_tenants() {
 fn a_store_without_capacity_accepts_no_agent() {
     let registry = registry::<0>(0);
     assert!(matches!(register(&registry, A, "one"), Err(AgentError::Quota { limit: 0 })));
-    let none =
-        TenantContext::scope(A, || immediate(registry.list(&Query::first(Filter::default(), 9), |_| ())));
+    let none = TenantContext::scope(A, || {
+        block_on_ready(registry.list(&Query::first(Filter::default(), 9), |_| ()))
+    });
     assert_eq!(none.expect("a page"), None);
 }
 

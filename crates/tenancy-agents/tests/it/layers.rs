@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
-    Store, SystemSource, UnixMillis, Visibility,
+    RandomIds, Store, SystemClock, UnixMillis, Visibility,
 };
 
 use crate::support::{A, B};
@@ -76,7 +76,7 @@ async fn the_registry_hides_agents_that_a_store_leaks() {
     let hidden = agent(TenantId::PLATFORM, "hidden", AgentStatus::Suspended);
     let shared = agent(TenantId::PLATFORM, "shared", AgentStatus::Active);
     let store = Leaky(Mutex::new(vec![foreign.clone(), hidden.clone(), shared.clone()]));
-    let registry = AgentRegistry::new(store, SystemSource);
+    let registry = AgentRegistry::new(store, SystemClock, RandomIds);
     async {
         for leaked in [&foreign, &hidden] {
             let (id, content) = (leaked.id, AgentContent::default());

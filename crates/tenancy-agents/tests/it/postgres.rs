@@ -6,8 +6,8 @@ use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::store::postgres::migrate;
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Capabilities,
-    Capability, Card, Endpoint, Filter, NameHolders, PgStore, Query, Store, SystemSource, Text, Tier,
-    UnixMillis, Visibility,
+    Capability, Card, Endpoint, Filter, NameConflict, PgStore, Query, RandomIds, Store, SystemClock, Text,
+    Tier, UnixMillis, Visibility,
 };
 use tenancy_postgres::{Error, FindingKind, Severity};
 use tokio::time::timeout;
@@ -388,7 +388,7 @@ async fn the_registry_hides_agents_that_postgres_leaks() {
     // The store leaks an agent that the platform does not share, but the registry does not.
     assert!(get(&store, B, 2).await.is_some() && named(&store, B, "p").await.is_some());
     assert_eq!(all(&store, B).await.len(), 1);
-    let registry = AgentRegistry::new(store, SystemSource);
+    let registry = AgentRegistry::new(store, SystemClock, RandomIds);
     assert!(matches!(registry.get(id(2)).in_tenant(B).await, Err(AgentError::NotFound)));
     let name = AgentName::parse("p").expect("a name");
     assert!(matches!(registry.get_by_name(&name).in_tenant(B).await, Err(AgentError::NotFound)));
@@ -412,14 +412,14 @@ async fn shared_names_are_reserved_across_tenants() {
     let mut sharing = shared(4, "x");
     sharing.revision = 2;
     let held = store.replace(&sharing, 1).in_tenant(P).await;
-    let holders = NameHolders { first: A, others: 2 };
+    let holders = NameConflict { first: A, others: 2 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == holders), "{held:?}");
     assert_eq!(get(&store, P, 4).await, Some(own));
     assert!(matches!(store.insert(&shared(5, "x")).in_tenant(P).await, Err(AgentError::NameTaken)));
 
     add(&store, &draft(B, 8, "y")).await;
     let held = store.insert(&shared(8, "y")).in_tenant(P).await;
-    let of_b = NameHolders { first: B, others: 0 };
+    let of_b = NameConflict { first: B, others: 0 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == of_b), "{held:?}");
 
     // A tombstone does not reserve its name.
@@ -427,7 +427,7 @@ async fn shared_names_are_reserved_across_tenants() {
         bury(&store, draft(tenant, number, "x")).await;
     }
     let held = store.replace(&sharing, 1).in_tenant(P).await;
-    let holders = NameHolders { first: C, others: 0 };
+    let holders = NameConflict { first: C, others: 0 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == holders), "{held:?}");
     let delete = format!("DELETE FROM tenancy_agents.agents WHERE tenant_id = '{C}'");
     operate(&database.superuser().await, &delete).await;
@@ -446,7 +446,7 @@ async fn shared_names_are_reserved_across_tenants() {
     add(&store, &draft(B, 7, "x")).await;
     sharing.revision = 4;
     let held = store.replace(&sharing, 3).in_tenant(P).await;
-    let holders = NameHolders { first: B, others: 0 };
+    let holders = NameConflict { first: B, others: 0 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == holders), "{held:?}");
 }
 
@@ -504,7 +504,7 @@ async fn sharing_a_name_waits_for_a_transaction_that_takes_it() {
     .await;
     takes.commit().await.expect("a commit");
     let held = shares.await.expect("no panic");
-    let holders = NameHolders { first: A, others: 1 };
+    let holders = NameConflict { first: A, others: 1 };
     assert!(matches!(held, Err(AgentError::NameHeld(found)) if found == holders), "{held:?}");
 }
 

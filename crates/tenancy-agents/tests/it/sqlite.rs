@@ -8,18 +8,18 @@ use std::time::Duration;
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentName, AgentRegistry, AgentStatus, Approval, Filter, Query,
-    SqliteStore, SystemSource, Visibility,
+    RandomIds, SqliteStore, SystemClock, Visibility,
 };
 use tenancy_sqlite::TenantFiles;
 
 use crate::support::files::config;
 use crate::support::{A, B, P};
 
-type Registry = AgentRegistry<SqliteStore, SystemSource>;
+type Registry = AgentRegistry<SqliteStore, SystemClock, RandomIds>;
 
 fn open(folder: &Path) -> Registry {
     let files = TenantFiles::open(config(folder)).expect("a folder");
-    AgentRegistry::new(SqliteStore::new(files), SystemSource)
+    AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds)
 }
 
 fn file(folder: &Path, tenant: TenantId) -> PathBuf {
@@ -56,7 +56,7 @@ async fn agents_survive_a_restart_and_reading_creates_no_file() {
 async fn a_row_of_another_tenant_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = TenantFiles::open(config(folder.path())).expect("a folder");
-    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
+    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemClock, RandomIds);
     let agent = register(&registry, A, "secret-plan").await.expect("its own");
     let spoil = || files.write(|tx| tx.execute("UPDATE agents SET tenant = ?1", [B.as_bytes()]));
     tenancy::TenantContext::scope(A, spoil).expect("an update");
@@ -73,7 +73,7 @@ async fn a_row_of_another_tenant_is_an_error() {
 async fn only_the_oldest_tombstone_of_the_tenant_makes_room() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = TenantFiles::open(config(folder.path())).expect("a folder");
-    let registry = AgentRegistry::new(SqliteStore::new(files).quota(2), SystemSource);
+    let registry = AgentRegistry::new(SqliteStore::new(files).quota(2), SystemClock, RandomIds);
     let one = register(&registry, A, "one").await.expect("room");
     register(&registry, A, "two").await.expect("room");
     let error = register(&registry, A, "three").await.expect_err("its quota");
@@ -152,7 +152,7 @@ async fn concurrent_sharing_and_registration_never_both_get_a_name() {
 async fn tombstones_make_no_room_above_a_lowered_quota() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = TenantFiles::open(config(folder.path())).expect("a folder");
-    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemSource);
+    let registry = AgentRegistry::new(SqliteStore::new(files.clone()), SystemClock, RandomIds);
     for name in ["one", "two", "three", "four", "five"] {
         register(&registry, A, name).await.expect("there is no quota");
     }
@@ -160,7 +160,8 @@ async fn tombstones_make_no_room_above_a_lowered_quota() {
         let agent = registry.get_by_name(&AgentName::parse(name).expect("a name")).in_tenant(A).await;
         registry.deregister(agent.expect("it is there").id).in_tenant(A).await.expect("its own");
     }
-    let lowered = |quota| AgentRegistry::new(SqliteStore::new(files.clone()).quota(quota), SystemSource);
+    let lowered =
+        |quota| AgentRegistry::new(SqliteStore::new(files.clone()).quota(quota), SystemClock, RandomIds);
     let error = register(&lowered(3), A, "six").await.expect_err("three are living");
     assert!(matches!(error, AgentError::Quota { limit: 3 }), "{error}");
     let deleted = Filter { status: Some(AgentStatus::Deleted), ..Filter::default() };
@@ -175,7 +176,7 @@ async fn tombstones_make_room_in_a_full_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(folder.path()).max_bytes(std::num::NonZero::new(192 * 1024).expect("some"));
     let files = TenantFiles::open(config).expect("a folder");
-    let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+    let registry = AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds);
     let mut kept = 0;
     // Many times more than the file can hold.
     for round in 0..2000 {
@@ -208,7 +209,7 @@ async fn a_locked_file_is_named_to_the_platform() {
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").expect("a lock");
     let config = config(folder.path()).busy_timeout(Duration::from_millis(20));
     let files = TenantFiles::open(config).expect("a folder");
-    let registry = AgentRegistry::new(SqliteStore::new(files), SystemSource);
+    let registry = AgentRegistry::new(SqliteStore::new(files), SystemClock, RandomIds);
     let name = AgentName::parse("all").expect("a name");
     let content = AgentContent { visibility: Visibility::Shared, ..AgentContent::default() };
     let agent = registry.register(name, content).in_tenant(P).await.expect("the platform's").agent;

@@ -107,6 +107,14 @@ impl Store for AgentStore {
         ask!(self, store => store.replace(agent, revision))
     }
 
+    async fn change<E: From<AgentError> + Send + 'static>(
+        &self,
+        id: AgentId,
+        change: impl FnMut(&mut Agent) -> Result<(), E> + Send + 'static,
+    ) -> Result<Option<Agent>, E> {
+        ask!(self, store => store.change(id, change))
+    }
+
     async fn touch(&self, id: AgentId, at: UnixMillis) -> Result<bool, AgentError> {
         ask!(self, store => store.touch(id, at))
     }

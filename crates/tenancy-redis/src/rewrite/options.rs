@@ -6,12 +6,12 @@ use crate::packed::number;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::scope::Sharing;
-use crate::writer::CommandWriter;
+use crate::writer::{CommandWriter, Sink};
 
 pub(super) fn rewrite<'a>(
     grammar: &'static Grammar,
     mut arguments: impl Arguments<'a>,
-    mut out: CommandWriter<'_>,
+    mut out: CommandWriter<'_, impl Sink>,
 ) -> Result<Reply, Refusal> {
     out.plain(next(&mut arguments)?);
     operands(grammar.operands, &mut arguments, &mut out)?;
@@ -43,7 +43,7 @@ pub(super) fn rewrite<'a>(
 fn operands<'a>(
     kinds: &[Operand],
     arguments: &mut impl Arguments<'a>,
-    out: &mut CommandWriter<'_>,
+    out: &mut CommandWriter<'_, impl Sink>,
 ) -> Result<(), Refusal> {
     for kind in kinds {
         match kind {
@@ -66,7 +66,10 @@ fn operands<'a>(
 }
 
 /// The rest: keys, and as many ids.
-fn streams<'a>(arguments: &mut impl Arguments<'a>, out: &mut CommandWriter<'_>) -> Result<(), Refusal> {
+fn streams<'a>(
+    arguments: &mut impl Arguments<'a>,
+    out: &mut CommandWriter<'_, impl Sink>,
+) -> Result<(), Refusal> {
     let rest = arguments.len();
     if rest == 0 || !rest.is_multiple_of(2) {
         return Err(Refusal::BadArguments);

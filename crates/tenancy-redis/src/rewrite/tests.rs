@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use tenancy::TenantId;
 
-use super::{Buffer, Sharing, TenantScope, rewrite_arguments};
+use super::{Sharing, TenantScope, rewrite_arguments};
 use crate::packed::Packed;
 use crate::policy::RedisPolicy;
 use crate::refusal::Refusal;
+#[cfg(feature = "tokio")]
+use crate::reply::Reply;
 use crate::scripts::TrustedScripts;
+use crate::writer::PackedBuffer;
+#[cfg(feature = "tokio")]
+use crate::writer::{CmdBuffer, PipelineBuffer};
 
 /// What is sent for a command of one tenant, with `P:` for its prefix.
 fn sent(command: &str) -> Result<String, Refusal> {
@@ -22,12 +27,26 @@ fn sent_in(sharing: Sharing, command: &str) -> Result<String, Refusal> {
 
 fn sent_within(scope: &TenantScope, command: &str) -> Result<String, Refusal> {
     let arguments: Vec<_> = command.split(' ').map(str::as_bytes).collect();
-    let mut buffer = Buffer::default();
-    rewrite_arguments(arguments.into_iter(), scope, &mut buffer)?;
-    let sent = buffer.cmd.get_packed_command();
-    let arguments = Packed::only(&sent)?;
+    let mut buffer = PackedBuffer::default();
+    let reply = rewrite_arguments(arguments.clone().into_iter(), scope, &mut buffer)?;
+    #[cfg(feature = "tokio")]
+    assert_same_bytes(&arguments, scope, (reply, buffer.as_bytes()));
+    let arguments = Packed::only(buffer.as_bytes())?;
     let words: Vec<_> = arguments.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     Ok(words.join(" ").replace("t:00000000000000000000000000000001:", "P:"))
+}
+
+/// Asserts that async connections get the same bytes as sync ones, alone and in a pipeline.
+#[cfg(feature = "tokio")]
+fn assert_same_bytes(arguments: &[&[u8]], scope: &TenantScope, (reply, sent): (Reply, &[u8])) {
+    let mut alone = CmdBuffer::default();
+    let mut pipeline = PipelineBuffer::with_capacity(1);
+    for _ in 0..2 {
+        assert_eq!(rewrite_arguments(arguments.iter().copied(), scope, &mut alone), Ok(reply));
+        assert_eq!(rewrite_arguments(arguments.iter().copied(), scope, &mut pipeline), Ok(reply));
+    }
+    assert_eq!(alone.cmd.get_packed_command(), sent);
+    assert_eq!(pipeline.pipeline.get_packed_pipeline(), [sent, sent].concat());
 }
 
 #[test]

@@ -69,6 +69,7 @@ pub(crate) enum Span {
 
 /// The first eight bytes, letters in lower case. The bit that tells the cases apart is set in all bytes: what is no
 /// letter may meet another here.
+#[inline]
 pub(super) const fn start(name: &[u8]) -> u64 {
     const LOWER: u64 = 0x2020_2020_2020_2020;
     let bytes = match name {
@@ -94,6 +95,7 @@ const fn is_short(name: &[u8]) -> bool {
 }
 
 /// Four bytes from a place on.
+#[inline]
 const fn word(name: &[u8], at: usize) -> u64 {
     u32::from_be_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]) as u64
 }
@@ -132,12 +134,14 @@ impl Command {
         self.arities.iter().all(|arity| *arity != 0)
     }
 
+    #[inline]
     pub(super) fn is(&self, start: u64, name: &[u8]) -> bool {
         self.start == start
             && self.name.len() == name.len()
             && (self.is_short || name.eq_ignore_ascii_case(self.name.as_bytes()))
     }
 
+    #[inline]
     pub(crate) fn takes(&self, arguments: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
         if self.arity < 0 { arguments >= arity } else { arguments == arity }

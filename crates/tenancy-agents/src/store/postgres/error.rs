@@ -2,7 +2,7 @@
 
 use tenancy_postgres::{Error, ServerError};
 
-use crate::error::{AgentError, NameHolders, StoreError};
+use crate::error::{AgentError, NameConflict, StoreError};
 
 const UNIQUE_VIOLATION: &str = "23505";
 /// Raised by the trigger.
@@ -33,10 +33,10 @@ fn is_taken(error: &ServerError) -> bool {
 }
 
 /// Reads the holders from the trigger's message: the first one, and the number of others.
-fn holders(message: &str) -> Option<NameHolders> {
+fn holders(message: &str) -> Option<NameConflict> {
     let (_, holders) = message.rsplit_once(": ")?;
     let (first, others) = holders.split_once(' ')?;
-    Some(NameHolders { first: first.parse().ok()?, others: others.parse().ok()? })
+    Some(NameConflict { first: first.parse().ok()?, others: others.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
     fn holders_are_read_as_the_trigger_writes_them() {
         let first = tenant_id!("550e8400-e29b-41d4-a716-446655440000");
         let read = holders("tenancy_agents: tenants have the name: 550e8400-e29b-41d4-a716-446655440000 2");
-        assert_eq!(read, Some(NameHolders { first, others: 2 }));
+        assert_eq!(read, Some(NameConflict { first, others: 2 }));
         for text in
             ["", "550e8400-e29b-41d4-a716-446655440000", "x 1", "00000000-0000-0000-0000-000000000000 1"]
         {

@@ -9,9 +9,11 @@ use tenancy_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capabilities, Capability, Tier, UnixMillis};
+use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Capability, Tier};
 use crate::card::Card;
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;

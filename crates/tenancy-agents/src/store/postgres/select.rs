@@ -9,7 +9,8 @@ use tenancy::TenantId;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::agent::{AgentId, AgentName, Capability};
+use crate::agent::{AgentName, Capability};
+use crate::id::AgentId;
 use crate::query::{Filter, Query};
 use crate::status::AgentStatus;
 
@@ -25,9 +26,9 @@ const IS_SHARED: &str = " AND a.is_shared";
 /// As the index has it, so that this is found by it.
 const IS_LIVING: &str = " AND a.status <> 'deleted'";
 
-/// Whose agents are asked for.
+/// The tenant whose agents are selected.
 #[derive(Clone, Copy)]
-pub(super) enum Whose {
+pub(super) enum TenantFilter {
     /// The tenant's.
     Own(TenantId),
     /// The platform's, and of these what it shares.
@@ -41,19 +42,24 @@ pub(super) struct Select {
 }
 
 impl Select {
-    pub(super) fn by_id(whose: Whose, id: AgentId) -> Self {
-        Self::new(COLUMNS, whose, None).and("a.id =", id.as_uuid())
+    pub(super) fn by_id(tenants: TenantFilter, id: AgentId) -> Self {
+        Self::new(COLUMNS, tenants, None).and("a.id =", id.as_uuid())
     }
 
-    pub(super) fn by_name(whose: Whose, name: &AgentName) -> Self {
-        Self::new(COLUMNS, whose, None).with(IS_LIVING).and("a.name =", String::from(name.as_str()))
+    /// Locks the rows until the end of the transaction.
+    pub(super) fn locked(self) -> Self {
+        self.with(" FOR NO KEY UPDATE")
+    }
+
+    pub(super) fn by_name(tenants: TenantFilter, name: &AgentName) -> Self {
+        Self::new(COLUMNS, tenants, None).with(IS_LIVING).and("a.name =", String::from(name.as_str()))
     }
 
     /// Postgres orders UUIDs by their bytes, as Rust does.
-    pub(super) fn page(whose: Whose, Query { filter, after, limit }: &Query) -> Self {
+    pub(super) fn page(tenants: TenantFilter, Query { filter, after, limit }: &Query) -> Self {
         // Which index it goes along.
         let id = if filter.capability.is_some() { "c.id" } else { "a.id" };
-        let mut select = Self::matching(COLUMNS, whose, filter);
+        let mut select = Self::matching(COLUMNS, tenants, filter);
         if let Some(after) = after {
             select = select.with(" AND ").with(id).with(" >").value(after.as_uuid());
         }
@@ -62,13 +68,13 @@ impl Select {
     }
 
     /// One row, or none where there is nothing.
-    pub(super) fn count(whose: Whose, filter: &Filter) -> Self {
-        Self::matching(COUNT, whose, filter).with(" GROUP BY a.tenant_id")
+    pub(super) fn count(tenants: TenantFilter, filter: &Filter) -> Self {
+        Self::matching(COUNT, tenants, filter).with(" GROUP BY a.tenant_id")
     }
 
     /// [`Filter::matches`].
-    fn matching(columns: &str, whose: Whose, filter: &Filter) -> Self {
-        let mut select = Self::new(columns, whose, filter.capability.as_ref());
+    fn matching(columns: &str, tenants: TenantFilter, filter: &Filter) -> Self {
+        let mut select = Self::new(columns, tenants, filter.capability.as_ref());
         select = match filter.status {
             None => select.with(IS_LIVING),
             Some(status) => select.and("a.status =", AgentStatus::as_str(status)),
@@ -82,10 +88,10 @@ impl Select {
         select
     }
 
-    fn new(columns: &str, whose: Whose, capability: Option<&Capability>) -> Self {
-        let (tenant, is_shared) = match whose {
-            Whose::Own(tenant) => (tenant, ""),
-            Whose::Shared => (TenantId::PLATFORM, IS_SHARED),
+    fn new(columns: &str, tenants: TenantFilter, capability: Option<&Capability>) -> Self {
+        let (tenant, is_shared) = match tenants {
+            TenantFilter::Own(tenant) => (tenant, ""),
+            TenantFilter::Shared => (TenantId::PLATFORM, IS_SHARED),
         };
         let select = Self { sql: String::from("SELECT "), params: Vec::new() };
         let select = select.with(columns).with(" FROM tenancy_agents.agents a");

@@ -7,13 +7,14 @@ use rusqlite::params;
 use tenancy::{TenantContext, TenantId};
 use tenancy_sqlite::Error;
 
+use super::SqliteStore;
+use super::error::Failed;
 use super::sql::SHARED;
-use super::{Failed, SqliteStore};
 use crate::agent::{Agent, AgentName};
-use crate::error::{AgentError, NameHolders, StoreError};
+use crate::error::{AgentError, NameConflict, StoreError};
 
 /// What is held until the name is written, or it is not.
-pub(super) enum Held<'s> {
+pub(super) enum NameLock<'s> {
     /// With other tenants.
     #[allow(dead_code, reason = "it is held, and not looked at")]
     ByTenant(RwLockReadGuard<'s, ()>),
@@ -24,24 +25,24 @@ pub(super) enum Held<'s> {
 
 /// What keeps the platform from seeing whether a tenant has a name.
 #[derive(Debug)]
-struct InTheWay {
+struct UnreadableFile {
     tenant: TenantId,
     error: Error,
 }
 
-fn in_the_way(tenant: TenantId, error: Error) -> AgentError {
+fn unreadable_file(tenant: TenantId, error: Error) -> AgentError {
     let is_busy = matches!(error, Error::Busy);
-    let error = StoreError::new(InTheWay { tenant, error });
+    let error = StoreError::new(UnreadableFile { tenant, error });
     if is_busy { AgentError::Unavailable(Some(error)) } else { AgentError::Store(error) }
 }
 
-impl fmt::Display for InTheWay {
+impl fmt::Display for UnreadableFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the file of tenant {}: {}", self.tenant, self.error)
     }
 }
 
-impl std::error::Error for InTheWay {}
+impl std::error::Error for UnreadableFile {}
 
 impl SqliteStore {
     /// Sees to it that nobody else takes the name in the way that would be in this one's.
@@ -50,19 +51,19 @@ impl SqliteStore {
         tenant: TenantId,
         agent: &Agent,
         name: &AgentName,
-    ) -> Result<Held<'_>, AgentError> {
+    ) -> Result<NameLock<'_>, AgentError> {
         if !agent.is_shared() {
             let held = self.names.read().unwrap_or_else(PoisonError::into_inner);
             if agent.is_living() && !tenant.is_platform() && self.is_shared_name(name)? {
                 return Err(AgentError::NameShared);
             }
-            return Ok(Held::ByTenant(held));
+            return Ok(NameLock::ByTenant(held));
         }
         let held = self.names.write().unwrap_or_else(PoisonError::into_inner);
         if !self.is_shared_name(name)? {
             self.check_holders(name)?;
         }
-        Ok(Held::ByPlatform(held))
+        Ok(NameLock::ByPlatform(held))
     }
 
     fn is_shared_name(&self, name: &AgentName) -> Result<bool, AgentError> {
@@ -74,18 +75,18 @@ impl SqliteStore {
     fn check_holders(&self, name: &AgentName) -> Result<(), AgentError> {
         let tenants =
             TenantContext::scope(TenantId::PLATFORM, || self.files.tenants()).map_err(Failed::from)?;
-        let mut holders: Option<NameHolders> = None;
+        let mut holders: Option<NameConflict> = None;
         for tenant in tenants.into_iter().filter(|tenant| !tenant.is_platform()) {
             let has_name = match TenantContext::scope(tenant, || self.has_name(name)) {
                 // A file that is none serves nobody, its own tenant neither: it is not to hold up the platform.
                 Err(Failed::File(Error::Corrupt(_) | Error::Foreign(_) | Error::NotAFile(_))) => false,
                 // The platform is the one to hear whose file it is.
-                Err(Failed::File(error)) => return Err(in_the_way(tenant, error)),
+                Err(Failed::File(error)) => return Err(unreadable_file(tenant, error)),
                 has_name => has_name?,
             };
             if has_name {
                 match &mut holders {
-                    None => holders = Some(NameHolders { first: tenant, others: 0 }),
+                    None => holders = Some(NameConflict { first: tenant, others: 0 }),
                     Some(holders) => holders.others += 1,
                 }
             }

@@ -4,15 +4,17 @@ use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use tenancy::TenantId;
-use tenancy_sqlite::{TenantReader, TenantTx};
+use tenancy_sqlite::{Error, TenantReader, TenantTx};
 use uuid::Uuid;
 
-use super::Failed;
-use crate::agent::{Agent, AgentContent, AgentId, AgentName, Capabilities, Tier, UnixMillis};
+use super::error::Failed;
+use crate::agent::{Agent, AgentContent, AgentName, Capabilities, Tier};
 use crate::card::Card;
+use crate::clock::UnixMillis;
 use crate::error::{AgentError, StoreError};
+use crate::id::AgentId;
 use crate::status::AgentStatus;
 use crate::text::{Endpoint, Text};
 use crate::visibility::Visibility;
@@ -59,7 +61,15 @@ fn read_parts(row: &Row<'_>) -> Result<Agent, Box<dyn core::error::Error + Send 
     })
 }
 
-/// The name of an agent, if there is one of the id.
+/// Returns the agent with this id, if there is one.
+pub(super) fn get(reader: &TenantReader<'_>, id: AgentId) -> Result<Option<Agent>, Failed> {
+    let sql = std::format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
+    let mut statement = reader.prepare_cached(&sql)?;
+    let row = statement.query_row([id.as_uuid().as_bytes()], |row| Ok(read(row, reader.tenant())));
+    row.optional().map_err(Error::from)?.transpose()
+}
+
+/// Returns the name of the agent with this id, if there is one.
 pub(super) fn name(reader: &TenantReader<'_>, id: AgentId) -> Result<Option<AgentName>, Failed> {
     const SQL: &str = "SELECT name FROM agents WHERE id = ?1";
     let names: Vec<String> = reader.query(SQL, [id.as_uuid().as_bytes()], |row| row.get(0))?;

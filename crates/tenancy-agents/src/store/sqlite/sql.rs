@@ -6,7 +6,7 @@ use std::vec::Vec;
 use rusqlite::types::Value;
 
 use super::row::COLUMNS;
-use crate::agent::AgentId;
+use crate::id::AgentId;
 use crate::query::Filter;
 
 /// [`Agent::is_shared`](crate::Agent::is_shared), of the rows in the platform's file. The suite holds it against that, in
@@ -94,14 +94,15 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::agent::{Tier, UnixMillis};
+    use crate::agent::Tier;
+    use crate::clock::UnixMillis;
     use crate::status::AgentStatus;
     use crate::visibility::Visibility;
 
     /// How SQLite finds what is asked for: each page is read in the order of an index, with nothing sorted.
     fn plan(select: &Select) -> String {
         let connection = Connection::open_in_memory().expect("memory");
-        connection.execute_batch(super::super::SCHEMA).expect("the schema");
+        connection.execute_batch(include_str!("../../../sql/sqlite.sql")).expect("the schema");
         let sql = std::format!("EXPLAIN QUERY PLAN {}", select.agents());
         let mut statement = connection.prepare(&sql).expect("a statement");
         let rows =

@@ -7,8 +7,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
-    Agent, AgentContent, AgentId, AgentStatus, Capabilities, Filter, Query, Source, Store, Tier, Transition,
-    Visibility,
+    Agent, AgentContent, AgentId, AgentStatus, Capabilities, Clock, Filter, IdGenerator, Query, Store, Tier,
+    Transition, Visibility,
 };
 
 use super::support::{Subject, Ticks, name, told};
@@ -169,6 +169,8 @@ impl Model {
     }
 
     fn update(&mut self, tenant: TenantId, id: AgentId, revision: u64, content: AgentContent) -> String {
+        // The registry reads the clock before the store reads the agent.
+        let updated_at = self.ticks.now();
         let place = match self.changeable(tenant, id) {
             Ok(place) => place,
             Err(error) => return error,
@@ -177,15 +179,13 @@ impl Model {
         match () {
             () if agent.status == AgentStatus::Deleted => "Deleted".into(),
             () if agent.revision != revision => format!("Revision {revision} {}", agent.revision),
-            () => {
-                let updated_at = self.ticks.now();
-                self.change(place, Agent { content, revision: revision + 1, updated_at, ..agent })
-            }
+            () => self.change(place, Agent { content, revision: revision + 1, updated_at, ..agent }),
         }
     }
 
     fn step(&mut self, tenant: TenantId, id: AgentId, step: Transition) -> String {
         use AgentStatus::{Active, Deleted, Deprecated, Draft, PendingApproval, Rejected, Suspended};
+        let updated_at = self.ticks.now();
         let place = match self.changeable(tenant, id) {
             Ok(place) => place,
             Err(error) => return error,
@@ -203,7 +203,6 @@ impl Model {
             | (Suspended, Transition::Resume, Active) => {}
             _ => return format!("Transition {from} {status}"),
         }
-        let updated_at = self.ticks.now();
         self.change(place, Agent { status, revision: agent.revision + 1, updated_at, ..agent })
     }
 

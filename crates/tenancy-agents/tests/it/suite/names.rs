@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenancy::{TenantFutureExt, TenantId};
 use tenancy_agents::{
-    Agent, AgentContent, AgentError, AgentId, AgentRegistry, AgentStatus, Filter, NameHolders, Source, Store,
-    Transition, UnixMillis, Visibility,
+    Agent, AgentContent, AgentError, AgentId, AgentRegistry, AgentStatus, Filter, IdGenerator, NameConflict,
+    Store, Transition, UnixMillis, Visibility,
 };
 
-use super::support::{Subject, approval, described, name, names};
+use super::support::{Subject, Ticks, approval, described, name, names};
 use crate::support::{A, B, P};
 
 pub(crate) async fn registering_is_idempotent_by_name_and_content<S: Store>(subject: &Subject<S>) {
@@ -78,11 +78,11 @@ pub(crate) async fn the_platform_cannot_share_a_name_of_a_tenant_and_learns_whic
     };
     let error = subject.step(P, shared.id, Transition::Approve).await.expect_err("A and B have it");
     assert!(error.to_string().contains(&A.to_string()), "{error}");
-    assert_eq!(held(error), NameHolders { first: A, others: 1 });
+    assert_eq!(held(error), NameConflict { first: A, others: 1 });
     assert_eq!(subject.get(P, shared.id).await.expect("its own").status, AgentStatus::PendingApproval);
     subject.step(A, a.id, Transition::Delete).await.expect("a step");
     let error = subject.step(P, shared.id, Transition::Approve).await.expect_err("B has it");
-    assert_eq!(held(error), NameHolders { first: B, others: 0 });
+    assert_eq!(held(error), NameConflict { first: B, others: 0 });
     subject.step(B, b.id, Transition::Delete).await.expect("a step");
     let shared = subject.step(P, shared.id, Transition::Approve).await.expect("nobody has it");
     assert_eq!(subject.by_name(B, "search").await.expect("it is shared"), shared);
@@ -102,13 +102,13 @@ pub(crate) async fn sharing_again_checks_names_again<S: Store>(subject: &Subject
     subject.step(P, shared.id, Transition::Suspend).await.expect("a step");
     subject.register(B, "search").await;
     let error = subject.step(P, shared.id, Transition::Resume).await.expect_err("B has it");
-    assert!(matches!(error, AgentError::NameHeld(NameHolders { first: B, others: 0 })), "{error}");
+    assert!(matches!(error, AgentError::NameHeld(NameConflict { first: B, others: 0 })), "{error}");
     let restored = subject.get(P, shared.id).await.expect("its own");
     let restored = tenancy_agents::Agent { id: another(&restored), name: name("search-2"), ..restored };
     subject.register(A, "search-2").await;
     let restored = tenancy_agents::Agent { status: AgentStatus::Active, ..restored };
     let put = subject.registry.restore(&restored, &approval(P, restored.id)).in_tenant(P).await;
-    assert!(matches!(put, Err(AgentError::NameHeld(NameHolders { first: A, others: 0 }))), "{put:?}");
+    assert!(matches!(put, Err(AgentError::NameHeld(NameConflict { first: A, others: 0 }))), "{put:?}");
     assert_eq!(names(&subject.all(B, &Filter::default()).await), ["search"]);
 }
 
@@ -161,14 +161,10 @@ pub(crate) async fn the_same_id_in_two_tenants_is_two_agents<S: Store>(subject: 
     assert_eq!(subject.get(P, shared.id).await.expect("its own"), shared);
 }
 
-/// A source whose first ids are all the same.
+/// A generator whose first ids are all the same.
 struct Stuck(AtomicU64);
 
-impl Source for Stuck {
-    fn now(&self) -> UnixMillis {
-        UnixMillis(1_700_000_000_000)
-    }
-
+impl IdGenerator for Stuck {
     fn new_id(&self) -> AgentId {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         AgentId::v7(UnixMillis(1_700_000_000_000 + number.saturating_sub(3)), [0x5a; 10])
@@ -176,7 +172,7 @@ impl Source for Stuck {
 }
 
 pub(crate) async fn a_taken_id_is_replaced_by_another_one<S: Store>(subject: &Subject<S>) {
-    let registry = AgentRegistry::new(subject.registry.store(), Stuck(AtomicU64::new(0)));
+    let registry = AgentRegistry::new(subject.registry.store(), Ticks::default(), Stuck(AtomicU64::new(0)));
     for agent in ["one", "two", "three"] {
         let registered = registry.register(name(agent), described(agent)).in_tenant(A).await;
         assert!(registered.expect("its name is free").is_new);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tenancy::{TenantContext, TenantFutureExt, TenantId};
 use tenancy_agents::{
     Agent, AgentContent, AgentError, AgentId, AgentName, AgentRegistry, AgentStatus, Approval, Capabilities,
-    Filter, Query, Source, Store, Transition, UnixMillis, Visibility,
+    Clock, Filter, IdGenerator, Query, Store, Transition, UnixMillis, Visibility,
 };
 
 use crate::support::P;
@@ -21,11 +21,13 @@ impl Ticks {
     }
 }
 
-impl Source for Ticks {
+impl Clock for Ticks {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.tick())
     }
+}
 
+impl IdGenerator for Ticks {
     fn new_id(&self) -> AgentId {
         AgentId::v7(UnixMillis(self.tick()), [0x5a; 10])
     }
@@ -33,12 +35,13 @@ impl Source for Ticks {
 
 /// A registry under test.
 pub(crate) struct Subject<S> {
-    pub(crate) registry: Arc<AgentRegistry<S, Ticks>>,
+    pub(crate) registry: Arc<AgentRegistry<S, Ticks, Ticks>>,
 }
 
 impl<S: Store> Subject<S> {
     pub(crate) fn new(store: S) -> Self {
-        Self { registry: Arc::new(AgentRegistry::new(store, Ticks::default())) }
+        let ticks = Ticks::default();
+        Self { registry: Arc::new(AgentRegistry::new(store, ticks.clone(), ticks)) }
     }
 
     pub(crate) async fn register(&self, tenant: TenantId, agent: &str) -> Agent {

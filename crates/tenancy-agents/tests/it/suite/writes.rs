@@ -191,3 +191,89 @@ pub(crate) async fn one_of_many_concurrent_restores_is_first<S: Store + 'static>
     assert_eq!(new, 1);
     assert_eq!(subject.get(B, moved.id).await.expect("it is there"), moved);
 }
+
+/// Elsewhere, changes of any revision were refused as if the store were not available.
+pub(crate) async fn concurrent_changes_of_any_revision_all_succeed<S: Store + 'static>(subject: &Subject<S>) {
+    const TASKS: u64 = 16;
+    let agent = subject.register_with(A, "one", described("0")).await;
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let (registry, id) = (Arc::clone(&subject.registry), agent.id);
+            let count = |content: &mut AgentContent| {
+                let number: u64 = content.description.as_str().parse().expect("a number");
+                *content = described(&(number + 1).to_string());
+                Ok::<_, AgentError>(())
+            };
+            tokio::spawn(async move { registry.update_with(id, None, count).await }.in_tenant(A))
+        })
+        .collect();
+    let mut revisions = Vec::new();
+    for task in tasks {
+        revisions.push(task.await.expect("no panic").expect("a change of any revision").revision);
+    }
+    revisions.sort_unstable();
+    assert_eq!(revisions, (2..TASKS + 2).collect::<Vec<_>>(), "each change made one revision");
+    let counted = subject.get(A, agent.id).await.expect("it is there");
+    assert_eq!(counted.content, described(&TASKS.to_string()), "no change was lost");
+}
+
+/// As above, for transitions.
+pub(crate) async fn concurrent_transitions_are_never_refused_as_unavailable<S: Store + 'static>(
+    subject: &Subject<S>,
+) {
+    let agent = subject.register_as(A, "one", AgentStatus::Active).await;
+    let tasks: Vec<_> = (0..16)
+        .map(|number| {
+            let (registry, id) = (Arc::clone(&subject.registry), agent.id);
+            let step = if number % 2 == 0 { Transition::Suspend } else { Transition::Resume };
+            tokio::spawn(async move { registry.step(id, step, None).await }.in_tenant(A))
+        })
+        .collect();
+    let mut changes = 0;
+    for task in tasks {
+        match task.await.expect("no panic") {
+            Ok(_) => changes += 1,
+            Err(AgentError::Transition(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there").revision, agent.revision + changes);
+}
+
+pub(crate) async fn a_failed_or_empty_change_stores_nothing<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register(A, "one").await;
+    let failed = subject.registry.update_with(agent.id, None, |content: &mut AgentContent| {
+        *content = described("not stored");
+        Err(AgentError::Full)
+    });
+    assert!(matches!(failed.in_tenant(A).await, Err(AgentError::Full)));
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+    let store = subject.registry.store();
+    let same = store.change(agent.id, |_: &mut Agent| Ok::<_, AgentError>(())).in_tenant(A).await;
+    assert_eq!(same.expect("an answer").as_ref(), Some(&agent));
+    let foreign = store.change(agent.id, |_: &mut Agent| -> Result<(), AgentError> { panic!("called") });
+    assert_eq!(foreign.in_tenant(B).await.expect("an answer"), None);
+    let shared = subject.share("shared").await;
+    let foreign = store.change(shared.id, |_: &mut Agent| -> Result<(), AgentError> { panic!("called") });
+    assert_eq!(foreign.in_tenant(B).await.expect("an answer"), None);
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), agent);
+}
+
+/// Calls the store directly, without the registry.
+pub(crate) async fn a_change_keeps_what_no_change_may_touch<S: Store>(subject: &Subject<S>) {
+    let agent = subject.register(A, "one").await;
+    subject.registry.heartbeat(agent.id).in_tenant(A).await.expect("a heartbeat");
+    let before = subject.get(A, agent.id).await.expect("it is there");
+    let forged = subject.registry.store().change(agent.id, |agent: &mut Agent| {
+        (agent.tenant, agent.name) = (B, name("two"));
+        (agent.created_at, agent.last_seen_at, agent.revision) = (UnixMillis(1), None, 2);
+        agent.content = described("new");
+        Ok::<_, AgentError>(())
+    });
+    let forged = forged.in_tenant(A).await.expect("an answer").expect("its own");
+    let mut wanted = before;
+    (wanted.content, wanted.revision) = (described("new"), 2);
+    assert_eq!(forged, wanted);
+    assert_eq!(subject.get(A, agent.id).await.expect("it is there"), wanted);
+    assert!(subject.all(B, &Filter::default()).await.is_empty());
+}

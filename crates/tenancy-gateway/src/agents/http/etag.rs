@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::state::App;
 
 /// A revision that no agent has: the first one is 1.
-pub(super) const NO_REVISION: u64 = 0;
+const NO_REVISION: u64 = 0;
 
 /// Returns the strong entity tag of an agent's revision.
 pub(super) fn of(agent: &Agent) -> HeaderValue {

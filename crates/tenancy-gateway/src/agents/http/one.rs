@@ -7,17 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tenancy_agents::{A2aCard, Agent, AgentError, AgentName, Transition};
+use tenancy_agents::{A2aCard, Agent, AgentContent, AgentName, Transition};
 
-use super::etag::{self, Conditions, NO_REVISION};
+use super::etag::{self, Conditions};
 use super::id::{Id, known};
 use super::patch;
 use super::view::{AgentResponse, AgentView, CardView};
 use crate::problem::Problem;
 use crate::state::App;
-
-/// The number of attempts of a patch with `If-Match: *` while others change the same agent.
-const TRIES: usize = 8;
 
 /// Reads an agent.
 ///
@@ -98,25 +95,13 @@ pub(super) async fn update(
         return Ok(patch::refuse_type());
     }
     let patch = patch::read(body)?;
-    let mut tries = TRIES;
-    loop {
-        let agent = app.agents.get(id).await?;
-        if !conditions.allow_change_of(&agent) {
-            // The registry reports the more specific error, for example that the agent is read-only.
-            return Ok(
-                AgentResponse(app.agents.update(id, NO_REVISION, agent.content).await?).into_response()
-            );
-        }
-        let content = patch::apply(&agent, patch.clone())?;
-        match app.agents.update(id, agent.revision, content).await {
-            // Another change was faster, and the patch applies to its result too.
-            Err(AgentError::Revision { .. }) if conditions.match_any_agent() => tries -= 1,
-            updated => return Ok(AgentResponse(updated?).into_response()),
-        }
-        if tries == 0 {
-            return Err(Problem::UNAVAILABLE);
-        }
-    }
+    let revision = etag::revision(&app, id, &headers).await?;
+    // The store applies the patch in its transaction, so that concurrent changes are neither lost nor an error.
+    let patched = app.agents.update_with(id, revision, move |content: &mut AgentContent| {
+        *content = patch::apply(content, patch.clone())?;
+        Ok::<_, Problem>(())
+    });
+    Ok(AgentResponse(patched.await?).into_response())
 }
 
 /// Deletes an agent. A tombstone remains, and the name can be used again.

@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use tenancy_agents::{Agent, AgentContent};
+use tenancy_agents::AgentContent;
 
 use super::form::Draft;
 use crate::extract;
@@ -72,14 +72,15 @@ pub(super) fn is_patch(headers: &HeaderMap) -> bool {
 
 /// Returns the content of a patched agent. Only members of the content can be patched; a patch with another member is
 /// rejected, even if it would remove it.
-pub(super) fn apply(agent: &Agent, patch: Map<String, Value>) -> Result<AgentContent, Problem> {
-    let mut content = serde_json::to_value(&agent.content).map_err(|_| Problem::INTERNAL)?;
+pub(super) fn apply(content: &AgentContent, patch: Map<String, Value>) -> Result<AgentContent, Problem> {
+    let mut content = serde_json::to_value(content).map_err(|_| Problem::INTERNAL)?;
     if !patch.keys().all(|member| content.get(member).is_some()) {
         return Err(Problem::PATCH_MEMBER);
     }
     // No JSON that was parsed is nested deeper than 128, so the recursion is limited.
     json_patch::merge(&mut content, &Value::Object(patch));
-    content["name"] = agent.name.as_str().into();
+    // A draft has a name.
+    content["name"] = "patched".into();
     let draft: Draft = serde_json::from_value(content).map_err(|_| Problem::SHAPE)?;
     let (_name, content) = draft.read()?;
     Ok(content)

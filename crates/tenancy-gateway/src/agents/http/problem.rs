@@ -13,7 +13,7 @@ impl From<AgentError> for Problem {
             AgentError::NameHeld(by) => {
                 Self::NAME_HELD.with(More::Holders { holder: by.first, others: by.others })
             }
-            AgentError::Revision { .. } => Self::REVISION,
+            AgentError::Revision { .. } | AgentError::Contention => Self::REVISION,
             AgentError::Transition(step) => {
                 Self::TRANSITION.with(More::Step { from: step.from(), to: step.to() })
             }

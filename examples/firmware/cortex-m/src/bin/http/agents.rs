@@ -7,7 +7,7 @@ mod seed;
 use core::fmt::Write;
 
 use firmware_agent_json::{Page, write_agent};
-use tenancy_agents::{AgentError, AgentId, Query, immediate};
+use tenancy_agents::{AgentError, AgentId, Query, block_on_ready};
 
 use crate::rejection::Rejection;
 use crate::response::{Body, Outcome};
@@ -22,14 +22,14 @@ const TOO_LARGE: Rejection = Rejection::internal("the agent does not fit into a 
 #[inline(never)]
 pub(crate) fn list(query: &Query, body: &mut Body) -> Result<Outcome, Rejection> {
     let mut page = Page::begin(body);
-    let next = immediate(REGISTRY.list(query, |agent| page.push(&agent)))?;
+    let next = block_on_ready(REGISTRY.list(query, |agent| page.push(&agent)))?;
     page.end(next).map_err(|_| TOO_LARGE)?;
     Ok(Outcome::Json)
 }
 
 #[inline(never)]
 pub(crate) fn read(id: Option<AgentId>, body: &mut Body) -> Result<Outcome, Rejection> {
-    match immediate(REGISTRY.get(id.ok_or(AgentError::NotFound)?)) {
+    match block_on_ready(REGISTRY.get(id.ok_or(AgentError::NotFound)?)) {
         Ok(agent) => write_agent(&agent, body).and_then(|()| body.write_char('\n')).map_err(|_| TOO_LARGE)?,
         Err(error) => return Err(error.into()),
     }
@@ -38,6 +38,6 @@ pub(crate) fn read(id: Option<AgentId>, body: &mut Body) -> Result<Outcome, Reje
 
 #[inline(never)]
 pub(crate) fn heartbeat(id: Option<AgentId>) -> Result<Outcome, Rejection> {
-    immediate(REGISTRY.heartbeat(id.ok_or(AgentError::NotFound)?))?;
+    block_on_ready(REGISTRY.heartbeat(id.ok_or(AgentError::NotFound)?))?;
     Ok(Outcome::NoContent)
 }

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use cortex_m::interrupt::{self, Mutex};
-use tenancy_agents::{AgentId, Source, UnixMillis};
+use tenancy_agents::{AgentId, Clock, IdGenerator, UnixMillis};
 
 use crate::clock;
 use crate::ethernet::MAC;
@@ -15,14 +15,19 @@ const START: u64 = 1_767_225_600_000;
 /// The number of ids generated since the reset.
 static GENERATED: Mutex<Cell<u32>> = Mutex::new(Cell::new(0));
 
-/// Takes the time and the ids from this board.
-pub(super) struct Device;
+/// The time since the board's reset, added to [`START`].
+pub(super) struct BoardClock;
 
-impl Source for Device {
+/// Ids that are unique on this board.
+pub(super) struct BoardIds;
+
+impl Clock for BoardClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(START + clock::uptime_millis())
     }
+}
 
+impl IdGenerator for BoardIds {
     /// Returns an id made of the time, the board's MAC address and a counter.
     ///
     /// The board has no source of random bytes, so the ids are unique but can be guessed. Agents are protected by the
@@ -36,6 +41,6 @@ impl Source for Device {
         let (address, counter) = bytes.split_at_mut(MAC.len());
         address.copy_from_slice(&MAC);
         counter.copy_from_slice(&number.to_be_bytes());
-        AgentId::v7(self.now(), bytes)
+        AgentId::v7(BoardClock.now(), bytes)
     }
 }

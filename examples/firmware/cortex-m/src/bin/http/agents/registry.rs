@@ -2,9 +2,10 @@
 
 use tenancy_agents::{AgentRegistry, FixedStore};
 
-use super::device::Device;
+use super::device::{BoardClock, BoardIds};
 
 /// The agents of all tenants, at most 4 of each. An agent takes 1.7 KiB, and the RAM has room for 8.
 static AGENTS: FixedStore<8> = FixedStore::with_quota(4);
 
-pub(super) static REGISTRY: AgentRegistry<&FixedStore<8>, Device> = AgentRegistry::new(&AGENTS, Device);
+pub(super) static REGISTRY: AgentRegistry<&FixedStore<8>, BoardClock, BoardIds> =
+    AgentRegistry::new(&AGENTS, BoardClock, BoardIds);

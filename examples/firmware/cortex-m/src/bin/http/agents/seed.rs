@@ -3,7 +3,7 @@
 use tenancy::{TenantContext, TenantId};
 use tenancy_agents::{
     AgentContent, AgentId, AgentName, AgentStatus, Approval, Capabilities, Endpoint, Text, Tier, Visibility,
-    immediate,
+    block_on_ready,
 };
 
 use super::registry::REGISTRY;
@@ -87,7 +87,7 @@ impl Seed {
     #[inline(never)]
     fn register(&self) -> Option<AgentId> {
         let name = AgentName::parse(self.name).ok()?;
-        match immediate(REGISTRY.register(name, self.content()?)) {
+        match block_on_ready(REGISTRY.register(name, self.content()?)) {
             Ok(registered) => Some(registered.agent.id),
             Err(_) => None,
         }
@@ -101,15 +101,15 @@ impl Seed {
             _ => (true, true),
         };
         if submitted {
-            immediate(REGISTRY.submit(id)).ok()?;
+            block_on_ready(REGISTRY.submit(id)).ok()?;
         }
         if decided {
             let approval =
                 TenantContext::scope(TenantId::PLATFORM, || Approval::grant(self.tenant, id)).ok()?;
-            immediate(REGISTRY.approve(id, &approval)).ok()?;
+            block_on_ready(REGISTRY.approve(id, &approval)).ok()?;
         }
         if self.status == AgentStatus::Deleted {
-            immediate(REGISTRY.deregister(id)).ok()?;
+            block_on_ready(REGISTRY.deregister(id)).ok()?;
         }
         Some(())
     }

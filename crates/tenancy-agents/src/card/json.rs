@@ -1,6 +1,4 @@
-//! An agent's card, and its form in A2A.
-
-mod a2a;
+//! A card as JSON.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::InvalidAgentKind;
-
-pub use a2a::{A2aCard, A2aInterface, A2aSkill};
 
 /// A JSON object that says more of an agent than its other members do: at most 64 KiB, written without spaces.
 ///

@@ -4,7 +4,22 @@ use crate::arguments::Arguments;
 use crate::packed::number;
 use crate::refusal::Refusal;
 use crate::table::Span;
-use crate::writer::CommandWriter;
+use crate::writer::{CommandWriter, Sink};
+
+/// Writes a command whose first argument is its only key.
+#[inline]
+pub(super) fn first<'a>(
+    mut arguments: impl Arguments<'a>,
+    mut out: CommandWriter<'_, impl Sink>,
+) -> Result<(), Refusal> {
+    let (Some(name), Some(key)) = (arguments.next(), arguments.next()) else {
+        return Err(Refusal::BadArguments);
+    };
+    out.plain(name);
+    out.key(key);
+    arguments.for_each(|argument| out.plain(argument));
+    Ok(())
+}
 
 /// A span in one command's arguments.
 struct Keys {
@@ -13,11 +28,11 @@ struct Keys {
     step: usize,
 }
 
-/// The table has the spans in the order of their places.
-pub(super) fn rewrite<'a>(
+/// Writes a command whose keys are in these spans. The table has the spans in the order of their places.
+pub(super) fn spans<'a>(
     spans: &'static [Span],
     mut arguments: impl Arguments<'a>,
-    mut out: CommandWriter<'_>,
+    mut out: CommandWriter<'_, impl Sink>,
 ) -> Result<(), Refusal> {
     let all = arguments.clone();
     let mut at = 0;
@@ -27,17 +42,20 @@ pub(super) fn rewrite<'a>(
             out.plain(arguments.next().ok_or(Refusal::BadArguments)?);
             at += 1;
         }
-        let mut next_key = at;
-        while at < keys.end {
-            let argument = arguments.next().ok_or(Refusal::BadArguments)?;
-            if at == next_key {
-                out.key(argument);
-                next_key += keys.step;
-            } else {
-                out.plain(argument);
+        let row = arguments.by_ref().take(keys.end.saturating_sub(at));
+        if keys.step == 1 {
+            row.for_each(|key| out.key(key));
+        } else {
+            let first = at;
+            for (place, argument) in (first..).zip(row) {
+                if (place - first).is_multiple_of(keys.step) {
+                    out.key(argument);
+                } else {
+                    out.plain(argument);
+                }
             }
-            at += 1;
         }
+        at = at.max(keys.end);
     }
     arguments.for_each(|argument| out.plain(argument));
     Ok(())
