@@ -147,8 +147,7 @@ impl TenantContext {
     /// Runs `body` in `tenant`, and restores the previous state when `body` returns or panics.
     #[inline]
     pub fn scope<R>(tenant: TenantId, body: impl FnOnce() -> R) -> R {
-        let _scope = Scope::begin(tenant.into());
-        body()
+        in_scope(tenant.into(), body)
     }
 
     /// Runs `body` without a tenant, and restores the previous state when `body` returns or panics.
@@ -166,8 +165,7 @@ impl TenantContext {
     /// ```
     #[inline]
     pub fn without<R>(body: impl FnOnce() -> R) -> R {
-        let _scope = Scope::begin(Held::NONE);
-        body()
+        in_scope(Held::NONE, body)
     }
 
     /// Enters `tenant` until the guard is dropped. Prefer [`scope`](Self::scope), which cannot be left out of order.
@@ -204,10 +202,7 @@ impl TenantContext {
     /// scope, and a job that is not bound runs in this scope's tenant then.
     pub fn bind<R, F: FnOnce() -> R>(body: F) -> impl FnOnce() -> R + use<R, F> {
         let held = current::seen();
-        move || {
-            let _scope = Scope::begin(held);
-            body()
-        }
+        move || in_scope(held, body)
     }
 
     /// Returns a closure that runs `body` in the caller's current state each time it is called: as [`bind`](Self::bind),
@@ -224,9 +219,15 @@ impl TenantContext {
     /// ```
     pub fn bind_fn<A, R, F: Fn(A) -> R>(body: F) -> impl Fn(A) -> R + use<A, R, F> {
         let held = current::seen();
-        move |argument| {
-            let _scope = Scope::begin(held);
-            body(argument)
-        }
+        move |argument| in_scope(held, || body(argument))
     }
+}
+
+/// Runs `body` in a scope.
+#[inline]
+fn in_scope<R>(held: Held, body: impl FnOnce() -> R) -> R {
+    let scope = Scope::begin(held);
+    let result = body();
+    scope.end();
+    result
 }

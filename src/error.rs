@@ -1,4 +1,4 @@
-//! Every error of the core. None repeats what it was given: input may be hostile.
+//! The errors of the core. No error repeats its input, which may be hostile.
 
 #[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;

@@ -10,8 +10,8 @@ use crate::error::{InvalidTenantIdError, InvalidTenantIdKind};
 
 /// The identity of a tenant: 16 bytes, a UUID of any version that is neither nil nor all ones.
 ///
-/// It is equal by value, hashable and ordered by its bytes. It can't be changed, has no default and
-/// compares with no string: text becomes a tenant by [`parse`](Self::parse) alone.
+/// Ids are equal by value, hashable, and ordered by their bytes. An id is immutable, has no default, and cannot be compared
+/// with a string: only [`parse`](Self::parse) and the conversions make an id from text.
 ///
 /// ```
 /// use tenancy::{TenantId, tenant_id};
@@ -22,13 +22,13 @@ use crate::error::{InvalidTenantIdError, InvalidTenantIdKind};
 /// assert_eq!(ACME.to_text(), "550e8400-e29b-41d4-a716-446655440000");
 /// ```
 ///
-/// It is not equal to its text, for a text has many spellings, and one that was not parsed was not checked:
+/// An id cannot be compared with text, because text has many spellings, and unparsed text was not checked:
 ///
 /// ```compile_fail,E0277
 /// tenancy::TenantId::PLATFORM == "00000000-0000-0000-0000-000000000001";
 /// ```
 ///
-/// Its bytes can't be changed, nor given without a check:
+/// The bytes of an id cannot be changed, and an id cannot be created from unchecked bytes:
 ///
 /// ```compile_fail,E0594
 /// let mut tenant = tenancy::TenantId::PLATFORM;
@@ -39,7 +39,7 @@ use crate::error::{InvalidTenantIdError, InvalidTenantIdKind};
 /// let tenant = tenancy::TenantId([0; 16]);
 /// ```
 ///
-/// There is no default, and it is no slice:
+/// An id has no default, and does not dereference to its bytes:
 ///
 /// ```compile_fail,E0277
 /// fn default<T: Default>() -> T { T::default() }
@@ -57,12 +57,12 @@ impl TenantId {
     /// The platform's own tenant, `00000000-0000-0000-0000-000000000001`.
     pub const PLATFORM: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 
-    /// Takes the 16 bytes of an id, in the order in which its text has them (RFC 9562, section 4).
+    /// Creates an id from its 16 bytes, in the order of its text (RFC 9562, section 4).
     ///
     /// # Errors
     ///
-    /// [`InvalidTenantIdKind::Nil`] for 16 zero bytes and [`InvalidTenantIdKind::Max`] for 16 bytes of
-    /// `0xff`: zeroed RAM and erased flash are not a tenant.
+    /// Returns [`InvalidTenantIdKind::Nil`] for 16 zero bytes and [`InvalidTenantIdKind::Max`] for 16 bytes of `0xff`, so that
+    /// zeroed memory and erased flash are not a tenant.
     #[inline]
     pub const fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidTenantIdError> {
         match u128::from_ne_bytes(bytes) {
@@ -72,13 +72,13 @@ impl TenantId {
         }
     }
 
-    /// The 16 bytes of the id.
+    /// Returns the 16 bytes of the id.
     #[inline]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// Whether this is [`TenantId::PLATFORM`].
+    /// Returns whether this is [`TenantId::PLATFORM`].
     #[inline]
     pub const fn is_platform(&self) -> bool {
         u128::from_ne_bytes(self.0) == u128::from_ne_bytes(Self::PLATFORM.0)
@@ -92,7 +92,7 @@ impl TenantId {
     }
 }
 
-/// A [`TenantId`] from a literal, checked when the program is compiled.
+/// Creates a [`TenantId`] from a literal, which is checked when the program is compiled.
 ///
 /// ```
 /// let tenant = tenancy::tenant_id!("550e8400-e29b-41d4-a716-446655440000");

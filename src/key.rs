@@ -1,4 +1,4 @@
-//! Keys and topics that name their tenant: for stores and brokers that several tenants share.
+//! Keys and topics with the tenant's prefix, for stores and brokers that several tenants share.
 
 #[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
@@ -18,9 +18,9 @@ pub use prefix::TenantPrefix;
 
 /// A tenant's key in fixed memory: `t:`, 32 hexadecimal digits, `:`, and the key, of any bytes.
 ///
-/// `N` is the room for all of it: [`TenantPrefix::LEN`] bytes and the longest key. Two are equal only where
-/// tenant and key are, for the prefix has one width and one spelling. It holds no character that is special in
-/// a Redis pattern or cluster, an MQTT filter, or a path.
+/// `N` is the capacity in bytes: [`TenantPrefix::LEN`] and the longest key. Two keys are equal only if their tenants and
+/// their keys are equal, because all prefixes have one length and one spelling. A prefix contains no character that is
+/// special in a Redis pattern or cluster, an MQTT filter, or a path.
 ///
 /// ```
 /// use tenancy::{TenantId, TenantKey, TenantKeyError, tenant_id};
@@ -31,7 +31,7 @@ pub use prefix::TenantPrefix;
 /// assert_eq!(key.as_bytes(), b"t:550e8400e29b41d4a716446655440000:boot-count");
 /// assert_eq!(TenantKey::<64>::strip(ACME, key.as_bytes())?, b"boot-count");
 ///
-/// // Another's key, and one that does not fit: errors.
+/// // The key of another tenant and a key that does not fit are errors.
 /// assert!(TenantKey::<64>::strip(TenantId::PLATFORM, key.as_bytes()).is_err());
 /// assert_eq!(TenantKey::<40>::new(ACME, b"boot-count"), Err(TenantKeyError::TooLong));
 /// # Ok::<(), TenantKeyError>(())
@@ -44,7 +44,7 @@ pub struct TenantKey<const N: usize, const SEPARATOR: u8 = b':'> {
 
 /// A tenant's MQTT topic or topic filter: `t/`, 32 hexadecimal digits, `/`, and the rest.
 ///
-/// Wildcards in the rest stay within the tenant: `+` is one level, `#` is what is below.
+/// The wildcards `+` and `#` in the rest match topics of this tenant only.
 ///
 /// ```
 /// use tenancy::{TenantId, TenantTopic};
@@ -56,11 +56,11 @@ pub struct TenantKey<const N: usize, const SEPARATOR: u8 = b':'> {
 pub type TenantTopic<const N: usize> = TenantKey<N, b'/'>;
 
 impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
-    /// The key of a tenant.
+    /// Creates the key of a tenant.
     ///
     /// # Errors
     ///
-    /// [`TooLong`](TenantKeyError::TooLong) where `N` bytes do not hold prefix and key: it is never cut.
+    /// Returns [`TooLong`](TenantKeyError::TooLong) if prefix and key do not fit into `N` bytes. A key is never truncated.
     pub fn new(tenant: TenantId, key: &[u8]) -> Result<Self, TenantKeyError> {
         let mut bytes = Vec::new();
         for part in [&TenantPrefix::<SEPARATOR>::of(tenant).as_bytes()[..], key] {
@@ -69,53 +69,55 @@ impl<const N: usize, const SEPARATOR: u8> TenantKey<N, SEPARATOR> {
         Ok(Self { tenant, bytes })
     }
 
-    /// The key of the context's tenant.
+    /// Creates a key of the current tenant.
     ///
     /// # Errors
     ///
-    /// [`TenantContextNotSet`](TenantKeyError::TenantContextNotSet), or as [`new`](Self::new).
+    /// Returns [`TenantContextNotSet`](TenantKeyError::TenantContextNotSet) if no tenant is set, and the errors of
+    /// [`new`](Self::new).
     #[cfg(any(feature = "std", target_os = "none"))]
     pub fn current(key: &[u8]) -> Result<Self, TenantKeyError> {
         Self::new(TenantContext::get()?, key)
     }
 
-    /// Reads a key back, whoever's it is: the inverse of [`as_bytes`](Self::as_bytes).
+    /// Parses a full key of any tenant. This is the inverse of [`as_bytes`](Self::as_bytes).
     ///
     /// # Errors
     ///
-    /// [`Unprefixed`](TenantKeyError::Unprefixed), or as [`new`](Self::new).
+    /// Returns [`Unprefixed`](TenantKeyError::Unprefixed) if the key has no tenant's prefix, and the errors of
+    /// [`new`](Self::new).
     pub fn parse(full: &[u8]) -> Result<Self, TenantKeyError> {
         let (prefix, key) = TenantPrefix::<SEPARATOR>::split_any(full)?;
         Self::new(prefix.tenant(), key)
     }
 
-    /// The tenant's own name of a full key.
+    /// Removes the tenant's prefix from a full key.
     ///
     /// # Errors
     ///
-    /// As [`TenantPrefix::strip`]; none of them repeats the key.
+    /// Returns the errors of [`TenantPrefix::strip`], which do not repeat the key.
     pub fn strip(tenant: TenantId, full: &[u8]) -> Result<&[u8], TenantKeyError> {
         TenantPrefix::<SEPARATOR>::of(tenant).strip(full)
     }
 
-    /// Prefix and key.
+    /// Returns the full key: the prefix and the key.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whose it is.
+    /// Returns the tenant that the key belongs to.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The key without its prefix.
+    /// Returns the key without its prefix.
     pub fn key(&self) -> &[u8] {
-        // Never shorter: it begins with a prefix.
+        // The full key begins with a prefix, so it is never shorter.
         self.bytes.get(TenantPrefix::<SEPARATOR>::LEN..).unwrap_or_default()
     }
 }
 
-/// Whose it is and how long, not what: keys are made of names and addresses.
+/// Shows the tenant and the length. A key can contain names and addresses, so it is not shown.
 impl<const N: usize, const SEPARATOR: u8> fmt::Debug for TenantKey<N, SEPARATOR> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantKey")

@@ -1,4 +1,4 @@
-//! What one tenant may have of a memory and of a time that all of them share.
+//! Limits of each tenant's memory and rate, in fixed memory.
 
 #[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;

@@ -1,4 +1,4 @@
-//! From what a request says to the one tenant that it claims: the same rule for firmware and servers.
+//! Finds the one tenant that a request claims. Firmware and servers use the same rules.
 
 #[cfg(all(feature = "defmt", any(target_os = "none", docsrs)))]
 mod defmt;
@@ -7,13 +7,13 @@ use core::fmt;
 
 use crate::{InvalidTenantIdError, TenantId};
 
-/// The header field that names a request's tenant, in lower case; field names have no case.
+/// The header field that names a request's tenant. Field names are case-insensitive; this one is in lower case.
 pub const TENANT_HEADER: &str = "x-tenant-id";
 
-/// Gathers what a request says of its tenant. All of it must agree.
+/// Collects the claims of a request about its tenant. All claims must agree.
 ///
-/// A claim is no permission: [authorize](https://cheatsheetseries.owasp.org/cheatsheets/Authorization_Cheat_Sheet.html)
-/// the caller before the tenant is so much as looked up.
+/// A claim is not a permission: [authorize](https://cheatsheetseries.owasp.org/cheatsheets/Authorization_Cheat_Sheet.html)
+/// the caller before you look up the tenant.
 ///
 /// ```
 /// use tenancy::{ResolveTenantError, TenantClaims, TenantId};
@@ -30,33 +30,34 @@ pub struct TenantClaims {
     claimed: Option<TenantId>,
 }
 
-/// Why a request claims no one tenant. Over HTTP, each is a 400.
+/// A request does not claim exactly one valid tenant. Over HTTP, the status is 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ResolveTenantError {
-    /// Nothing names a tenant.
+    /// The request does not name a tenant.
     Missing,
-    /// The header field is there more than once, be it with the same value.
+    /// The header field occurs more than once, even if the values are equal.
     Duplicate,
-    /// What should name a tenant is no id.
+    /// The text that should name a tenant is not an id.
     Invalid(InvalidTenantIdError),
     /// Two sources name different tenants.
     Conflict,
 }
 
 impl TenantClaims {
-    /// No claim yet.
+    /// Creates an empty collection of claims.
     pub const fn new() -> Self {
         Self { claimed: None }
     }
 
-    /// Takes the values of all fields with the header's name: none of them is no claim, two are too many.
+    /// Adds the claim of a header. Accepts the values of all fields with the header's name.
     ///
-    /// A value is an id and nothing else: no list, and no white space around it, which a parser of HTTP takes
-    /// off (RFC 9110, section 5.5).
+    /// No value means no claim, and more than one is an error. A value is exactly one id: not a list, and without the white
+    /// space around it, which a parser of HTTP removes (RFC 9110, section 5.5).
     ///
     /// # Errors
     ///
-    /// [`Duplicate`](ResolveTenantError::Duplicate), or as [`text`](Self::text).
+    /// Returns [`Duplicate`](ResolveTenantError::Duplicate) for more than one value, and the errors of [`text`](Self::text).
     #[inline]
     pub fn header<'v>(
         &mut self,
@@ -70,21 +71,22 @@ impl TenantClaims {
         }
     }
 
-    /// Takes a text that names a tenant: a part of a path or of a host name.
+    /// Adds the claim of a text, for example a part of a path or of a host name.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ResolveTenantError::Invalid), or as [`tenant`](Self::tenant).
+    /// Returns [`Invalid`](ResolveTenantError::Invalid) if the text is not an id, and the errors of
+    /// [`tenant`](Self::tenant).
     #[inline]
     pub fn text(&mut self, text: &[u8]) -> Result<(), ResolveTenantError> {
         self.tenant(TenantId::parse_fast(text)?)
     }
 
-    /// Takes a tenant that is known already: from a token that was verified.
+    /// Adds the claim of a tenant whose id is already parsed, for example that of a verified token.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ResolveTenantError::Conflict) with an earlier claim.
+    /// Returns [`Conflict`](ResolveTenantError::Conflict) if an earlier claim names another tenant.
     #[inline]
     pub fn tenant(&mut self, tenant: TenantId) -> Result<(), ResolveTenantError> {
         match self.claimed {
@@ -96,11 +98,11 @@ impl TenantClaims {
         }
     }
 
-    /// The tenant that is claimed.
+    /// Returns the claimed tenant.
     ///
     /// # Errors
     ///
-    /// [`Missing`](ResolveTenantError::Missing) where none is.
+    /// Returns [`Missing`](ResolveTenantError::Missing) if there is no claim.
     #[inline]
     pub fn resolve(self) -> Result<TenantId, ResolveTenantError> {
         self.claimed.ok_or(ResolveTenantError::Missing)

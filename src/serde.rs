@@ -50,9 +50,9 @@ impl Visitor<'_> for Text {
         TenantId::parse_fast(text.as_bytes()).map_err(E::custom)
     }
 
-    /// A buffered value of a binary format, and a text that is handed over as bytes.
+    /// Reads a buffered value of a binary format, or text that is passed as bytes.
     ///
-    /// No text form has 16 bytes, so that the length tells the two apart.
+    /// No text form has 16 bytes, so the length distinguishes the two.
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TenantId, E> {
         match bytes.try_into() {
             Ok(bytes) => TenantId::from_bytes(bytes),
@@ -76,12 +76,12 @@ impl<'de> Visitor<'de> for Bytes {
         TenantId::from_bytes(bytes).map_err(E::custom)
     }
 
-    /// A text in a self-describing binary format, written by another program.
+    /// Reads text in a self-describing binary format, for example from another program.
     fn visit_str<E: Error>(self, text: &str) -> Result<TenantId, E> {
         TenantId::parse_fast(text.as_bytes()).map_err(E::custom)
     }
 
-    /// Some binary formats pass the bytes one at a time.
+    /// Reads the bytes one at a time, as some binary formats pass them.
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<TenantId, A::Error> {
         let mut bytes = [0; 16];
         for (at, byte) in bytes.iter_mut().enumerate() {

@@ -2,23 +2,23 @@
 
 use crate::TenantId;
 
-/// What has a tenant to be found by.
+/// An entry that belongs to a tenant.
 pub(crate) trait Keyed {
     fn tenant(&self) -> TenantId;
 }
 
-/// Several entries may have the same tenant: they are met in the order in which they came.
+/// A hash table of up to `N` entries. Several entries may have the same tenant, and are found in the order of insertion.
 ///
-/// An entry stands between its home and the next free slot, always: [`take`](Self::take) moves those behind
-/// the hole up. So a search ends at the first free slot.
+/// Each entry is between its home and the next free slot, because [`take`](Self::take) moves the entries after the removed
+/// one forward. So a search ends at the first free slot.
 #[derive(Clone)]
 pub(crate) struct Table<T, const N: usize> {
     slots: [Option<T>; N],
     len: usize,
 }
 
-/// Two multiplications for 16 bytes. Not keyed: whoever chooses the ids of a table could make them collide,
-/// and that is the operator. The high half is the good one.
+/// Hashes an id with two multiplications. The hash has no key: the operator chooses the ids of a table, and only they could
+/// make ids collide. The high half is used, because its bits depend on all bits of the id.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "one word after the other")]
 fn hash(tenant: TenantId) -> u32 {
@@ -37,34 +37,34 @@ impl<T: Keyed, const N: usize> Table<T, N> {
         self.len
     }
 
-    /// Where the search for a tenant starts: the hash, scaled to the table (Lemire 2019), so that `N` need
-    /// not be a power of two.
+    /// Returns the slot at which the search for a tenant starts: the hash, scaled to the table (Lemire 2019). So `N` does not
+    /// have to be a power of two.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "below N, which is a usize")]
     fn home(tenant: TenantId) -> usize {
         ((u64::from(hash(tenant)) * N as u64) >> 32) as usize
     }
 
-    /// All places, from the home on.
+    /// Returns all places, starting with the home.
     #[inline]
     fn places(tenant: TenantId) -> impl Iterator<Item = usize> {
         let home = Self::home(tenant);
         (home..N).chain(0..home)
     }
 
-    /// The taken places from the tenant's home to the first free slot, and what stands there.
+    /// Returns the used places from the tenant's home to the first free slot, and their entries.
     #[inline]
     fn taken(&self, tenant: TenantId) -> impl Iterator<Item = (usize, &T)> {
         Self::places(tenant).map_while(|place| Some((place, self.slots.get(place)?.as_ref()?)))
     }
 
-    /// The entries of a tenant.
+    /// Returns the entries of a tenant, and their places.
     #[inline]
     pub(crate) fn entries(&self, tenant: TenantId) -> impl Iterator<Item = (usize, &T)> {
         self.taken(tenant).filter(move |(_, entry)| entry.tenant() == tenant)
     }
 
-    /// The first entry of a tenant.
+    /// Returns the first entry of a tenant.
     #[inline]
     pub(crate) fn get(&self, tenant: TenantId) -> Option<&T> {
         self.entries(tenant).next().map(|(_, entry)| entry)
@@ -77,7 +77,7 @@ impl<T: Keyed, const N: usize> Table<T, N> {
 
     #[inline]
     pub(crate) fn entries_mut(&mut self, tenant: TenantId) -> impl Iterator<Item = &mut T> {
-        // The home is within the slots, or there are none.
+        // The home is within the slots, unless there are no slots.
         let (before, after) = self.slots.split_at_mut_checked(Self::home(tenant)).unwrap_or_default();
         let taken = after.iter_mut().chain(before).map_while(Option::as_mut);
         taken.filter(move |entry| entry.tenant() == tenant)
@@ -91,7 +91,7 @@ impl<T: Keyed, const N: usize> Table<T, N> {
         self.slots.iter_mut().flatten()
     }
 
-    /// Adds an entry; gives it back where there is no room.
+    /// Inserts an entry, or returns it if the table is full.
     pub(crate) fn push(&mut self, entry: T) -> Result<&mut T, T> {
         let free = Self::places(entry.tenant()).find(|place| matches!(self.slots.get(*place), Some(None)));
         match free.and_then(|place| self.slots.get_mut(place)) {
@@ -103,7 +103,7 @@ impl<T: Keyed, const N: usize> Table<T, N> {
         }
     }
 
-    /// Takes an entry out, and moves those behind it up that would be cut off from their home.
+    /// Removes an entry, and moves the entries after it forward that a search would not find otherwise.
     pub(crate) fn take(&mut self, place: usize) -> Option<T> {
         let taken = self.slots.get_mut(place)?.take()?;
         self.len -= 1;
@@ -118,7 +118,7 @@ impl<T: Keyed, const N: usize> Table<T, N> {
         Some(taken)
     }
 
-    /// The steps from one place on to another.
+    /// Returns the number of steps from one place to another.
     fn distance(from: usize, to: usize) -> usize {
         if to >= from { to - from } else { N - from + to }
     }
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// splitmix64's step and mixing of a number.
+    /// Returns a pseudo-random number by the step and the mixer of splitmix64.
     fn random(number: u64) -> u64 {
         let mut word = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -150,7 +150,7 @@ mod tests {
         u128::from(random(2 * number)) << 64 | u128::from(random(2 * number + 1))
     }
 
-    /// A table that is half full: how many entries a search looks at, in hundredths on average and at most.
+    /// Returns how many entries a search in a half-full table compares: on average in hundredths, and at most.
     #[allow(clippy::cast_possible_truncation, reason = "the tables are small")]
     fn probes(id: impl Fn(u64) -> u128) -> (usize, usize) {
         let ids =
@@ -164,7 +164,7 @@ mod tests {
         (lengths().sum::<usize>() * 100 / ids().count(), lengths().max().unwrap())
     }
 
-    /// Linear probing at half load looks at 1.5 entries, if the hash is as good as chance (Knuth, volume 3).
+    /// With a random hash, linear probing at half load compares 1.5 entries (Knuth, volume 3).
     #[test]
     fn no_usual_shape_of_ids_clusters() {
         const V4: u128 = 0xf000_c000_0000_0000_0000;

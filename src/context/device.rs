@@ -68,7 +68,13 @@ mod current {
         }
 
         #[inline]
-        pub(in crate::context) fn held(&self) -> Held {
+        pub(in crate::context) fn end(self) {
+            drop(self);
+        }
+
+        /// Ends the scope, and returns what its body has made of the context.
+        #[inline]
+        pub(in crate::context) fn take(self) -> Held {
             self.0.held()
         }
     }

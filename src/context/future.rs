@@ -52,22 +52,29 @@ impl<F: Future> TenantFutureExt for F {}
 /// Panics if it is polled after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InTenant<F> {
-    held: Held,
+    held: Packed,
     /// Pinned with the wrapper. Dropped by hand in the context, when it is ready or with the wrapper.
     future: ManuallyDrop<F>,
 }
 
-/// The value after the future was dropped. No tenant is all ones.
-const DROPPED: Held = Held([u32::MAX; 4]);
+/// A tenant or none, aligned to words, so that the wrapper adds 16 bytes.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+struct Packed(Held);
 
-/// Compares word by word, because `==` may call `memcmp`.
-fn is_dropped(Held([a, b, c, d]): Held) -> bool {
-    a & b & c & d == u32::MAX
+impl Packed {
+    #[inline]
+    fn get(self) -> Held {
+        self.0
+    }
 }
+
+/// The value after the future was dropped.
+const DROPPED: Held = Held::MAX;
 
 impl<F> InTenant<F> {
     fn new(future: F, held: Held) -> Self {
-        Self { held, future: ManuallyDrop::new(future) }
+        Self { held: Packed(held), future: ManuallyDrop::new(future) }
     }
 }
 
@@ -82,17 +89,22 @@ impl<F: Future> Future for InTenant<F> {
             let this = self.get_unchecked_mut();
             (&mut this.future, &mut this.held)
         };
-        assert!(!is_dropped(*held), "`InTenant` polled after it was ready");
-        let scope = Scope::begin(*held);
+        assert!(held.get() != DROPPED, "`InTenant` polled after it was ready");
+        let scope = Scope::begin(held.get());
         // SAFETY: pinned, as above.
         let polled = unsafe { Pin::new_unchecked(&mut **future) }.poll(context);
         if polled.is_ready() {
             // In the same scope. Marked first, because the drop may panic.
-            *held = DROPPED;
+            *held = Packed(DROPPED);
             // SAFETY: it was not dropped before, and the mark prevents another drop.
             unsafe { ManuallyDrop::drop(future) };
+            scope.end();
         } else {
-            *held = scope.held();
+            let left = scope.take();
+            // Most polls change nothing, and the next poll waits for what was stored.
+            if left != held.get() {
+                *held = Packed(left);
+            }
         }
         polled
     }
@@ -100,15 +112,16 @@ impl<F: Future> Future for InTenant<F> {
 
 impl<F> Drop for InTenant<F> {
     fn drop(&mut self) {
-        if is_dropped(self.held) {
+        if self.held.get() == DROPPED {
             return;
         }
-        let _scope = Scope::begin(self.held);
+        let scope = Scope::begin(self.held.get());
         // SAFETY: it was not dropped by a poll, and is now, once and in place.
         #[allow(unsafe_code)]
         unsafe {
             ManuallyDrop::drop(&mut self.future);
         }
+        scope.end();
     }
 }
 

@@ -1,64 +1,101 @@
-//! Hosts: each thread has a slot for scopes, and slots for what is set outside of scopes.
+//! Hosts: each thread has a slot for scopes. With tokio there are slots for what is set outside of scopes, too.
 //!
 //! A scope's entry belongs to the code that opened the scope. Scopes of one thread nest, also those of different tasks,
 //! because a task that is polled inside of another's scope ends its own scopes before it returns. So one slot holds the
 //! innermost scope, and each scope restores the entry that it replaced. Only its owner and nested scopes change an entry.
 //!
-//! A *bare* entry is set outside of the owner's scopes. It belongs to the thread or to the tokio task that set it, and
-//! other owners have slots of their own.
+//! A *bare* entry is set outside of the owner's scopes. It belongs to the tokio task that set it, or to the thread outside
+//! of tasks, and other owners have slots of their own. Without tokio a thread is one owner: its bare entry is in the slot
+//! of scopes, as the entry of an outermost scope.
 //!
 //! The generations in a slot follow the rules of a [`TenantCell`](crate::TenantCell)'s slot.
 
 use std::cell::Cell;
+use std::mem::forget;
 
 use self::bare::with_bare;
-use self::owner::Owner;
+use self::owner::{Owner, Stamp};
 use super::entry::Held;
 use super::log;
 use crate::{SetTenantContextError, TenantId};
 
 std::thread_local! {
-    // Without a destructor, so that it can be used while the thread ends.
-    static SCOPES: Slot = const { Slot::new() };
+    // One variable, so that its address is computed once. Without a destructor, so that it can be used while the thread
+    // ends.
+    static SLOTS: Slots = const { Slots::new() };
+}
+
+/// The slots of a thread, in one line of the cache.
+#[repr(align(64))]
+struct Slots {
+    /// The innermost scope.
+    scope: Slot,
+    /// What the thread has set outside of tasks and scopes.
+    #[cfg(feature = "tokio")]
+    bare: Slot,
+    /// Whether an owner has set a bare entry on this thread.
+    #[cfg(feature = "tokio")]
+    is_bare_used: Cell<bool>,
+}
+
+impl Slots {
+    const fn new() -> Self {
+        Self {
+            scope: Slot::new(),
+            #[cfg(feature = "tokio")]
+            bare: Slot::new(),
+            #[cfg(feature = "tokio")]
+            is_bare_used: Cell::new(false),
+        }
+    }
 }
 
 struct Slot {
     held: Cell<Held>,
-    owner: Cell<Owner>,
-    generation: Cell<u64>,
+    stamp: Cell<Stamp>,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
     held: Held,
-    owner: Owner,
-    generation: u64,
+    stamp: Stamp,
+}
+
+/// What leaving an entry needs: the entry's own stamp, and the entry that it replaced.
+#[derive(Clone, Copy)]
+pub(super) struct Token {
+    replaced: Entry,
+    stamp: Stamp,
 }
 
 impl Slot {
     const fn new() -> Self {
-        Self { held: Cell::new(Held::NONE), owner: Cell::new(Owner::FIRST), generation: Cell::new(0) }
+        Self { held: Cell::new(Held::NONE), stamp: Cell::new(Stamp::FIRST) }
     }
 
-    /// Replaces the entry by one of the next generation, and returns the old one.
+    /// Whether the entry is of `owner`: in a scope of this owner, or outside of its scopes.
     #[inline]
-    fn push(&self, held: Held, owner: Owner) -> Entry {
-        let replaced =
-            Entry { held: self.held.get(), owner: self.owner.get(), generation: self.generation.get() };
+    fn is_of(&self, owner: Owner) -> bool {
+        self.stamp.get().owner() == owner
+    }
+
+    /// Replaces the entry by one of the next generation.
+    #[inline]
+    fn push(&self, held: Held, owner: Owner) -> Token {
+        let replaced = Entry { held: self.held.get(), stamp: self.stamp.get() };
+        let stamp = replaced.stamp.next(owner);
         self.held.set(held);
-        self.owner.set(owner);
-        self.generation.set(replaced.generation.wrapping_add(1));
-        replaced
+        self.stamp.set(stamp);
+        Token { replaced, stamp }
     }
 
-    /// Restores the entry that was replaced by the entry after it. Fails if another entry is there.
+    /// Restores the entry that the token's own entry replaced. Fails if another entry is there.
     #[inline]
-    fn restore(&self, replaced: Entry) -> bool {
-        let is_innermost = self.generation.get() == replaced.generation.wrapping_add(1);
+    fn restore(&self, Token { replaced, stamp }: Token) -> bool {
+        let is_innermost = self.stamp.get().is_generation_of(stamp);
         if is_innermost {
             self.held.set(replaced.held);
-            self.owner.set(replaced.owner);
-            self.generation.set(replaced.generation);
+            self.stamp.set(replaced.stamp);
         }
         is_innermost
     }
@@ -67,13 +104,13 @@ impl Slot {
 /// Returns what the caller may see: its innermost scope, and outside of its scopes its bare entry.
 #[inline]
 pub(super) fn seen() -> Held {
-    SCOPES.with(|scopes| {
-        let owner = scopes.owner.get();
+    SLOTS.with(|slots| {
+        let owner = slots.scope.stamp.get().owner();
         if owner.is_in_scope() {
             let me = Owner::now();
-            return if owner == me.in_scope() { scopes.held.get() } else { bare::seen(me) };
+            return if owner == me.in_scope() { slots.scope.held.get() } else { bare::seen(slots, me) };
         }
-        if bare::is_used() { bare::seen(Owner::now()) } else { Held::NONE }
+        if bare::is_used(slots) { bare::seen(slots, Owner::now()) } else { Held::NONE }
     })
 }
 
@@ -101,62 +138,73 @@ pub(super) fn clear() {
 #[inline]
 fn put(held: Held) {
     let me = Owner::now();
-    SCOPES.with(|scopes| {
-        if scopes.owner.get() == me.in_scope() {
-            scopes.held.set(held);
+    SLOTS.with(|slots| {
+        if slots.scope.is_of(me.in_scope()) {
+            slots.scope.held.set(held);
         } else {
-            bare::put(me, held);
+            bare::put(slots, me, held);
         }
     });
 }
 
-/// A scope on the caller's stack. It ends on return and on panic.
-pub(super) struct Scope {
-    replaced: Entry,
-    owner: Owner,
-}
+/// A scope on the caller's stack. It ends by a call, or on panic by its drop.
+pub(super) struct Scope(Token);
 
 impl Scope {
     #[inline]
     pub(super) fn begin(held: Held) -> Self {
         let owner = Owner::now().in_scope();
-        Self { replaced: SCOPES.with(|scopes| scopes.push(held, owner)), owner }
+        Self(SLOTS.with(|slots| slots.scope.push(held, owner)))
     }
 
-    /// Returns what the body has made of the context so far.
     #[inline]
-    pub(super) fn held(&self) -> Held {
-        SCOPES.with(|scopes| if scopes.owner.get() == self.owner { scopes.held.get() } else { Held::NONE })
+    pub(super) fn end(self) {
+        self.take();
     }
 
-    /// Ends a scope in which guards were forgotten, dropped out of order, or carried out of it. Scopes nest, so the
-    /// replaced entry is restored. Its generation increases, so that those guards match no entry.
-    #[cold]
-    #[inline(never)]
-    fn end_out_of_order(&self) {
-        let Entry { held, owner, .. } = self.replaced;
-        SCOPES.with(|scopes| scopes.push(held, owner));
-        if !owner.is_in_scope() {
-            with_own_bare(self.owner, |bare| {
-                bare.push(bare.held.get(), bare.owner.get());
-            });
-        }
+    /// Ends the scope, and returns what its body has made of the context.
+    #[inline]
+    pub(super) fn take(self) -> Held {
+        let token = self.0;
+        // First, because code that may drop the scope keeps it in memory.
+        forget(self);
+        SLOTS.with(|slots| slots.end_scope(token))
     }
 }
 
 impl Drop for Scope {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if !SCOPES.with(|scopes| scopes.restore(self.replaced)) {
-            self.end_out_of_order();
-        }
+        SLOTS.with(|slots| slots.end_scope(self.0));
     }
 }
 
-/// What leaving a guard's entry needs.
-pub(super) struct Token {
-    replaced: Entry,
-    owner: Owner,
+impl Slots {
+    /// Restores what the scope replaced, and returns what its body has made of the context.
+    #[inline]
+    fn end_scope(&self, token: Token) -> Held {
+        let left = self.scope.held.get();
+        if self.scope.restore(token) {
+            return left;
+        }
+        let Token { replaced, stamp } = token;
+        self.end_scope_out_of_order(replaced.held, replaced.stamp.owner(), stamp.owner())
+    }
+
+    /// Ends a scope in which guards were forgotten, dropped out of order, or carried out of it. Scopes nest, so the replaced
+    /// entry is restored. Its generation increases, so that those guards match no entry.
+    #[cold]
+    #[inline(never)]
+    fn end_scope_out_of_order(&self, replaced: Held, outer: Owner, owner: Owner) -> Held {
+        let left = if self.scope.is_of(owner) { self.scope.held.get() } else { Held::NONE };
+        self.scope.push(replaced, outer);
+        if !outer.is_in_scope() {
+            with_own_bare(self, owner, |bare| {
+                bare.push(bare.held.get(), bare.stamp.get().owner());
+            });
+        }
+        left
+    }
 }
 
 /// Enters a tenant for a guard: in the caller's innermost scope, or outside of its scopes. On hosts it does not fail.
@@ -164,111 +212,126 @@ pub(super) struct Token {
 pub(super) fn enter(tenant: TenantId) -> Option<Token> {
     let me = Owner::now();
     let held = tenant.into();
-    SCOPES.with(|scopes| {
-        let owner = me.in_scope();
-        if scopes.owner.get() == owner {
-            return Some(Token { replaced: scopes.push(held, owner), owner });
+    SLOTS.with(|slots| {
+        if slots.scope.is_of(me.in_scope()) {
+            return Some(slots.scope.push(held, me.in_scope()));
         }
-        bare::claim(me);
-        Some(Token { replaced: with_bare(me, |bare| bare.push(held, me)), owner: me })
+        bare::claim(slots, me);
+        Some(with_bare(slots, me, |bare| bare.push(held, me)))
     })
 }
 
 /// Ends a guard's entry. In order, the replaced entry is restored; otherwise the owner's context is cleared.
 pub(super) fn leave(token: &Token) {
-    let Token { replaced, owner } = *token;
-    let is_in_own_scope = SCOPES.with(|scopes| {
-        let is_own = scopes.owner.get() == owner.in_scope();
-        if is_own && !(owner.is_in_scope() && scopes.restore(replaced)) {
-            scopes.push(Held::NONE, owner.in_scope());
-        }
-        is_own
-    });
-    if !is_in_own_scope {
-        with_own_bare(owner, |bare| {
-            if owner.is_in_scope() || !bare.restore(replaced) {
-                bare.push(Held::NONE, bare.owner.get());
+    let owner = token.stamp.owner();
+    SLOTS.with(|slots| {
+        if slots.scope.is_of(owner.in_scope()) {
+            if !(owner.is_in_scope() && slots.scope.restore(*token)) {
+                slots.scope.push(Held::NONE, owner.in_scope());
             }
-        });
-    }
+        } else {
+            with_own_bare(slots, owner, |bare| {
+                if owner.is_in_scope() || !bare.restore(*token) {
+                    bare.push(Held::NONE, owner.outside_scope());
+                }
+            });
+        }
+    });
 }
 
 /// Runs `body` with the owner's bare slot, unless another owner has taken it.
-fn with_own_bare(owner: Owner, body: impl FnOnce(&Slot)) {
-    with_bare(owner, |bare| {
-        if bare.owner.get() == owner.outside_scope() {
+fn with_own_bare(slots: &Slots, owner: Owner, body: impl FnOnce(&Slot)) {
+    with_bare(slots, owner, |bare| {
+        if bare.is_of(owner.outside_scope()) {
             body(bare);
         }
     });
 }
 
-/// Without tokio, a thread is one owner.
+/// Without tokio, a thread is one owner, and what it sets outside of scopes is the entry of its outermost scope.
 #[cfg(not(feature = "tokio"))]
 mod owner {
-    /// The thread, and whether it is in a scope.
+    /// The thread.
     #[derive(Clone, Copy, PartialEq, Eq)]
-    pub(super) enum Owner {
-        OutsideScope,
-        InScope,
-    }
+    pub(super) struct Owner;
 
     #[allow(clippy::unused_self, reason = "with tokio an owner is a task")]
     impl Owner {
-        pub(super) const FIRST: Self = Self::OutsideScope;
-
         #[inline]
         pub(super) fn now() -> Self {
-            Self::OutsideScope
+            Self
         }
 
         #[inline]
         pub(super) fn in_scope(self) -> Self {
-            Self::InScope
+            self
         }
 
         #[inline]
         pub(super) fn outside_scope(self) -> Self {
-            Self::OutsideScope
+            self
         }
 
         #[inline]
         pub(super) fn is_in_scope(self) -> bool {
-            self == Self::InScope
+            true
+        }
+    }
+
+    /// An entry's generation.
+    #[derive(Clone, Copy)]
+    pub(super) struct Stamp(u64);
+
+    #[allow(clippy::unused_self, reason = "with tokio a stamp has an owner")]
+    impl Stamp {
+        pub(super) const FIRST: Self = Self(0);
+
+        #[inline]
+        pub(super) fn owner(self) -> Owner {
+            Owner
+        }
+
+        /// Returns the stamp of an entry that `owner` creates after this one.
+        #[inline]
+        pub(super) fn next(self, _owner: Owner) -> Self {
+            Self(self.0.wrapping_add(1))
+        }
+
+        /// Whether both are the stamp of one entry.
+        #[inline]
+        pub(super) fn is_generation_of(self, other: Self) -> bool {
+            self.0 == other.0
         }
     }
 }
 
-/// Without tokio, a thread has one bare entry.
+/// Without tokio, a thread has one slot.
 #[cfg(not(feature = "tokio"))]
 mod bare {
-    use super::{Held, Owner, Slot};
+    use super::{Held, Owner, Slot, Slots};
 
-    std::thread_local! {
-        static BARE: Slot = const { Slot::new() };
+    #[inline]
+    pub(super) fn with_bare<R>(slots: &Slots, _owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
+        body(&slots.scope)
     }
 
     #[inline]
-    pub(super) fn with_bare<R>(_owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
-        BARE.with(body)
-    }
-
-    #[inline]
-    pub(super) fn is_used() -> bool {
+    pub(super) fn is_used(_slots: &Slots) -> bool {
         true
     }
 
     #[inline]
-    pub(super) fn seen(me: Owner) -> Held {
-        with_bare(me, |bare| bare.held.get())
+    pub(super) fn seen(slots: &Slots, _me: Owner) -> Held {
+        slots.scope.held.get()
     }
 
     #[inline]
-    pub(super) fn put(me: Owner, held: Held) {
-        with_bare(me, |bare| bare.held.set(held));
+    pub(super) fn put(slots: &Slots, _me: Owner, held: Held) {
+        slots.scope.held.set(held);
     }
 
     #[inline]
-    pub(super) fn claim(_me: Owner) {}
+    pub(super) fn claim(_slots: &Slots, _me: Owner) {}
 }
 
 /// With tokio, an owner is a task, or a thread outside of tasks.
@@ -286,8 +349,6 @@ mod owner {
     const IN_SCOPE: u64 = 1;
 
     impl Owner {
-        pub(super) const FIRST: Self = Self(0);
-
         #[inline]
         pub(super) fn now() -> Self {
             Self(tokio::task::try_id().map_or(0, |id| number(id) << 1))
@@ -312,6 +373,34 @@ mod owner {
         #[inline]
         pub(super) fn task(self) -> u64 {
             self.0 >> 1
+        }
+    }
+
+    /// An entry's owner and generation.
+    #[derive(Clone, Copy)]
+    pub(super) struct Stamp {
+        owner: Owner,
+        generation: u64,
+    }
+
+    impl Stamp {
+        pub(super) const FIRST: Self = Self { owner: Owner(0), generation: 0 };
+
+        #[inline]
+        pub(super) fn owner(self) -> Owner {
+            self.owner
+        }
+
+        /// Returns the stamp of an entry that `owner` creates after this one.
+        #[inline]
+        pub(super) fn next(self, owner: Owner) -> Self {
+            Self { owner, generation: self.generation.wrapping_add(1) }
+        }
+
+        /// Whether both are the stamp of one entry. In a slot, a generation has one owner.
+        #[inline]
+        pub(super) fn is_generation_of(self, other: Self) -> bool {
+            self.generation == other.generation
         }
     }
 
@@ -351,19 +440,13 @@ mod owner {
 /// two tasks collide, the older one reads as unset.
 #[cfg(feature = "tokio")]
 mod bare {
-    use std::cell::Cell;
     use std::sync::{Mutex, PoisonError};
 
-    use super::{Held, Owner, Slot};
+    use super::{Held, Owner, Slot, Slots};
     use crate::context::owner::thread_number;
 
     /// The number of tasks that have a bare entry at the same time.
     const TASKS: usize = 4096;
-
-    std::thread_local! {
-        static THREAD: Slot = const { Slot::new() };
-        static IS_USED: Cell<bool> = const { Cell::new(false) };
-    }
 
     static ENTRIES: [Mutex<TaskEntry>; TASKS] = [const { Mutex::new(TaskEntry::new()) }; TASKS];
 
@@ -380,7 +463,7 @@ mod bare {
 
         /// Whether the entry counts for the task on this thread.
         fn is_valid_for(&self, task: Owner) -> bool {
-            self.slot.owner.get() == task && self.thread == thread_number::current()
+            self.slot.is_of(task) && self.thread == thread_number::current()
         }
     }
 
@@ -391,32 +474,35 @@ mod bare {
     }
 
     #[inline]
-    pub(super) fn with_bare<R>(owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
-        if owner.task() == 0 { THREAD.with(body) } else { with_entry(owner, |entry| body(&entry.slot)) }
+    pub(super) fn with_bare<R>(slots: &Slots, owner: Owner, body: impl FnOnce(&Slot) -> R) -> R {
+        if owner.task() == 0 { body(&slots.bare) } else { with_entry(owner, |entry| body(&entry.slot)) }
     }
 
     /// Whether an owner has set a bare entry on this thread.
     #[inline]
-    pub(super) fn is_used() -> bool {
-        IS_USED.get()
+    pub(super) fn is_used(slots: &Slots) -> bool {
+        slots.is_bare_used.get()
     }
 
-    pub(super) fn seen(me: Owner) -> Held {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn seen(slots: &Slots, me: Owner) -> Held {
         if me.task() == 0 {
-            return THREAD.with(|thread| thread.held.get());
+            return slots.bare.held.get();
         }
         with_entry(me, |entry| if entry.is_valid_for(me) { entry.slot.held.get() } else { Held::NONE })
     }
 
+    #[cold]
     #[inline(never)]
-    pub(super) fn put(me: Owner, held: Held) {
-        claim(me);
-        with_bare(me, |bare| bare.held.set(held));
+    pub(super) fn put(slots: &Slots, me: Owner, held: Held) {
+        claim(slots, me);
+        with_bare(slots, me, |bare| bare.held.set(held));
     }
 
     /// Makes this the thread on which the task's entry counts. An entry of another thread or task is cleared.
-    pub(super) fn claim(me: Owner) {
-        IS_USED.set(true);
+    pub(super) fn claim(slots: &Slots, me: Owner) {
+        slots.is_bare_used.set(true);
         if me.task() == 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! `defmt::Format` of what a directory knows.
+//! `defmt::Format` of a directory's records.
 
 use super::{InvalidTenantSlugError, TenantRecord, TenantSlug, TenantStatus};
 

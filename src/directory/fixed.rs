@@ -6,13 +6,13 @@ use super::{TenantRecord, TenantStatus};
 use crate::table::Table;
 use crate::{TenantError, TenantId, TenantNotFoundError};
 
-/// Up to `N` tenants, without an allocator: 81 bytes each.
+/// A directory of up to `N` tenants in fixed memory, 81 bytes each.
 ///
-/// `N` is any number. A search looks at one or two records while a quarter of the places is free; in a full
-/// directory, for an unknown id, at all of them.
+/// `N` is any number. A lookup compares one or two records if a quarter of the places is free. In a full directory the
+/// lookup of an unknown id compares all records.
 ///
-/// The hash suits ids that the operator chose, and takes half of FNV's time. It has no secret key: do not
-/// let tenants choose the ids that are inserted. The ids that are looked for may be anybody's.
+/// The hash function has no secret key and takes half the time of FNV. It is meant for ids that the operator chose: do not
+/// let tenants choose the ids that are inserted. The ids of lookups may come from anyone.
 ///
 /// ```
 /// use tenancy::{FixedDirectory, TenantError, TenantRecord, TenantSlug, TenantStatus, tenant_id};
@@ -29,16 +29,16 @@ use crate::{TenantError, TenantId, TenantNotFoundError};
 pub struct FixedDirectory<const N: usize>(Table<TenantRecord, N>);
 
 impl<const N: usize> FixedDirectory<N> {
-    /// A directory of no tenants.
+    /// Creates an empty directory.
     pub const fn new() -> Self {
         Self(Table::new())
     }
 
-    /// Adds a tenant, or replaces the record of the same id and gives the old one.
+    /// Inserts a tenant's record, and returns the record with the same id that it replaces.
     ///
     /// # Errors
     ///
-    /// The record itself, where there is no room for it; the directory is as before.
+    /// Returns the record if the directory is full. The directory is not changed then.
     pub fn insert(&mut self, record: TenantRecord) -> Result<Option<TenantRecord>, TenantRecord> {
         match self.0.get_mut(record.id()) {
             Some(known) => Ok(Some(core::mem::replace(known, record))),
@@ -46,23 +46,23 @@ impl<const N: usize> FixedDirectory<N> {
         }
     }
 
-    /// Takes a tenant out.
+    /// Removes and returns a tenant's record.
     pub fn remove(&mut self, id: TenantId) -> Option<TenantRecord> {
         let place = self.0.entries(id).next()?.0;
         self.0.take(place)
     }
 
-    /// The record of a tenant, in whatever state.
+    /// Returns the record of a tenant in any state.
     #[inline]
     pub fn get(&self, id: TenantId) -> Option<&TenantRecord> {
         self.0.get(id)
     }
 
-    /// The record of a tenant for which work may be done.
+    /// Returns the record of an active tenant.
     ///
     /// # Errors
     ///
-    /// [`TenantNotFoundError`] for an unknown id;
+    /// Returns [`TenantNotFoundError`] for an unknown id, and
     /// [`TenantValidationError`](crate::TenantValidationError) for a tenant that is not active.
     #[inline]
     pub fn verify(&self, id: TenantId) -> Result<TenantRecord, TenantError> {
@@ -71,11 +71,11 @@ impl<const N: usize> FixedDirectory<N> {
         Ok(*record)
     }
 
-    /// Changes the state of a tenant, and gives the one before.
+    /// Changes the state of a tenant, and returns the previous state.
     ///
     /// # Errors
     ///
-    /// [`TenantNotFoundError`] for an unknown id.
+    /// Returns [`TenantNotFoundError`] for an unknown id.
     pub fn set_status(
         &mut self,
         id: TenantId,
@@ -87,22 +87,22 @@ impl<const N: usize> FixedDirectory<N> {
         Ok(before)
     }
 
-    /// All records, in no order.
+    /// Returns all records, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &TenantRecord> {
         self.0.iter()
     }
 
-    /// How many tenants there are, in whatever state.
+    /// Returns the number of tenants in any state.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no tenant.
+    /// Returns whether there is no tenant.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many tenants there is room for.
+    /// Returns the largest number of tenants.
     pub const fn capacity(&self) -> usize {
         N
     }
@@ -114,7 +114,7 @@ impl<const N: usize> Default for FixedDirectory<N> {
     }
 }
 
-/// Shows how many tenants there are, and none of them.
+/// Shows the number of tenants, and no tenant.
 impl<const N: usize> fmt::Debug for FixedDirectory<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FixedDirectory").field("len", &self.len()).field("capacity", &N).finish()

@@ -34,14 +34,14 @@ use crate::TenantId;
     note = "a directory is a type that implements `tenancy::Directory`, or a closure that returns a future"
 )]
 pub trait Directory: Send + Sync + 'static {
-    /// Why a lookup failed.
+    /// The error of a lookup that failed.
     type Error: fmt::Display + Send;
 
     /// Returns the tenant's state, or `None` if the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// If the lookup fails.
+    /// Returns an error if the lookup fails.
     fn status(
         &self,
         tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What a directory knows of a tenant.
+//! The record of a tenant in a directory.
 
 use crate::{TenantError, TenantId, TenantNotFoundError, TenantSlug, TenantValidationError};
 use crate::{TenantValidationKind, table::Keyed};
@@ -7,20 +7,20 @@ use crate::{TenantValidationKind, table::Keyed};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum TenantStatus {
-    /// Its work is done.
+    /// The tenant is active; its requests are served.
     Active,
-    /// The platform suspended it: nothing is done for it until it is resumed.
+    /// The tenant is suspended; its requests are rejected until it is resumed.
     Suspended,
-    /// It is being removed, or was.
+    /// The tenant is deleted, or its deletion is in progress.
     Deleted,
 }
 
 impl TenantStatus {
-    /// Whether work may be done for the tenant.
+    /// Checks that the tenant is active.
     ///
     /// # Errors
     ///
-    /// [`TenantValidationError`] for any state but [`Active`](Self::Active).
+    /// Returns [`TenantValidationError`] for each state other than [`Active`](Self::Active).
     pub const fn verify(self, tenant: TenantId) -> Result<(), TenantValidationError> {
         let kind = match self {
             Self::Active => return Ok(()),
@@ -30,7 +30,7 @@ impl TenantStatus {
         Err(TenantValidationError::new(tenant, kind))
     }
 
-    /// Its name, as a table or a file has it: `active`, `suspended`, `deleted`.
+    /// Returns the name of the state in tables and files: `active`, `suspended` or `deleted`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -39,7 +39,7 @@ impl TenantStatus {
         }
     }
 
-    /// The state of this name; `None` for any other text.
+    /// Returns the state with this name, or `None` for any other text.
     ///
     /// ```
     /// use tenancy::TenantStatus;
@@ -51,7 +51,7 @@ impl TenantStatus {
         [Self::Active, Self::Suspended, Self::Deleted].into_iter().find(|status| status.as_str() == name)
     }
 
-    /// What a directory's answer comes to, where `None` is an id that it does not know.
+    /// Checks that the result of a directory lookup is an active tenant. `None` is an unknown id.
     ///
     /// ```
     /// use tenancy::{TenantError, TenantId, TenantStatus};
@@ -63,13 +63,13 @@ impl TenantStatus {
     ///
     /// # Errors
     ///
-    /// [`TenantNotFoundError`] for `None`, [`TenantValidationError`] for a state that forbids work.
+    /// Returns [`TenantNotFoundError`] for `None`, and [`TenantValidationError`] for a tenant that is not active.
     pub fn verify_known(status: Option<Self>, tenant: TenantId) -> Result<(), TenantError> {
         Ok(status.ok_or(TenantNotFoundError::new(tenant))?.verify(tenant)?)
     }
 }
 
-/// A tenant: its id, its name in URLs and logs, and its state. 81 bytes.
+/// The record of a tenant: its id, its name in URLs and logs, and its state. It has 81 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TenantRecord {
     id: TenantId,
@@ -78,27 +78,27 @@ pub struct TenantRecord {
 }
 
 impl TenantRecord {
-    /// The record of a tenant.
+    /// Creates the record of a tenant.
     pub const fn new(id: TenantId, slug: TenantSlug, status: TenantStatus) -> Self {
         Self { id, slug, status }
     }
 
-    /// The tenant.
+    /// Returns the tenant's id.
     pub const fn id(&self) -> TenantId {
         self.id
     }
 
-    /// Its name in URLs and logs.
+    /// Returns the tenant's name in URLs and logs.
     pub const fn slug(&self) -> TenantSlug {
         self.slug
     }
 
-    /// Its state.
+    /// Returns the tenant's state.
     pub const fn status(&self) -> TenantStatus {
         self.status
     }
 
-    /// The same tenant in another state.
+    /// Returns the record with another state.
     #[must_use]
     pub const fn with_status(self, status: TenantStatus) -> Self {
         Self { status, ..self }

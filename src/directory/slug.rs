@@ -5,10 +5,10 @@ use core::str::FromStr;
 
 use crate::TenantId;
 
-/// A tenant's name: a DNS label in lower case, so that it can stand in a host name, a path and a log line.
+/// A tenant's name: a DNS label in lower case, for host names, paths and logs.
 ///
-/// 1 to 63 of `a-z`, `0-9` and `-`, with no hyphen first or last (RFC 1123, section 2.1). A text that is a
-/// [`TenantId`] is no slug: where either may stand, neither is taken for the other.
+/// A slug is 1 to 63 of `a-z`, `0-9` and `-`, without a hyphen at the start or the end (RFC 1123, section 2.1). The text of
+/// a [`TenantId`] is not a slug, so a text that may be either is never ambiguous.
 ///
 /// ```
 /// use tenancy::TenantSlug;
@@ -19,24 +19,24 @@ use crate::TenantId;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantSlug {
-    /// Zero behind the end.
+    /// Zero after the end.
     bytes: [u8; TenantSlug::MAX_LEN],
     length: u8,
 }
 
-/// A text is no slug: see [`TenantSlug`] for what one is. It repeats nothing of the text.
+/// The text is not a valid [`TenantSlug`]. The error does not repeat the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidTenantSlugError(());
 
 impl TenantSlug {
-    /// The most bytes of a slug.
+    /// The largest length of a slug in bytes.
     pub const MAX_LEN: usize = 63;
 
-    /// Reads a slug.
+    /// Parses a slug.
     ///
     /// # Errors
     ///
-    /// [`InvalidTenantSlugError`] where the text is none.
+    /// Returns [`InvalidTenantSlugError`] if the text is not a slug.
     #[allow(clippy::cast_possible_truncation, reason = "63 at most")]
     pub const fn parse(text: &str) -> Result<Self, InvalidTenantSlugError> {
         const INVALID: InvalidTenantSlugError = InvalidTenantSlugError(());
@@ -61,9 +61,9 @@ impl TenantSlug {
         Ok(Self { bytes, length: text.len() as u8 })
     }
 
-    /// The slug as text.
+    /// Returns the slug as text.
     pub fn as_str(&self) -> &str {
-        // ASCII, and no longer than the bytes.
+        // The bytes are ASCII, and `length` is within them.
         self.bytes.get(..usize::from(self.length)).and_then(|text| str::from_utf8(text).ok()).unwrap_or("")
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Debug for TenantSlug {
 impl fmt::Display for InvalidTenantSlugError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "invalid tenant slug: expected 1 to 63 of a-z, 0-9 and -, no hyphen first or last, and no tenant id",
+            "invalid tenant slug: expected 1 to 63 of a-z, 0-9 and -, no hyphen first or last, and not a tenant id",
         )
     }
 }

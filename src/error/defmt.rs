@@ -1,4 +1,4 @@
-//! `defmt::Format` of the errors: short messages, the numbers as they are.
+//! `defmt::Format` of the errors: short messages.
 
 use super::{
     InvalidTenantIdError, InvalidTenantIdKind, SetTenantContextError, TenantContextNotSetError, TenantError,
@@ -44,7 +44,7 @@ impl defmt::Format for TenantContextNotSetError {
 
 impl defmt::Format for TenantMismatchError {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "tenant mismatch: {} met what belongs to another tenant", self.expected());
+        defmt::write!(f, "tenant mismatch: the resource does not belong to {}", self.expected());
     }
 }
 

@@ -1,8 +1,8 @@
-//! Why a text is not a tenant id.
+//! The error of a text that is not a tenant id.
 
 use core::fmt;
 
-/// A text or 16 bytes that are not a tenant id: what is wrong, and where.
+/// The text or the bytes are not a tenant id. Contains the kind of the fault and its position.
 ///
 /// ```
 /// use tenancy::{InvalidTenantIdKind, TenantId};
@@ -15,24 +15,25 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTenantIdError {
     kind: InvalidTenantIdKind,
-    /// The position, or for [`InvalidTenantIdKind::Length`] the length; 255 stands for it and all above.
+    /// The position, or the length for [`InvalidTenantIdKind::Length`]. 255 means 255 or more.
     at: u8,
 }
 
-/// What is wrong with an invalid tenant id.
+/// The fault of an invalid tenant id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum InvalidTenantIdKind {
-    /// There is no text.
+    /// The text is empty.
     Empty,
-    /// The text has none of the four lengths: 32, 36, 38 or 45 bytes.
+    /// The text does not have 32, 36, 38 or 45 bytes.
     Length,
-    /// A byte is not a hexadecimal digit, or not the brace or the `urn:uuid:` that its form has there.
+    /// A byte is not the hexadecimal digit, the brace or the part of `urn:uuid:` that the form has at its position.
     Character,
-    /// A hyphen is missing where the form has one, or stands where it has none.
+    /// A hyphen is missing, or is at a position where the form has none.
     Hyphen,
-    /// All bytes are zero: zeroed memory is not a tenant.
+    /// All bytes are zero, as in zeroed memory.
     Nil,
-    /// All bytes are `0xff`: erased flash is not a tenant.
+    /// All bytes are `0xff`, as in erased flash.
     Max,
 }
 
@@ -42,12 +43,12 @@ impl InvalidTenantIdError {
         Self { kind, at: if at < u8::MAX as usize { at as u8 } else { u8::MAX } }
     }
 
-    /// What is wrong.
+    /// Returns the fault.
     pub const fn kind(&self) -> InvalidTenantIdKind {
         self.kind
     }
 
-    /// The offset of the first wrong byte, where one byte is what is wrong.
+    /// Returns the offset of the first wrong byte, if the fault is that of one byte.
     pub const fn position(&self) -> Option<usize> {
         match self.kind {
             InvalidTenantIdKind::Character | InvalidTenantIdKind::Hyphen => Some(self.at as usize),

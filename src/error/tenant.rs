@@ -1,4 +1,4 @@
-//! What goes wrong around a tenant, and the enum of it all.
+//! The errors of a tenant's context and access, and the enum that combines them.
 
 use core::fmt;
 
@@ -15,17 +15,17 @@ pub struct TenantContextNotSetError;
 #[non_exhaustive]
 pub struct SetTenantContextError;
 
-/// Something belongs to another tenant than the one at work.
+/// A resource belongs to another tenant than the current one.
 ///
-/// Neither its `Display` nor its `Debug` names the other tenant: they end up in answers and logs that the
-/// first one may read. [`found`](Self::found) tells it to an audit log.
+/// `Display` and `Debug` do not name the other tenant, because the current tenant may read responses and logs.
+/// [`found`](Self::found) returns it, for an audit log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TenantMismatchError {
     expected: TenantId,
     found: TenantId,
 }
 
-/// No directory knows the tenant.
+/// The tenant does not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TenantNotFoundError {
     tenant: TenantId,
@@ -37,76 +37,76 @@ pub struct UnauthorizedTenantAccessError {
     tenant: TenantId,
 }
 
-/// The tenant is known, and its state forbids the work.
+/// The tenant exists, but its state does not permit the operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TenantValidationError {
     tenant: TenantId,
     kind: TenantValidationKind,
 }
 
-/// The state that forbids a tenant's work.
+/// The state of a tenant that is not active.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum TenantValidationKind {
-    /// The platform suspended the tenant.
+    /// The tenant is suspended.
     Suspended,
-    /// The tenant is being removed, or was.
+    /// The tenant is deleted, or its deletion is in progress.
     Deleted,
 }
 
 impl TenantMismatchError {
-    /// The tenant at work is `expected`; what it met belongs to `found`.
+    /// Creates the error of the current tenant `expected` and a resource of the tenant `found`.
     pub const fn new(expected: TenantId, found: TenantId) -> Self {
         Self { expected, found }
     }
 
-    /// The tenant at work.
+    /// Returns the current tenant.
     pub const fn expected(&self) -> TenantId {
         self.expected
     }
 
-    /// The tenant to which the thing belongs: for an audit log, not for the caller.
+    /// Returns the tenant that the resource belongs to. Write it to an audit log only, not into a response.
     pub const fn found(&self) -> TenantId {
         self.found
     }
 }
 
 impl TenantNotFoundError {
-    /// The error of an unknown tenant.
+    /// Creates the error of an unknown tenant.
     pub const fn new(tenant: TenantId) -> Self {
         Self { tenant }
     }
 
-    /// The tenant that was looked for.
+    /// Returns the tenant that was looked up.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 }
 
 impl UnauthorizedTenantAccessError {
-    /// The error of a caller who may not act for `tenant`.
+    /// Creates the error of a caller that may not act for `tenant`.
     pub const fn new(tenant: TenantId) -> Self {
         Self { tenant }
     }
 
-    /// The tenant that was asked for.
+    /// Returns the tenant that the caller requested.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 }
 
 impl TenantValidationError {
-    /// The error of a tenant in the state `kind`.
+    /// Creates the error of a tenant in the state `kind`.
     pub const fn new(tenant: TenantId, kind: TenantValidationKind) -> Self {
         Self { tenant, kind }
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// Its state.
+    /// Returns the tenant's state.
     pub const fn kind(&self) -> TenantValidationKind {
         self.kind
     }
@@ -123,7 +123,7 @@ impl fmt::Display for TenantContextNotSetError {
 
 impl fmt::Display for TenantMismatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tenant mismatch: tenant {} met what belongs to another tenant", self.expected)
+        write!(f, "tenant mismatch: the resource does not belong to tenant {}", self.expected)
     }
 }
 
@@ -155,7 +155,7 @@ impl fmt::Display for TenantValidationError {
     }
 }
 
-/// Any error of the core.
+/// An error of the core: an invalid id, a missing context, or a tenant that cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TenantError {

@@ -1,4 +1,4 @@
-//! `defmt::Format` of keys and their errors: as `Debug`, no key.
+//! `defmt::Format` of keys and their errors. As in `Debug`, the key is not shown.
 
 use super::{TenantKey, TenantKeyError, TenantPrefix};
 

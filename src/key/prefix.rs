@@ -1,14 +1,14 @@
-//! What a tenant's keys begin with.
+//! The prefix of a tenant's keys.
 
 use uuid::Uuid;
 
 use super::TenantKeyError;
 use crate::{TenantId, TenantMismatchError};
 
-/// `t`, two separators, 32 digits. Not an associated constant: an array's length can't depend on a parameter.
+/// `t`, two separators and 32 digits. Not an associated constant: the length of an array cannot depend on a parameter.
 const LEN: usize = 35;
 
-/// What a tenant's keys begin with: [`TenantKey`](crate::TenantKey) without the key, for keys of any length.
+/// The prefix of a tenant's keys: a [`TenantKey`](crate::TenantKey) without the key, for keys of any length.
 ///
 /// ```
 /// use tenancy::{TenantId, TenantPrefix};
@@ -23,20 +23,20 @@ pub struct TenantPrefix<const SEPARATOR: u8 = b':'> {
 }
 
 impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
-    /// How many bytes it has, whoever's it is.
+    /// The length of a prefix in bytes, which is the same for all tenants.
     pub const LEN: usize = LEN;
 
-    /// Evaluated wherever a prefix or a key is made: another separator does not compile.
+    /// Evaluated for each prefix and key type that is used, so that another separator does not compile.
     const IS_PLAIN: () = assert!(
         is_plain(SEPARATOR) || SEPARATOR == b'/',
         "the separator of a tenant's keys is one of : ; , | ~ ! @ % & = _"
     );
 
-    /// `/` separates the levels of a [`TenantTopic`](crate::TenantTopic), which is not a path. A prefix could begin one.
+    /// `/` separates the levels of a [`TenantTopic`](crate::TenantTopic), which is not a path. A prefix could be used in one.
     const IS_NO_PATH: () =
         assert!(is_plain(SEPARATOR), "the separator of a tenant's keys is one of : ; , | ~ ! @ % & = _");
 
-    /// The prefix of a tenant.
+    /// Creates the prefix of a tenant.
     ///
     /// A separator must be one of `: ; , | ~ ! @ % & = _`. Any other one does not compile, because it could be special in
     /// a Redis pattern or cluster, in an MQTT filter, or in a path:
@@ -53,7 +53,7 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
         Self::of(tenant)
     }
 
-    /// [`new`](Self::new), for topics too.
+    /// Creates the prefix of a tenant, also for topics.
     pub(super) fn of(tenant: TenantId) -> Self {
         let () = Self::IS_PLAIN;
         let mut bytes = [SEPARATOR; LEN];
@@ -63,24 +63,24 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
         Self { tenant, bytes }
     }
 
-    /// The bytes of the prefix.
+    /// Returns the bytes of the prefix.
     #[inline]
     pub const fn as_bytes(&self) -> &[u8; 35] {
         &self.bytes
     }
 
-    /// Whose it is.
+    /// Returns the tenant of the prefix.
     #[inline]
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The tenant's own name of a full key.
+    /// Removes the prefix from a full key of the tenant.
     ///
     /// # Errors
     ///
-    /// [`TenantMismatch`](TenantKeyError::TenantMismatch) where the key is another's, and
-    /// [`Unprefixed`](TenantKeyError::Unprefixed) where it is nobody's.
+    /// Returns [`TenantMismatch`](TenantKeyError::TenantMismatch) if the key belongs to another tenant, and
+    /// [`Unprefixed`](TenantKeyError::Unprefixed) if it has no tenant's prefix.
     #[inline]
     pub fn strip<'k>(&self, full: &'k [u8]) -> Result<&'k [u8], TenantKeyError> {
         match full.strip_prefix(&self.bytes) {
@@ -97,17 +97,18 @@ impl<const SEPARATOR: u8> TenantPrefix<SEPARATOR> {
         }
     }
 
-    /// The prefix that a full key has, whoever's it is, and the key.
+    /// Splits a full key of any tenant into the prefix and the key.
     ///
     /// # Errors
     ///
-    /// [`Unprefixed`](TenantKeyError::Unprefixed) where it has none, or one in another spelling: in upper case.
+    /// Returns [`Unprefixed`](TenantKeyError::Unprefixed) if the key has no prefix, or one in another spelling, such as upper
+    /// case.
     pub fn split(full: &[u8]) -> Result<(Self, &[u8]), TenantKeyError> {
         let () = Self::IS_NO_PATH;
         Self::split_any(full)
     }
 
-    /// [`split`](Self::split), for topics too.
+    /// Splits a full key, also that of a topic.
     pub(super) fn split_any(full: &[u8]) -> Result<(Self, &[u8]), TenantKeyError> {
         let (bytes, key) = full.split_first_chunk::<LEN>().ok_or(TenantKeyError::Unprefixed)?;
         let [_, _, digits @ .., _] = bytes;
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_separators_with_a_meaning() {
+    fn rejects_separators_with_a_meaning() {
         for separator in *b"*?[]^-\\{}()+#$/.<>\"'` \t\r\n\0\x7f\x80\xffa0Z" {
             assert!(!is_plain(separator), "{}", separator.escape_ascii());
         }

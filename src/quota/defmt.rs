@@ -1,4 +1,4 @@
-//! `defmt::Format` of what a quota says.
+//! `defmt::Format` of the errors of limits.
 
 use super::{RateLimitedError, TenantMapFullError, TenantMapFullKind};
 
@@ -11,8 +11,8 @@ impl defmt::Format for RateLimitedError {
 impl defmt::Format for TenantMapFullKind {
     fn format(&self, f: defmt::Formatter<'_>) {
         match self {
-            Self::Tenant => defmt::write!(f, "no room for more of the tenant"),
-            Self::Map => defmt::write!(f, "no room"),
+            Self::Tenant => defmt::write!(f, "the tenant's limit is reached"),
+            Self::Map => defmt::write!(f, "the map is full"),
         }
     }
 }

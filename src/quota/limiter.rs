@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::TenantMap;
 use crate::TenantId;
 
-/// How much a tenant may do: so much a second, and so much at once.
+/// A rate limit: the number of tokens per second, and the largest burst.
 ///
 /// ```
 /// use core::num::NonZeroU32;
@@ -18,35 +18,35 @@ use crate::TenantId;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quota {
-    /// Nanoseconds after which the next token comes.
+    /// The nanoseconds between two tokens.
     interval: u64,
     burst: NonZeroU32,
 }
 
 impl Quota {
-    /// So many tokens a second, and as many at once. More than 1,000,000,000 is as much as that.
+    /// Permits this number of tokens per second, and the same number at once. The maximum is 1,000,000,000.
     pub const fn per_second(tokens: NonZeroU32) -> Self {
         Self::one_each(Duration::from_nanos(1_000_000_000 / tokens.get() as u64)).burst(tokens)
     }
 
-    /// A token each `interval`, one at once. No interval at all is a nanosecond.
+    /// Permits one token per `interval`, and a burst of one. An interval of zero counts as a nanosecond.
     pub const fn one_each(interval: Duration) -> Self {
         let nanoseconds = nanoseconds(interval);
         Self { interval: if nanoseconds == 0 { 1 } else { nanoseconds }, burst: NonZeroU32::MIN }
     }
 
-    /// The most tokens at once.
+    /// Sets the largest number of tokens at once.
     #[must_use]
     pub const fn burst(self, tokens: NonZeroU32) -> Self {
         Self { burst: tokens, ..self }
     }
 
-    /// How long an empty bucket takes to fill.
+    /// Returns the nanoseconds in which an empty bucket fills.
     const fn fill_time(self) -> u64 {
         at_most(LONGEST, self.interval.saturating_mul(self.burst.get() as u64))
     }
 
-    /// Takes a token out of the bucket that will be full at that time, or gives the time of the next one.
+    /// Takes a token out of the bucket that is full at `full_at`, or returns the time of the next token.
     fn take(self, full_at: &mut u64, now: u64) -> Result<(), u64> {
         self.settle(full_at, now);
         let after = (*full_at).max(now) + self.interval;
@@ -57,8 +57,8 @@ impl Quota {
         Ok(())
     }
 
-    /// A bucket with a wait of more than its fill time is left from before the clock went back: it is empty.
-    /// Any less is waited out, so that a clock that wavers gives no tokens.
+    /// Corrects a bucket after the clock went back. If it is full later than a whole fill time from now, it counts as empty.
+    /// A smaller step back is waited out, so that a clock that varies adds no tokens.
     const fn settle(self, full_at: &mut u64, now: u64) {
         let empty = now + self.fill_time();
         if *full_at + self.interval > empty + self.fill_time() {
@@ -67,8 +67,8 @@ impl Quota {
     }
 }
 
-/// 146 years are as good as any longer time, and the sum of four of them is still a number: one that
-/// saturated would let everything through.
+/// The longest time, 146 years. The sum of four such times does not overflow; a sum that saturates would permit
+/// everything.
 const LONGEST: u64 = u64::MAX / 4;
 
 const fn nanoseconds(time: Duration) -> u64 {
@@ -79,15 +79,15 @@ const fn at_most(most: u64, number: u64) -> u64 {
     if number < most { number } else { most }
 }
 
-/// A token bucket for each of up to `N` tenants, on a clock that the caller gives.
+/// A token bucket for each of up to `N` tenants, on a clock that the caller provides.
 ///
-/// A bucket is one number, the time at which it will be full: the generic cell rate algorithm (ITU-T
-/// I.371), 32 bytes a tenant with its id. A tenant that was not seen before has a full bucket; where all
-/// places are taken, it gets that of a tenant whose bucket is full again, which loses nothing by it. Where
-/// none is, it is refused: no tenant gets in unlimited.
+/// A bucket is one number, the time at which it is full (the generic cell rate algorithm, ITU-T I.371). A tenant takes 32
+/// bytes including its id. A new tenant starts with a full bucket. If there are `N` tenants, a new one replaces a tenant
+/// whose bucket is full, which has no effect on that tenant. If no bucket is full, the new tenant is rejected, so that no
+/// tenant is unlimited.
 ///
-/// The clock is the time since any fixed moment. Where it goes back, nobody gets more, and a tenant waits for
-/// at most the time in which an empty bucket fills; for a place, at most twice that.
+/// The clock is the time since any fixed moment. If it goes back, no tenant gets more tokens. A tenant waits at most the
+/// time in which an empty bucket fills, and a new tenant at most twice that time.
 ///
 /// ```
 /// use core::{num::NonZeroU32, time::Duration};
@@ -102,12 +102,12 @@ const fn at_most(most: u64, number: u64) -> u64 {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TenantLimiter<const N: usize> {
-    /// When each bucket is full.
+    /// The time at which each bucket is full.
     full_at: TenantMap<u64, N>,
     quota: Quota,
 }
 
-/// The tenant has used up what it may do for now.
+/// The tenant has no token left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimitedError {
     tenant: TenantId,
@@ -115,7 +115,7 @@ pub struct RateLimitedError {
 }
 
 impl<const N: usize> TenantLimiter<N> {
-    /// Full buckets for all.
+    /// Creates a limiter in which each tenant has a full bucket.
     pub const fn new(quota: Quota) -> Self {
         Self { full_at: TenantMap::new(), quota }
     }
@@ -124,7 +124,7 @@ impl<const N: usize> TenantLimiter<N> {
     ///
     /// # Errors
     ///
-    /// [`RateLimitedError`] where there is none, and when there will be one. Nothing is taken then.
+    /// Returns [`RateLimitedError`] with the time until the next token, if the bucket is empty. No token is taken then.
     pub fn take(&mut self, tenant: TenantId, now: Duration) -> Result<(), RateLimitedError> {
         let now = nanoseconds(now);
         let taken = match self.full_at.get_mut(tenant) {
@@ -137,7 +137,7 @@ impl<const N: usize> TenantLimiter<N> {
         })
     }
 
-    /// A bucket for a tenant that has none, less a token, or the time at which there may be a place for it.
+    /// Adds a bucket for a new tenant and takes a token, or returns the time at which there may be a free place.
     fn admit(&mut self, tenant: TenantId, now: u64) -> Result<(), u64> {
         if self.full_at.len() == N && !self.full_at.evict(|full_at| *full_at <= now) {
             self.full_at.all_mut().for_each(|full_at| self.quota.settle(full_at, now));
@@ -145,24 +145,25 @@ impl<const N: usize> TenantLimiter<N> {
         }
         match self.full_at.insert(tenant, now + self.quota.interval) {
             Ok(_) => Ok(()),
-            // Not here: there was a place.
+            // Unreachable: there was a free place.
             Err(_) => Err(u64::MAX),
         }
     }
 }
 
 impl RateLimitedError {
-    /// The tenant.
+    /// Returns the tenant.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// How long it is until the next token.
+    /// Returns the time until the next token.
     pub const fn retry_after(&self) -> Duration {
         self.retry_after
     }
 
-    /// The same in whole seconds, at least one: for the header `Retry-After` (RFC 9110, section 10.2.3).
+    /// Returns the time until the next token in seconds, rounded up and at least one, for the header `Retry-After`
+    /// (RFC 9110, section 10.2.3).
     pub const fn retry_after_seconds(&self) -> u64 {
         let whole = self.retry_after.as_secs();
         if self.retry_after.subsec_nanos() > 0 || whole == 0 { whole + 1 } else { whole }

@@ -1,14 +1,13 @@
-//! Values of tenants in fixed memory.
+//! A map of tenants' values in fixed memory.
 
 use core::fmt;
 
 use crate::TenantId;
 use crate::table::{Keyed, Table};
 
-/// Up to `N` values of all tenants together, and of each tenant no more than a limit: one tenant can't take
-/// the room of the others.
+/// A map of up to `N` values of all tenants, with a limit for each tenant. One tenant cannot use up the others' share.
 ///
-/// Who asks names the tenant, and meets that tenant's values alone: in the order in which they were inserted.
+/// Each method accesses the values of one tenant only, in the order in which they were inserted.
 ///
 /// ```
 /// use tenancy::{TenantId, TenantMap, TenantMapFullKind, tenant_id};
@@ -42,38 +41,39 @@ impl<V> Keyed for Owned<V> {
     }
 }
 
-/// There is no room for a value, which is in here.
+/// The map or the tenant's share of it is full. Contains the value that was not inserted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TenantMapFullError<V> {
     kind: TenantMapFullKind,
     value: V,
 }
 
-/// Whose room is taken.
+/// The limit that is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum TenantMapFullKind {
-    /// The tenant has as many values as it may have.
+    /// The tenant has as many values as its limit permits.
     Tenant,
-    /// All tenants together have as many values as there is room for.
+    /// All tenants together have as many values as the map can store.
     Map,
 }
 
 impl<V, const N: usize> TenantMap<V, N> {
-    /// No values; a tenant may have one.
+    /// Creates an empty map with a limit of one value for each tenant.
     pub const fn new() -> Self {
         Self::with_limit(1)
     }
 
-    /// No values; a tenant may have as many as `limit`.
+    /// Creates an empty map with a limit of `limit` values for each tenant.
     pub const fn with_limit(limit: usize) -> Self {
         Self { table: Table::new(), limit }
     }
 
-    /// Adds a value of a tenant, and gives it as it stands in the map.
+    /// Inserts a value of a tenant, and returns a reference to it.
     ///
     /// # Errors
     ///
-    /// The value itself, and whose room is taken; the map is as before.
+    /// Returns the value if the tenant's limit is reached or the map is full. The map is not changed then.
     pub fn insert(&mut self, tenant: TenantId, value: V) -> Result<&mut V, TenantMapFullError<V>> {
         if self.table.entries(tenant).count() >= self.limit {
             return Err(TenantMapFullError { kind: TenantMapFullKind::Tenant, value });
@@ -84,35 +84,35 @@ impl<V, const N: usize> TenantMap<V, N> {
         }
     }
 
-    /// The tenant's first value.
+    /// Returns the tenant's first value.
     #[inline]
     pub fn get(&self, tenant: TenantId) -> Option<&V> {
         self.table.get(tenant).map(|entry| &entry.value)
     }
 
-    /// The tenant's first value, to change.
+    /// Returns a mutable reference to the tenant's first value.
     #[inline]
     pub fn get_mut(&mut self, tenant: TenantId) -> Option<&mut V> {
         self.table.get_mut(tenant).map(|entry| &mut entry.value)
     }
 
-    /// The tenant's values.
+    /// Returns the tenant's values.
     pub fn iter(&self, tenant: TenantId) -> impl Iterator<Item = &V> {
         self.table.entries(tenant).map(|(_, entry)| &entry.value)
     }
 
-    /// The tenant's values, to change.
+    /// Returns mutable references to the tenant's values.
     pub fn iter_mut(&mut self, tenant: TenantId) -> impl Iterator<Item = &mut V> {
         self.table.entries_mut(tenant).map(|entry| &mut entry.value)
     }
 
-    /// Takes out the first of the tenant's values that `is_wanted` says yes to.
+    /// Removes and returns the tenant's first value for which `is_wanted` returns `true`.
     pub fn remove(&mut self, tenant: TenantId, mut is_wanted: impl FnMut(&V) -> bool) -> Option<V> {
         let place = self.table.entries(tenant).find(|(_, entry)| is_wanted(&entry.value))?.0;
         self.table.take(place).map(|entry| entry.value)
     }
 
-    /// Drops all of the tenant's values, and gives their number.
+    /// Drops all values of the tenant, and returns their number.
     pub fn clear(&mut self, tenant: TenantId) -> usize {
         let mut count = 0;
         while self.remove(tenant, |_| true).is_some() {
@@ -121,33 +121,33 @@ impl<V, const N: usize> TenantMap<V, N> {
         count
     }
 
-    /// How many values all tenants have together.
+    /// Returns the number of values of all tenants.
     pub const fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether no tenant has a value.
+    /// Returns whether no tenant has a value.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many values all tenants may have together.
+    /// Returns the largest number of values of all tenants.
     pub const fn capacity(&self) -> usize {
         N
     }
 
-    /// How many values one tenant may have.
+    /// Returns the largest number of values of one tenant.
     pub const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Takes out a value of any tenant that nobody will miss.
+    /// Removes a value of any tenant for which `is_idle` returns `true`.
     pub(super) fn evict(&mut self, mut is_idle: impl FnMut(&V) -> bool) -> bool {
         let idle = self.table.iter().find(|entry| is_idle(&entry.value)).map(|entry| entry.tenant);
         idle.is_some_and(|tenant| self.remove(tenant, |value| is_idle(value)).is_some())
     }
 
-    /// The values of all tenants, for the module's own sums.
+    /// Returns the values of all tenants, for the limiter.
     pub(super) fn all(&self) -> impl Iterator<Item = &V> {
         self.table.iter().map(|entry| &entry.value)
     }
@@ -158,12 +158,12 @@ impl<V, const N: usize> TenantMap<V, N> {
 }
 
 impl<V> TenantMapFullError<V> {
-    /// Whose room is taken.
+    /// Returns the limit that is reached.
     pub const fn kind(&self) -> TenantMapFullKind {
         self.kind
     }
 
-    /// The value that found no room.
+    /// Returns the value that was not inserted.
     pub fn into_value(self) -> V {
         self.value
     }
@@ -175,14 +175,14 @@ impl<V, const N: usize> Default for TenantMap<V, N> {
     }
 }
 
-/// Shows how many values there are, and none of them.
+/// Shows the number of values, and no value.
 impl<V, const N: usize> fmt::Debug for TenantMap<V, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantMap").field("len", &self.len()).field("capacity", &N).finish_non_exhaustive()
     }
 }
 
-/// Shows the kind, and not the value.
+/// Shows the kind, but not the value.
 impl<V> fmt::Debug for TenantMapFullError<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantMapFullError").field("kind", &self.kind).finish_non_exhaustive()
@@ -192,8 +192,8 @@ impl<V> fmt::Debug for TenantMapFullError<V> {
 impl<V> fmt::Display for TenantMapFullError<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TenantMapFullKind::Tenant => "no room: the tenant has as many values as it may have",
-            TenantMapFullKind::Map => "no room: all places are taken",
+            TenantMapFullKind::Tenant => "tenant map full: the tenant's limit is reached",
+            TenantMapFullKind::Map => "tenant map full: all places are used",
         })
     }
 }

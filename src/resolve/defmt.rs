@@ -1,4 +1,4 @@
-//! `defmt::Format` of why a request claims no tenant.
+//! `defmt::Format` of the errors of claims.
 
 use super::ResolveTenantError;
 

@@ -29,7 +29,7 @@ const FIELDS: &[&str] = &["value"];
 ///
 /// # Errors
 ///
-/// Those of the serializer.
+/// Returns the errors of the serializer.
 pub fn serialize<S: Serializer>(tenant: &TenantId, serializer: S) -> Result<S::Ok, S::Error> {
     let mut dict = serializer.serialize_struct(NAME, 1)?;
     dict.serialize_field("value", tenant)?;
@@ -40,7 +40,7 @@ pub fn serialize<S: Serializer>(tenant: &TenantId, serializer: S) -> Result<S::O
 ///
 /// # Errors
 ///
-/// Those of the deserializer; and a missing or repeated `value`, or one that is not a tenant id.
+/// Returns the errors of the deserializer, and an error if `value` is missing, repeated, or not a tenant id.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TenantId, D::Error> {
     deserializer.deserialize_struct(NAME, FIELDS, Dict)
 }
@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for Dict {
     }
 }
 
-/// By hand: the derive would be a build-time dependency for one enum.
+/// A field name. Implemented by hand, because a derive would be a dependency for one enum.
 enum Key {
     Value,
     Other,

@@ -90,6 +90,16 @@ const PROGRAMS: &[Program] = &[
         ],
     },
     Program {
+        run: Run::Bench { package: "bench-sqlite", bench: "sqlite", features: "" },
+        figures: &[
+            ("sqlite/get/50", "HTTP requests for a note, each of 50 tenants with a file, 32 connections"),
+            ("sqlite/list/50", "requests for 20 notes, 50 tenants"),
+            ("sqlite/post/50", "requests that add a note, 50 tenants"),
+            ("sqlite/get/200", "requests for a note, 200 tenants"),
+            ("sqlite/get/1000", "requests for a note, 1,000 tenants, nine of ten requests for a tenth of them"),
+        ],
+    },
+    Program {
         run: Run::WithServers { package: "bench-redis", bench: "redis" },
         figures: &[
             ("redis/rewrite/get", "rewriting a `GET`, without a server"),

@@ -15,6 +15,10 @@ mod errors;
 #[cfg(feature = "tokio")]
 mod flush;
 mod grammar;
+#[cfg(any(feature = "lock", feature = "rate-limit"))]
+mod internal_script;
+#[cfg(feature = "lock")]
+pub mod lock;
 #[cfg(feature = "tokio")]
 mod nodes;
 mod packed;
@@ -23,6 +27,8 @@ mod policy;
 mod pooled;
 mod prefix;
 mod pubsub;
+#[cfg(feature = "rate-limit")]
+pub mod rate_limit;
 mod refusal;
 mod refused;
 mod reply;
@@ -45,6 +51,8 @@ pub use flush::FlushReport;
 pub use policy::RedisPolicy;
 #[cfg(feature = "tokio")]
 pub use pooled::Pooled;
+#[cfg(feature = "tokio")]
+pub use pubsub::PushMessages;
 pub use pubsub::{TenantMsg, TenantPubSub};
 pub use refusal::Refusal;
 pub use refused::{RefusedCommand, refusal, refused};

@@ -3,6 +3,8 @@
 #[cfg(feature = "tokio")]
 mod aio;
 mod message;
+#[cfg(feature = "tokio")]
+mod push;
 mod sync;
 
 use std::fmt;
@@ -11,21 +13,23 @@ use redis::ToRedisArgs;
 use tenancy::{TenantContext, TenantContextNotSetError, TenantId};
 
 pub use self::message::TenantMsg;
+#[cfg(feature = "tokio")]
+pub use self::push::PushMessages;
 use crate::prefix::Prefix;
 use crate::refusal::Refusal;
 
 /// Subscriptions that cannot leave their tenant.
 ///
-/// It wraps what redis-rs subscribes by: [`redis::PubSub`], and with the feature `tokio` `redis::aio::PubSub`
-/// and the two halves of it. Channels and patterns get the tenant's prefix and messages lose it, so that `*` is
-/// each channel of the tenant and none of another's, and what [`TenantRedis`](crate::TenantRedis) publishes
-/// arrives here.
+/// It wraps a connection of redis-rs that subscribes: [`redis::PubSub`], and with the feature `tokio` `redis::aio::PubSub`,
+/// its two halves, and connections with RESP3, whose messages arrive as `PushMessages`. Channels and patterns get the
+/// tenant's prefix, and messages lose it. So `*` matches each channel of the tenant and none of another tenant, and what
+/// [`TenantRedis`](crate::TenantRedis) publishes arrives here.
 ///
-/// A message on another's channel is [`Refusal::Reply`] in its place. Names that hold no channel are
-/// [`Refusal::BadArguments`], for without a name a connection ends all its subscriptions.
+/// A message on a channel of another tenant is the error [`Refusal::Reply`] in its place. A list of names that is empty is
+/// [`Refusal::BadArguments`], because a connection without a name ends all its subscriptions.
 ///
-/// A connection with subscriptions has one tenant. `SUBSCRIBE` on a `TenantRedis` stays refused: redis-rs counts
-/// the replies to it out of sight, so a subscription of RESP3 on a shared connection can't be confined.
+/// A connection with subscriptions has one tenant. `SUBSCRIBE` on a `TenantRedis` is refused, because redis-rs counts the
+/// replies of the command out of sight.
 ///
 /// ```no_run
 /// use tenancy_redis::TenantPubSub;
@@ -40,7 +44,7 @@ use crate::refusal::Refusal;
 /// # }
 /// ```
 ///
-/// What is inside can't be taken out again.
+/// The connection cannot be taken out again.
 ///
 /// ```compile_fail,E0616
 /// fn raw(redis: tenancy_redis::TenantPubSub<redis::PubSub<'_>>) -> redis::PubSub<'_> { redis.pubsub }
@@ -56,47 +60,55 @@ pub struct TenantPubSub<P> {
 }
 
 impl<P> TenantPubSub<P> {
-    /// The subscriptions, for one tenant.
+    /// Creates the subscriptions of one tenant.
     pub fn new(pubsub: P, tenant: TenantId) -> Self {
         Self { pubsub, prefix: Prefix::new(tenant) }
     }
 
-    /// The subscriptions, for the tenant of the context. They stay that tenant's, wherever they are used.
+    /// Creates the subscriptions of the current tenant. They stay that tenant's, wherever they are used.
     ///
     /// # Errors
     ///
-    /// [`TenantContextNotSetError`] where there is none.
+    /// [`TenantContextNotSetError`] if no tenant is set.
     pub fn current(pubsub: P) -> Result<Self, TenantContextNotSetError> {
         Ok(Self::new(pubsub, TenantContext::get()?))
     }
 
-    /// Whose they are.
+    /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
         self.prefix.tenant()
     }
 
-    /// The tenant's channels under a name, as [`TenantRedis::namespace`](crate::TenantRedis::namespace) has them.
+    /// Limits the subscriptions to a namespace, as [`TenantRedis::namespace`](crate::TenantRedis::namespace) does.
     ///
-    /// Messages of subscriptions that were made before, on channels outside of it, are [`Refusal::Reply`] from
-    /// now on.
+    /// Messages of earlier subscriptions, on channels outside of the namespace, are [`Refusal::Reply`] from now on.
     ///
     /// # Panics
     ///
-    /// Where the name is not 1 to 32 letters, digits, `-` or `_`, or there are two namespaces already.
+    /// If the name is not 1 to 32 letters, digits, `-` or `_`, or if there are two namespaces already.
     #[must_use]
     pub fn namespace(self, name: &'static str) -> Self {
         Self { prefix: self.prefix.namespace(name), ..self }
     }
 
-    /// The full name of each.
+    /// Returns the full name of each channel or pattern.
     fn within(&self, names: impl ToRedisArgs) -> Result<Vec<Vec<u8>>, Refusal> {
-        let within = |name: Vec<u8>| [self.prefix.as_bytes(), &name].concat();
+        self.after("", names)
+    }
+
+    /// Returns the full name of the channel of each key, or of each pattern of keys.
+    fn keyspace(&self, database: u32, keys: impl ToRedisArgs) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.after(&format!("__keyspace@{database}__:"), keys)
+    }
+
+    fn after(&self, head: &str, names: impl ToRedisArgs) -> Result<Vec<Vec<u8>>, Refusal> {
+        let within = |name: Vec<u8>| [head.as_bytes(), self.prefix.as_bytes(), &name].concat();
         let names: Vec<_> = names.to_redis_args().into_iter().map(within).collect();
         if names.is_empty() { Err(Refusal::BadArguments) } else { Ok(names) }
     }
 }
 
-/// Whose they are.
+/// Shows the tenant. A connection may show an address.
 impl<P> fmt::Debug for TenantPubSub<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantPubSub").field("tenant", &self.tenant()).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! What a body gets: a tenant's file, and no way out of it.
+//! The access of a body to its tenant's file.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,11 +7,11 @@ use rusqlite::{CachedStatement, Params, Row, Statement};
 use tenancy::TenantId;
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Session, is_of_transactions};
 
-/// A tenant's file, as a [`read`](crate::TenantFiles::read) has it: one state of it, until the body ends.
+/// A tenant's file in the body of a [`read`](crate::TenantFiles::read). It shows one state of the file.
 ///
-/// It does not outlive the body:
+/// A reader, and the statements that it prepares, cannot outlive the body:
 ///
 /// ```compile_fail
 /// # fn example(files: &tenancy_sqlite::TenantFiles) -> Result<(), tenancy_sqlite::Error> {
@@ -27,7 +27,7 @@ pub struct TenantReader<'s> {
 
 /// A tenant's file in the transaction of a [`write`](crate::TenantFiles::write).
 ///
-/// It also reads, as a [`TenantReader`] does. `SAVEPOINT`, `RELEASE` and `ROLLBACK TO` work.
+/// It dereferences to a [`TenantReader`]. `SAVEPOINT`, `RELEASE` and `ROLLBACK TO` work.
 pub struct TenantTx<'s>(TenantReader<'s>);
 
 impl<'s> TenantReader<'s> {
@@ -35,7 +35,7 @@ impl<'s> TenantReader<'s> {
         Self { session, tenant, writes: false }
     }
 
-    /// Whose file it is.
+    /// Returns the file's tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -44,31 +44,38 @@ impl<'s> TenantReader<'s> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Denied`] where it would leave the file, and [`Error::TxEscaped`] where it would end the transaction.
-    /// - [`Error::ReadOnly`] where it writes, and this is a read.
-    /// - [`Error::Sqlite`] where it is no statement, or more than one.
+    /// - [`Error::Denied`] if the statement would leave the file.
+    /// - [`Error::TxEscaped`] if it would end the transaction.
+    /// - [`Error::ReadOnly`] if it writes, and this is a read.
+    /// - [`Error::Sqlite`] if the text is not a statement, or has more than one.
     pub fn prepare(&self, sql: &str) -> Result<Statement<'_>, Error> {
+        self.session.begin_statement();
         let statement = self.session.sql().prepare(sql).map_err(|error| self.explain(error))?;
         self.check(&statement)?;
         Ok(statement)
     }
 
-    /// Prepares a statement, or finds it prepared.
+    /// Prepares a statement, or takes it from the connection's cache.
     ///
     /// # Errors
     ///
-    /// As [`prepare`](Self::prepare).
+    /// Returns the errors of [`prepare`](Self::prepare).
     pub fn prepare_cached(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        if is_of_transactions(sql) {
+            return Err(self.prepare(sql).err().unwrap_or(Error::TxEscaped));
+        }
+        self.session.begin_statement();
         let statement = self.session.sql().prepare_cached(sql).map_err(|error| self.explain(error))?;
         self.check(&statement)?;
         Ok(statement)
     }
 
-    /// The first row of a statement.
+    /// Returns the first row of a statement.
     ///
     /// # Errors
     ///
-    /// As [`prepare`](Self::prepare); [`Error::Sqlite`] where there is no row, and those of `row`.
+    /// Returns the errors of [`prepare`](Self::prepare) and of `row`, [`Error::Sqlite`] if there is no row,
+    /// [`Error::TimeLimit`] and [`Error::MemoryLimit`].
     pub fn query_row<T, P: Params>(
         &self,
         sql: &str,
@@ -78,11 +85,12 @@ impl<'s> TenantReader<'s> {
         self.prepare_cached(sql)?.query_row(params, row).map_err(|error| self.explain(error))
     }
 
-    /// All rows of a statement.
+    /// Returns all rows of a statement.
     ///
     /// # Errors
     ///
-    /// As [`prepare`](Self::prepare), and those of `row`.
+    /// Returns the errors of [`prepare`](Self::prepare) and of `row`, [`Error::TimeLimit`] and
+    /// [`Error::MemoryLimit`].
     pub fn query<T, P: Params>(
         &self,
         sql: &str,
@@ -94,7 +102,7 @@ impl<'s> TenantReader<'s> {
         rows.map_err(|error| self.explain(error))
     }
 
-    /// A statement from the cache was judged in a write.
+    /// A statement from the cache may have been prepared in a write.
     fn check(&self, statement: &Statement<'_>) -> Result<(), Error> {
         if self.writes || statement.readonly() { Ok(()) } else { Err(Error::ReadOnly) }
     }
@@ -109,25 +117,27 @@ impl<'s> TenantTx<'s> {
         Self(TenantReader { session, tenant, writes: true })
     }
 
-    /// Runs one statement, and says how many rows it changed.
+    /// Runs one statement, and returns the number of rows that it changed.
     ///
     /// # Errors
     ///
-    /// As [`TenantReader::prepare`]; [`Error::Full`] where the file may not grow; [`Error::Sqlite`] where it gives rows.
+    /// Returns the errors of [`TenantReader::prepare`], [`Error::Full`] if the file would exceed its maximum size,
+    /// [`Error::Sqlite`] if the statement returns rows, [`Error::TimeLimit`] and [`Error::MemoryLimit`].
     pub fn execute<P: Params>(&self, sql: &str, params: P) -> Result<usize, Error> {
         self.prepare_cached(sql)?.execute(params).map_err(|error| self.explain(error))
     }
 
-    /// Runs several statements.
+    /// Runs several statements, until one fails.
     ///
     /// # Errors
     ///
-    /// As [`execute`](Self::execute); it ends with the first that fails.
+    /// Returns the errors of [`execute`](Self::execute).
     pub fn execute_batch(&self, sql: &str) -> Result<(), Error> {
+        self.session.begin_statement();
         self.session.sql().execute_batch(sql).map_err(|error| self.explain(error))
     }
 
-    /// The row that was inserted last.
+    /// Returns the id of the row that was inserted last.
     pub fn last_insert_rowid(&self) -> i64 {
         self.session.sql().last_insert_rowid()
     }

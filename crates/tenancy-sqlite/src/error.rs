@@ -1,4 +1,4 @@
-//! Why a call gave nothing.
+//! The error of an operation on a tenant's file.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,61 +8,76 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi;
 use tenancy::{TenantContextNotSetError, TenantError, TenantId};
 
-/// Why a call gave nothing, and nothing of it is kept.
+use crate::descriptors;
+
+/// An error of an operation on a tenant's file. The operation's changes were rolled back.
 ///
-/// Neither `Display` nor `Debug` shows a parameter, a value, or the text of a statement. The error of
+/// Neither `Display` nor `Debug` shows a parameter, a value, or the text of a statement. The error inside of
 /// [`Sqlite`](Self::Sqlite) does.
 #[non_exhaustive]
 pub enum Error {
-    /// There is no tenant in the context, it has no file, or it is not the one who may ask.
+    /// The context has no tenant, the tenant has no file, or the tenant may not call this method.
     Tenant(TenantError),
-    /// Another process, or another [`TenantFiles`](crate::TenantFiles), has the folder.
+    /// Another process, or another [`TenantFiles`](crate::TenantFiles), has opened the folder.
     FolderTaken,
-    /// A body used the file of its own tenant again: it has the only connection.
+    /// A body used the file of its own tenant again. It would wait for itself.
     Nested,
-    /// The tenant's connection, or one of those that may be open, was not free in time; or another program has a lock
-    /// on the file.
+    /// No connection was free within the timeout, or another program has locked the file.
     Busy,
-    /// The file has reached its limit, or the disk is full.
+    /// The process has run out of file descriptors, although all idle connections were closed. The next call tries again.
+    TooManyOpenFiles,
+    /// The file has reached its maximum size, or the disk is full.
     Full,
-    /// The statement would leave the tenant's file, or change how it is kept.
+    /// The statement would leave the tenant's file, or change how it is stored.
     Denied,
-    /// The statement writes, and this is a read, or the file can't be written.
+    /// The statement writes in a read, or the file is read-only.
     ReadOnly,
-    /// The SQL ended its transaction, or tried to: `COMMIT`, `ROLLBACK`, a conflict with `OR ROLLBACK`.
+    /// The SQL ended its transaction, or tried to: `COMMIT`, `ROLLBACK`, or a conflict with `OR ROLLBACK`.
     TxEscaped,
-    /// The tenant's file is damaged, or is no SQLite file.
+    /// The statement ran longer than [`statement_timeout`](crate::Config::statement_timeout).
+    TimeLimit,
+    /// The statement needs more memory than [`max_memory`](crate::Config::max_memory), or a value is larger than
+    /// [`max_value`](crate::Config::max_value).
+    MemoryLimit,
+    /// The tenant's file is damaged, or is not an SQLite file.
     Corrupt(TenantId),
-    /// What has the name of the tenant's file is no file of its own: a symbolic link, a folder.
+    /// The path of the tenant's file is a symbolic link, a folder, or another thing that is not a regular file.
     NotAFile(TenantId),
-    /// What has the name of the tenant's file was another's, or no tenant's. It was not changed.
+    /// The file at the path of the tenant's file was not created for this tenant. It was not changed.
     Foreign(TenantId),
-    /// The tenant's file has tables that this program does not know: a newer one made them. It was not changed.
+    /// A newer program created the tables of the tenant's file. The file was not changed.
     UnknownVersion {
-        /// Whose file it is.
+        /// The file's tenant.
         tenant: TenantId,
         /// The file's version.
         found: i32,
         /// The newest version that the program knows.
         known: i32,
     },
-    /// A migration failed; those with it were taken back.
+    /// A migration failed. All migrations of this opening were rolled back.
     Migration {
         /// The version that failed.
         version: i32,
-        /// Why.
+        /// The error of the migration.
         source: Box<Error>,
     },
-    /// The configuration can't work, or the call can't work with it.
+    /// The configuration, or an argument, is invalid.
     Config(&'static str),
-    /// The operating system refused.
+    /// An error of the operating system.
     Io(io::Error),
-    /// SQLite refused.
+    /// An error of SQLite.
     Sqlite(rusqlite::Error),
 }
 
 impl Error {
-    /// The same, where it is known whose file it was.
+    /// Whether the same call can succeed later, because it failed for lack of a shared resource.
+    ///
+    /// A service answers such an error with `503 Service Unavailable`.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy | Self::TooManyOpenFiles)
+    }
+
+    /// Converts an error of a connection to this tenant's file.
     pub(crate) fn of(tenant: TenantId, error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(tenant),
@@ -75,27 +90,30 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(error) => error.fmt(f),
-            Self::FolderTaken => f.write_str("another process has the folder of the tenants' files"),
-            Self::Nested => f.write_str("the tenant's file is in use by the caller itself"),
-            Self::Busy => f.write_str("no connection was free in time"),
-            Self::Full => f.write_str("the tenant's file, or the disk, is full"),
+            Self::FolderTaken => f.write_str("the folder of the tenants' files is in use by another process"),
+            Self::Nested => f.write_str("the tenant's file is already in use by the caller"),
+            Self::Busy => f.write_str("no connection to the tenant's file was free within the timeout"),
+            Self::TooManyOpenFiles => f.write_str("too many open files in the process or the system"),
+            Self::Full => f.write_str("the tenant's file or the disk is full"),
             Self::Denied => f.write_str("the statement is not allowed in a tenant's file"),
-            Self::ReadOnly => f.write_str("the statement writes what can only be read"),
-            Self::TxEscaped => f.write_str("the SQL ended its transaction, and nothing of it is kept"),
+            Self::ReadOnly => f.write_str("cannot write in a read or in a read-only file"),
+            Self::TxEscaped => f.write_str("the SQL ended its transaction, which was rolled back"),
+            Self::TimeLimit => f.write_str("the statement exceeded its time limit"),
+            Self::MemoryLimit => f.write_str("the statement exceeded a memory limit"),
             Self::Corrupt(tenant) => write!(f, "the file of tenant {tenant} is damaged"),
-            Self::NotAFile(tenant) => write!(f, "the file of tenant {tenant} is no regular file"),
+            Self::NotAFile(tenant) => write!(f, "the file of tenant {tenant} is not a regular file"),
             Self::Foreign(tenant) => {
-                write!(f, "what has the name of the file of tenant {tenant} was not made for it")
+                write!(f, "the file at the path of tenant {tenant} was not created for this tenant")
             }
             Self::UnknownVersion { tenant, found, known } => write!(
                 f,
-                "the file of tenant {tenant} has version {found}, and the newest that is known is {known}"
+                "the file of tenant {tenant} has version {found}, the newest known version is {known}"
             ),
             Self::Migration { version, source } => write!(f, "migration {version} failed: {source}"),
             Self::Config(problem) => f.write_str(problem),
-            // Its own text may name a path.
-            Self::Io(error) => write!(f, "the operating system refused: {}", error.kind()),
-            Self::Sqlite(error) => Brief(error).fmt(f),
+            // The error's own text can contain a path.
+            Self::Io(error) => write!(f, "operating system error: {}", error.kind()),
+            Self::Sqlite(error) => Redacted(error).fmt(f),
         }
     }
 }
@@ -107,10 +125,13 @@ impl fmt::Debug for Error {
             Self::FolderTaken => f.write_str("FolderTaken"),
             Self::Nested => f.write_str("Nested"),
             Self::Busy => f.write_str("Busy"),
+            Self::TooManyOpenFiles => f.write_str("TooManyOpenFiles"),
             Self::Full => f.write_str("Full"),
             Self::Denied => f.write_str("Denied"),
             Self::ReadOnly => f.write_str("ReadOnly"),
             Self::TxEscaped => f.write_str("TxEscaped"),
+            Self::TimeLimit => f.write_str("TimeLimit"),
+            Self::MemoryLimit => f.write_str("MemoryLimit"),
             Self::Corrupt(tenant) => f.debug_tuple("Corrupt").field(tenant).finish(),
             Self::NotAFile(tenant) => f.debug_tuple("NotAFile").field(tenant).finish(),
             Self::Foreign(tenant) => f.debug_tuple("Foreign").field(tenant).finish(),
@@ -125,19 +146,19 @@ impl fmt::Debug for Error {
             }
             Self::Config(problem) => f.debug_tuple("Config").field(problem).finish(),
             Self::Io(error) => write!(f, "Io({:?})", error.kind()),
-            Self::Sqlite(error) => write!(f, "Sqlite({})", Brief(error)),
+            Self::Sqlite(error) => write!(f, "Sqlite({})", Redacted(error)),
         }
     }
 }
 
-/// An error of SQLite without what it may repeat: values, and the text of a statement.
-struct Brief<'a>(&'a rusqlite::Error);
+/// An error of SQLite without values and without the text of a statement.
+struct Redacted<'a>(&'a rusqlite::Error);
 
-impl fmt::Display for Brief<'_> {
+impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use rusqlite::Error as E;
         match self.0 {
-            E::SqliteFailure(error, Some(text)) if names_columns_alone(*error) => {
+            E::SqliteFailure(error, Some(text)) if names_columns_only(*error) => {
                 write!(f, "sqlite: {text}")
             }
             E::SqliteFailure(error, _) => write!(f, "sqlite: {}", Code(error)),
@@ -145,35 +166,36 @@ impl fmt::Display for Brief<'_> {
                 write!(f, "sqlite: {} at byte {offset} of the statement", Code(error))
             }
             E::FromSqlConversionFailure(column, kind, _) => {
-                write!(f, "a value of type {kind} in column {column} can't be converted")
+                write!(f, "cannot convert a value of type {kind} in column {column}")
             }
             E::IntegralValueOutOfRange(column, _) => {
                 write!(f, "an integer in column {column} is out of range")
             }
             E::Utf8Error(column, _) => write!(f, "the text in column {column} is not utf-8"),
             E::InvalidColumnType(column, _, kind) => write!(f, "column {column} has type {kind}"),
-            E::QueryReturnedNoRows => f.write_str("the query gave no row"),
-            E::QueryReturnedMoreThanOneRow => f.write_str("the query gave more than one row"),
-            E::ExecuteReturnedResults => f.write_str("the statement gave rows, and none were expected"),
-            E::MultipleStatement => f.write_str("there is more than one statement"),
+            E::QueryReturnedNoRows => f.write_str("the query returned no row"),
+            E::QueryReturnedMoreThanOneRow => f.write_str("the query returned more than one row"),
+            E::ExecuteReturnedResults => f.write_str("the statement returned rows, expected none"),
+            E::MultipleStatement => f.write_str("more than one statement, expected one"),
             E::InvalidParameterCount(given, needed) => {
-                write!(f, "{given} parameters were given, and {needed} are needed")
+                write!(f, "{given} parameters, expected {needed}")
             }
-            E::InvalidColumnIndex(column) => write!(f, "there is no column {column}"),
+            E::InvalidColumnIndex(column) => write!(f, "column {column} not found"),
             _ => f.write_str("a parameter or a column does not fit the statement"),
         }
     }
 }
 
-/// Whether what SQLite says of it is the names of tables, columns and indexes. A CHECK without a name is its own text, and
-/// a trigger says what it likes, values too.
-fn names_columns_alone(error: ffi::Error) -> bool {
+/// Whether SQLite's message contains only names of tables, columns and indexes.
+///
+/// The message of a `CHECK` without a name is its expression, and a trigger chooses its message.
+fn names_columns_only(error: ffi::Error) -> bool {
     use ffi::{SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
     [SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE]
         .contains(&error.extended_code)
 }
 
-/// What an error code means, in SQLite's words.
+/// SQLite's description of an error code.
 struct Code<'a>(&'a ffi::Error);
 
 impl fmt::Display for Code<'_> {
@@ -188,7 +210,7 @@ impl StdError for Error {
         match self {
             Self::Tenant(error) => error.source(),
             Self::Migration { source, .. } => source.source(),
-            // What is left of the others' errors is what is not to be shown.
+            // The other sources can contain values or paths.
             _ => None,
         }
     }
@@ -210,6 +232,7 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ if descriptors::is_out_error(&error) => Self::TooManyOpenFiles,
             _ => Self::Io(error),
         }
     }
@@ -222,6 +245,11 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::AuthorizationForStatementDenied) => Self::Denied,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            Some(ErrorCode::OperationInterrupted) => Self::TimeLimit,
+            Some(ErrorCode::OutOfMemory | ErrorCode::TooBig) => Self::MemoryLimit,
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) if descriptors::is_out() => {
+                Self::TooManyOpenFiles
+            }
             _ => Self::Sqlite(error),
         }
     }

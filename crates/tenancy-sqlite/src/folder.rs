@@ -1,9 +1,4 @@
-//! The folder of the tenants' files, and their names.
-
-#[cfg(not(unix))]
-mod other;
-#[cfg(unix)]
-mod unix;
+//! The folder of the tenants' files, and the names of the files.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -11,30 +6,28 @@ use std::path::{Path, PathBuf};
 
 use tenancy::TenantId;
 
-#[cfg(not(unix))]
-use self::other as system;
-#[cfg(unix)]
-use self::unix as system;
 use crate::error::Error;
 
 const LOCK: &str = "tenants.lock";
 const SUFFIX: &str = ".sqlite";
 
-/// What SQLite keeps beside a file.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// The suffix of a write-ahead log.
+const LOG: &str = "-wal";
+/// The suffixes of the files that SQLite stores beside a file.
+const BESIDE: [&str; 3] = [LOG, "-shm", "-journal"];
 
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// Other processes are kept out while it is open.
+    /// Locks the folder against other processes.
     _lock: File,
 }
 
 impl Folder {
-    /// Makes the folder where it is not there, and keeps others out.
+    /// Creates the folder if it does not exist, and locks it.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         system::folder().recursive(true).create(path)?;
-        // SQLite follows no link to a file, and none on the way there either.
+        // SQLite follows no symbolic link to a file, also not in the folders of its path.
         let path = path.canonicalize()?;
         let lock = open(&path.join(LOCK), false)?;
         match lock.try_lock() {
@@ -44,12 +37,12 @@ impl Folder {
         }
     }
 
-    /// Made from the id alone.
+    /// Returns the path of a tenant's file. It depends on the id only.
     pub(crate) fn file(&self, tenant: TenantId) -> PathBuf {
         self.path.join(name(tenant))
     }
 
-    /// Whether the tenant has a file.
+    /// Returns whether the tenant has a file.
     pub(crate) fn has(&self, tenant: TenantId) -> Result<bool, Error> {
         match fs::symlink_metadata(self.file(tenant)) {
             Ok(found) if found.is_file() => Ok(true),
@@ -59,24 +52,29 @@ impl Folder {
         }
     }
 
-    /// Makes an empty file, and sees that it is still there after a power cut.
+    /// Returns the size of a tenant's write-ahead log, or 0 without one.
+    pub(crate) fn log_size(&self, tenant: TenantId) -> u64 {
+        fs::symlink_metadata(self.path.join(name(tenant) + LOG)).map_or(0, |log| log.len())
+    }
+
+    /// Creates an empty file, which survives a power cut.
     ///
-    /// A log that an interrupted removal left is dropped by SQLite, because the file is empty.
+    /// SQLite discards a log that an interrupted removal has left, because the file is empty.
     pub(crate) fn create(&self, tenant: TenantId) -> Result<(), Error> {
         open(&self.file(tenant), true)?;
         Ok(system::sync(&self.path)?)
     }
 
-    /// Removes a file that nobody has open, and says whether there was one.
+    /// Removes a file that is not open, and returns whether there was one.
     pub(crate) fn remove(&self, tenant: TenantId) -> Result<bool, Error> {
-        // The file goes first: without its log it would be an older state of it.
+        // The file is removed first: without its log it would be an older state of itself.
         let was_there = is_removed(fs::remove_file(self.file(tenant)))?;
         self.clear_beside(tenant)?;
         system::sync(&self.path)?;
         Ok(was_there)
     }
 
-    /// Those who have a file, in the order of their ids.
+    /// Returns the tenants that have a file, in the order of their ids.
     pub(crate) fn tenants(&self) -> Result<Vec<TenantId>, Error> {
         let mut tenants = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -89,17 +87,17 @@ impl Folder {
         Ok(tenants)
     }
 
-    /// Makes an empty file elsewhere, where there was none, and gives its path.
+    /// Creates an empty file outside of the folder, and returns its path. The file must not exist.
     pub(crate) fn create_elsewhere(&self, path: &Path) -> Result<PathBuf, Error> {
-        let name = path.file_name().ok_or(Error::Config("a backup's path ends with the name of a file"))?;
+        let name = path.file_name().ok_or(Error::Config("the path of a backup must end with a file name"))?;
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
         let parent = parent.canonicalize()?;
-        // There its name might be another tenant's.
+        // In the folder, its name could be that of another tenant's file.
         if parent.starts_with(&self.path) {
-            return Err(Error::Config("a backup is kept outside the folder of the tenants' files"));
+            return Err(Error::Config("a backup must be outside of the folder of the tenants' files"));
         }
         let path = parent.join(name);
         open(&path, true)?;
@@ -114,7 +112,7 @@ impl Folder {
     }
 }
 
-/// Sees that a file, and its name, are there after a power cut.
+/// Writes a file and its name to the disk.
 pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     path.parent().map_or(Ok(()), system::sync)
@@ -124,7 +122,7 @@ fn name(tenant: TenantId) -> String {
     format!("{tenant}{SUFFIX}")
 }
 
-/// Whose file has this name, spelled as it is made here.
+/// Returns the tenant whose file has exactly this name.
 fn tenant(file: &str) -> Option<TenantId> {
     let tenant = TenantId::parse(file.strip_suffix(SUFFIX)?).ok()?;
     (name(tenant) == file).then_some(tenant)
@@ -138,9 +136,56 @@ fn is_removed(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// Opens a file for who runs the program alone; a new one, if it must be.
+/// Opens or creates a file that only the process's user can access.
 fn open(path: &Path, must_be_new: bool) -> io::Result<File> {
     system::file().write(true).create(true).create_new(must_be_new).open(path)
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::{DirBuilder, File, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::path::Path;
+
+    pub(super) fn folder() -> DirBuilder {
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        builder
+    }
+
+    pub(super) fn file() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.mode(0o600);
+        options
+    }
+
+    /// Writes the names in a folder to the disk.
+    pub(super) fn sync(folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// Without modes, a file has the permissions that it inherits from its folder.
+#[cfg(not(unix))]
+mod system {
+    use std::fs::{DirBuilder, OpenOptions};
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn folder() -> DirBuilder {
+        DirBuilder::new()
+    }
+
+    pub(super) fn file() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// A folder cannot be opened, and the file system writes names by itself.
+    #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+    pub(super) fn sync(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_read_as_it_is_made() {
+    fn reads_only_names_that_it_writes() {
         let id = "550e8400-e29b-41d4-a716-446655440000";
         assert_eq!(tenant(&format!("{id}.sqlite")), TenantId::parse(id).ok());
         for other in [

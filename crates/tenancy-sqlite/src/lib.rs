@@ -6,18 +6,24 @@
 mod access;
 mod config;
 mod confine;
+mod descriptors;
 mod error;
 mod files;
 mod folder;
-mod migrations;
+mod migration;
+mod nesting;
 mod pool;
 mod pragmas;
 mod session;
+#[cfg(feature = "tokio")]
+mod tasks;
 
 pub use access::{TenantReader, TenantTx};
 pub use config::Config;
 pub use error::Error;
 pub use files::TenantFiles;
-pub use migrations::Migration;
-// Its types are in the interface, and the version is to be the same.
+pub use migration::Migration;
+#[cfg(feature = "tokio")]
+pub use tasks::AsyncTenantFiles;
+// Its types are in the interface, so that users need the same version.
 pub use rusqlite;

@@ -1,6 +1,6 @@
 //! The pragmas that a tenant's SQL may use.
 
-/// What they tell is the file's own, and they change nothing. With a value they name a table, or count rows.
+/// Pragmas that read the file and change nothing. Their value is the name of a table, or a number of rows.
 const ABOUT_A_TABLE: &[&str] = &[
     "foreign_key_check",
     "foreign_key_list",
@@ -14,7 +14,7 @@ const ABOUT_A_TABLE: &[&str] = &[
     "table_xinfo",
 ];
 
-/// The same; with a value they would change it. Full-text tables ask for `data_version` and `page_size`.
+/// Pragmas that read without a value, and would write with one. Full-text tables use `data_version` and `page_size`.
 const WITHOUT_VALUE: &[&str] = &[
     "application_id",
     "collation_list",
@@ -32,7 +32,7 @@ const WITHOUT_VALUE: &[&str] = &[
     "user_version",
 ];
 
-/// Ends with its transaction.
+/// Pragmas whose effect ends with the transaction.
 const WITH_VALUE: &[&str] = &["defer_foreign_keys"];
 
 pub(crate) fn is_harmless(name: &str, value: Option<&str>) -> bool {
@@ -45,12 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_reads_may_and_what_writes_may_not() {
+    fn allows_pragmas_that_read_and_denies_those_that_write() {
         assert!(is_harmless("Table_Info", Some("notes")));
         assert!(is_harmless("user_version", None));
         assert!(!is_harmless("user_version", Some("7")));
         assert!(!is_harmless("journal_mode", None));
-        // It tells where the files are.
+        // It shows the path of the files.
         assert!(!is_harmless("database_list", None));
     }
 }

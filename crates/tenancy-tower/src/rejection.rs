@@ -276,6 +276,8 @@ impl From<ResolveTenantError> for Rejection {
                 InvalidTenantIdKind::Nil | InvalidTenantIdKind::Max => Self::Reserved,
                 _ => Self::Malformed,
             },
+            // The enum can get more variants.
+            _ => Self::Malformed,
         }
     }
 }

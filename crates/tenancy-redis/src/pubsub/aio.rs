@@ -55,12 +55,54 @@ macro_rules! subscriptions {
     };
 }
 
+macro_rules! keyspace_subscriptions {
+    ($pubsub:ty) => {
+        impl TenantPubSub<$pubsub> {
+            /// Subscribes to the events of the tenant's keys that a pattern matches, or any of several, in a database.
+            ///
+            /// [`TenantMsg::key`] returns the key, and the payload is the name of the event. The server sends events only
+            /// if `notify-keyspace-events` contains `K` and the kinds of events. A user of `TenantAcl` has no permission
+            /// for them.
+            ///
+            /// # Errors
+            ///
+            /// Those of redis-rs.
+            pub async fn subscribe_keyspace(
+                &mut self,
+                database: u32,
+                keys: impl ToRedisArgs,
+            ) -> RedisResult<()> {
+                let keys = self.keyspace(database, keys)?;
+                self.pubsub.psubscribe(keys).await
+            }
+
+            /// Ends a subscription of [`subscribe_keyspace`](Self::subscribe_keyspace).
+            ///
+            /// # Errors
+            ///
+            /// Those of redis-rs.
+            pub async fn unsubscribe_keyspace(
+                &mut self,
+                database: u32,
+                keys: impl ToRedisArgs,
+            ) -> RedisResult<()> {
+                let keys = self.keyspace(database, keys)?;
+                self.pubsub.punsubscribe(keys).await
+            }
+        }
+    };
+}
+
+pub(super) use {keyspace_subscriptions, subscriptions};
+
 subscriptions!(PubSub);
 subscriptions!(PubSubSink);
+keyspace_subscriptions!(PubSub);
+keyspace_subscriptions!(PubSubSink);
 
 impl TenantPubSub<PubSub> {
-    /// The messages, as they come. [`Refusal::Reply`](crate::Refusal::Reply) stands in place of one on another's
-    /// channel.
+    /// Returns the stream of messages. [`Refusal::Reply`](crate::Refusal::Reply) is in the place of a message on a channel
+    /// of another tenant.
     ///
     /// ```no_run
     /// use futures_util::StreamExt;
@@ -80,7 +122,7 @@ impl TenantPubSub<PubSub> {
         TenantPubSub { pubsub: self.pubsub.on_message(), prefix: self.prefix }
     }
 
-    /// One half to subscribe by, and one that is the stream of the messages.
+    /// Splits the connection into a half that subscribes, and a half that is the stream of messages.
     pub fn split(self) -> (TenantPubSub<PubSubSink>, TenantPubSub<PubSubStream>) {
         let Self { pubsub, prefix } = self;
         let (sink, stream) = pubsub.split();

@@ -18,6 +18,8 @@ mod flush;
 #[cfg(feature = "tokio")]
 mod hostile;
 mod isolation;
+#[cfg(feature = "lock")]
+mod lock;
 #[cfg(feature = "tokio")]
 mod model;
 #[cfg(feature = "tokio")]
@@ -25,6 +27,10 @@ mod pooled;
 mod pubsub;
 #[cfg(feature = "tokio")]
 mod pubsub_aio;
+#[cfg(feature = "tokio")]
+mod pubsub_push;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
 #[cfg(feature = "tokio")]
 mod readme;
 #[cfg(feature = "tokio")]

@@ -114,7 +114,9 @@ fn r2d2_connections_are_confined() -> RedisResult<()> {
 #[tokio::test]
 #[ignore = "needs redis-server; cargo xtask test runs it"]
 async fn guards_are_checked_out_as_the_tenants_user() -> RedisResult<()> {
-    async fn has_the_users_key<C: ConnectionLike + Send + Sync>(mut redis: TenantRedis<C>) -> RedisResult<()> {
+    async fn has_the_users_key<C: ConnectionLike + Send + Sync>(
+        mut redis: TenantRedis<C>,
+    ) -> RedisResult<()> {
         let tenant = redis.tenant().to_string();
         let () = redis.set("k", &tenant).await?;
         assert_eq!(redis.get::<_, String>("k").await?, tenant);

@@ -69,6 +69,10 @@ const DENIED: &[&str] = &[
     "PRAGMA optimize",
     "PRAGMA shrink_memory",
     "PRAGMA no_such_pragma",
+    "SELECT * FROM dbstat",
+    "SELECT count(*) FROM dbstat",
+    "SELECT name FROM main.DBSTAT WHERE aggregate",
+    "SELECT body FROM notes WHERE EXISTS (SELECT 1 FROM dbstat)",
 ];
 
 /// Like [`DENIED`], but a read refuses these before the authorizer does.
@@ -103,6 +107,8 @@ const REFUSED: &[&str] = &[
     "SELECT * FROM pragma_journal_mode('delete')",
     "SELECT * FROM pragma_writable_schema(1)",
     "SELECT * FROM sqlite_dbpage",
+    "SELECT * FROM sqlite_stmt",
+    "SELECT * FROM bytecode('SELECT 1')",
     "UPDATE sqlite_schema SET sql = 'CREATE TABLE notes (x)'",
     "DELETE FROM sqlite_master",
     "INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 2, 'CREATE TABLE x (y)')",
@@ -119,11 +125,15 @@ const REFUSED: &[&str] = &[
 
 const ESCAPES: &[&str] = &[
     "BEGIN",
+    "BEGIN DEFERRED",
+    "BEGIN IMMEDIATE",
+    " BEGIN IMMEDIATE ",
     "BEGIN EXCLUSIVE",
     "COMMIT",
     "COMMIT TRANSACTION",
     "END",
     "ROLLBACK",
+    "\tROLLBACK\n",
     "ROLLBACK TRANSACTION",
     "-- hello\n;; commit",
     "EXPLAIN COMMIT",

@@ -1,10 +1,12 @@
 //! Integration tests of the crate, in one program.
 
 mod backup;
+mod beside;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod hostile;
 mod isolation;
+mod limits;
 mod migrations;
 mod model;
 mod pool;

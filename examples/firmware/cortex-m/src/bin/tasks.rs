@@ -1,5 +1,8 @@
-//! Four async tasks alternate on one executor: two in a tenant each, one that sets its tenant itself, and one without a
-//! tenant.
+//! Five async tasks alternate on one executor: two in a tenant each, one that sets its tenant in a context of its own, and
+//! two that are not wrapped.
+//!
+//! The tasks of one executor are one owner. So the two unwrapped tasks share a context: when one of them sets its tenant,
+//! the other one sees it. The wrapped tasks do not.
 
 #![no_std]
 #![no_main]
@@ -16,10 +19,17 @@ use tenancy::{TenantContext, TenantFutureExt, TenantId, tenant_id};
 const ACME: TenantId = tenant_id!("aaaaaaaa-0000-4000-8000-000000000001");
 const BOLT: TenantId = tenant_id!("bbbbbbbb-0000-4000-8000-000000000002");
 
+/// Set by a task without a wrapper.
+const SHARED: TenantId = tenant_id!("cccccccc-0000-4000-8000-000000000003");
+
+const TASKS: u32 = 5;
 const ROUNDS: u32 = 100;
 
 static WRONG: AtomicU32 = AtomicU32::new(0);
 static CHECKS: AtomicU32 = AtomicU32::new(0);
+/// The tasks that are ready for the unwrapped task to set its tenant.
+static READY: AtomicU32 = AtomicU32::new(0);
+static IS_SET: AtomicU32 = AtomicU32::new(0);
 static DONE: AtomicU32 = AtomicU32::new(0);
 
 fn add(counter: &AtomicU32, amount: u32) {
@@ -49,13 +59,24 @@ async fn watch(expected: Option<TenantId>) {
     }
 }
 
+/// Waits until the counter has reached the value.
+async fn wait(counter: &AtomicU32, value: u32) {
+    while counter.load(Relaxed) < value {
+        yield_now().await;
+    }
+}
+
+/// Waits until the unwrapped task has set its tenant.
+async fn wait_for_set() {
+    add(&READY, 1);
+    wait(&IS_SET, 1).await;
+}
+
 /// Waits for the other tasks, then ends the program with the result.
 async fn finish(name: &str) {
     defmt::info!("{=str}: {}", name, TenantContext::get_optional());
     add(&DONE, 1);
-    while DONE.load(Relaxed) < 4 {
-        yield_now().await;
-    }
+    wait(&DONE, TASKS).await;
     let wrong = WRONG.load(Relaxed);
     defmt::info!("{=u32} checks, {=u32} wrong", CHECKS.load(Relaxed), wrong);
     firmware_kit::exit(wrong);
@@ -64,6 +85,8 @@ async fn finish(name: &str) {
 #[task]
 async fn acme() {
     async {
+        watch(Some(ACME)).await;
+        wait_for_set().await;
         watch(Some(ACME)).await;
         finish("acme").await;
     }
@@ -74,6 +97,8 @@ async fn acme() {
 #[task]
 async fn bolt() {
     async {
+        watch(Some(BOLT)).await;
+        wait_for_set().await;
         watch(Some(BOLT)).await;
         finish("bolt").await;
     }
@@ -88,17 +113,33 @@ async fn own_context() {
         watch(None).await;
         TenantContext::set(TenantId::PLATFORM);
         watch(Some(TenantId::PLATFORM)).await;
+        wait_for_set().await;
+        watch(Some(TenantId::PLATFORM)).await;
         finish("own context").await;
     }
     .in_own_context()
     .await;
 }
 
-/// Does not set a tenant and must not see one.
+/// Sets its tenant without a wrapper, after the others have watched.
+#[task]
+async fn unwrapped() {
+    watch(None).await;
+    wait(&READY, TASKS - 1).await;
+    TenantContext::set(SHARED);
+    add(&IS_SET, 1);
+    watch(Some(SHARED)).await;
+    finish("unwrapped").await;
+}
+
+/// Does not set a tenant. Sees none until the other unwrapped task sets one.
 #[task]
 async fn bystander() {
     watch(None).await;
-    finish("bystander").await;
+    defmt::info!("bystander before: {}", TenantContext::get_optional());
+    wait_for_set().await;
+    watch(Some(SHARED)).await;
+    finish("bystander after").await;
 }
 
 #[cortex_m_rt::entry]
@@ -107,14 +148,15 @@ fn main() -> ! {
 
     let executor = EXECUTOR.insert(Executor::new());
     executor.run(|spawner| {
-        let (Ok(acme), Ok(bolt), Ok(own_context), Ok(bystander)) =
-            (acme(), bolt(), own_context(), bystander())
+        let (Ok(acme), Ok(bolt), Ok(own_context), Ok(unwrapped), Ok(bystander)) =
+            (acme(), bolt(), own_context(), unwrapped(), bystander())
         else {
             firmware_kit::exit(1)
         };
         spawner.spawn(acme);
         spawner.spawn(bolt);
         spawner.spawn(own_context);
+        spawner.spawn(unwrapped);
         spawner.spawn(bystander);
     })
 }

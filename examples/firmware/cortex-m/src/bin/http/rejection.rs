@@ -54,6 +54,8 @@ impl From<ResolveTenantError> for Rejection {
                 InvalidTenantIdKind::Nil | InvalidTenantIdKind::Max => "X-Tenant-ID is a reserved id",
                 _ => "X-Tenant-ID is not a tenant id",
             },
+            // The enum can get more variants.
+            _ => "X-Tenant-ID is not valid",
         };
         Self::new(400, "Bad Request", detail)
     }
