@@ -41,7 +41,7 @@ impl Backends {
             Some(url) => Some(SharedRedis::connect(url, config.redis_timeout()).await?),
             None => None,
         };
-        let files = config.files().map(files::open).transpose()?;
+        let files = config.files().map(|folder| files::open(folder, config.max_open_files)).transpose()?;
         Ok(Self { redis, database, files })
     }
 }
@@ -71,9 +71,9 @@ impl Stores {
             (None, None) => Tenants::new(tenants),
         });
         let agents = agents::registry(match (&database, &files) {
-            (Some(database), _) => AgentStore::database(database, config.max_agents),
-            (None, Some(files)) => AgentStore::files(files.clone(), config.max_agents),
-            (None, None) => AgentStore::memory(),
+            (Some(database), _) => AgentStore::database(database, config.max_agents()),
+            (None, Some(files)) => AgentStore::files(files.clone(), config.max_agents()),
+            (None, None) => AgentStore::with_quota_in_memory(config.max_agents()),
         });
         let most = config.max_notes;
         let notes: Arc<dyn Notes> = match (database, files, redis) {

@@ -1,14 +1,17 @@
 //! Extractors whose rejections are problems.
 
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::object::Object;
+use crate::json;
 use crate::problem::Problem;
 
 /// A JSON object as the body.
@@ -77,21 +80,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(Object(body))) => Ok(Self(body)),
-            Err(rejection) => Err(problem(&rejection)),
+        if !is_json(request.headers()) {
+            return Err(Problem::CONTENT_TYPE);
         }
+        let body = Bytes::from_request(request, state).await;
+        json::parse(&body.map_err(|rejection| bytes_problem(&rejection))?).map(Self)
     }
 }
 
-fn problem(rejection: &JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::MissingJsonContentType(_) => Problem::CONTENT_TYPE,
-        JsonRejection::JsonSyntaxError(_) => Problem::SYNTAX,
-        JsonRejection::JsonDataError(_) => Problem::SHAPE,
-        JsonRejection::BytesRejection(rejection) => bytes_problem(rejection),
-        _ => Problem::BODY,
-    }
+/// Returns whether the body is declared as `application/json` or as another type with JSON syntax.
+fn is_json(headers: &HeaderMap) -> bool {
+    let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    let media_type = field.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json"
+        || media_type.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"))
 }
 
 /// Returns the problem of a body that could not be read.

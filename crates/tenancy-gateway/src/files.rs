@@ -1,5 +1,6 @@
 //! The folder with a SQLite file for each tenant: the default store.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,13 +14,13 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "notes and tenants", sql: include_str!("../sql/files.sql") },
 ];
 
-/// Opens the folder, and creates it if it does not exist.
+/// Opens the folder, and creates it if it does not exist. Keeps at most `max_open` files open.
 ///
 /// # Errors
 ///
 /// If the folder cannot be created or used, or if another process uses it.
-pub fn open(folder: &Path) -> Result<TenantFiles> {
-    let config = Config::new(folder).migrations(MIGRATIONS);
+pub fn open(folder: &Path, max_open: NonZeroUsize) -> Result<TenantFiles> {
+    let config = Config::new(folder).migrations(MIGRATIONS).max_open(max_open);
     TenantFiles::open(config).with_context(|| {
         format!("cannot use the folder {}: --data DIR selects another one", folder.display())
     })

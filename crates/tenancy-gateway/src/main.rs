@@ -2,23 +2,31 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory};
 use tenancy::TenantRecord;
 use tenancy_gateway::backends::{Backends, Stores};
-use tenancy_gateway::config::{Command, Config};
+use tenancy_gateway::config::{Command, Config, ConfigCommand};
 use tenancy_gateway::principals::PrincipalsFile;
 use tenancy_gateway::serve::serve;
-use tenancy_gateway::{app, database, examples, files, greeting, logging, routes, signal, transfer};
+use tenancy_gateway::signal::Shutdown;
+use tenancy_gateway::{app, config, database, examples, files, greeting, logging, routes, signal, transfer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
-    logging::start(config.log);
-    match run(&config).await {
+    let started = config::load(std::env::args_os()).and_then(|(config, matches)| {
+        logging::start(&config)?;
+        Ok((config, matches))
+    });
+    let result = match started {
+        Ok((config, matches)) => run(&config, &matches).await,
+        Err(error) => Err(error),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -27,12 +35,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: &Config) -> Result<ExitCode> {
+async fn run(config: &Config, matches: &ArgMatches) -> Result<ExitCode> {
     let principals = match &config.principals {
-        // The OpenAPI document does not depend on them.
-        Some(path) if !matches!(config.command, Some(Command::Openapi)) => PrincipalsFile::read(path)?,
+        Some(path) if !prints_only(config.command.as_ref()) => PrincipalsFile::read(path)?,
         _ => PrincipalsFile::demo()?,
     };
+    if let Some(Command::Config { command: ConfigCommand::Check }) = &config.command {
+        say(config::show(config, matches).trim_end());
+        config.check(principals.principals.has_demo_tokens())?;
+        config.check_values()?;
+        say("# The configuration is valid.");
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(command) = &config.command {
         run_command(config, command, principals.tenants).await?;
         return Ok(ExitCode::SUCCESS);
@@ -40,11 +54,13 @@ async fn run(config: &Config) -> Result<ExitCode> {
     config.check(principals.principals.has_demo_tokens())?;
     let backends = Backends::connect(config).await?;
     let listener = listen(config).await?;
-    let closing = CancellationToken::new();
+    let shutdown = Shutdown::default();
+    let closing = shutdown.closing.clone();
     // Before the greeting, so that a signal that is sent as soon as it is printed is not lost.
-    signal::close_on_signal(closing.clone()).context("cannot register signals")?;
+    let delay = Duration::from_secs(config.drain_delay.into());
+    signal::shut_down_on_signal(shutdown.clone(), delay).context("cannot register signals")?;
     let tenants = principals.tenants.clone();
-    let service = app::service(config, principals, backends, closing.clone())?;
+    let service = app::service(config, principals, backends, shutdown)?;
     let address = listener.local_addr().context("cannot read the address")?;
     say(greeting::greeting(address, config, &tenants));
     let closed = announce(closing.clone(), config.shutdown_timeout);
@@ -61,6 +77,11 @@ async fn run(config: &Config) -> Result<ExitCode> {
     })
 }
 
+/// Returns whether a command only prints a text that does not depend on the principals.
+fn prints_only(command: Option<&Command>) -> bool {
+    matches!(command, Some(Command::Openapi | Command::Man | Command::Completions { .. }))
+}
+
 /// Runs a subcommand.
 async fn run_command(config: &Config, command: &Command, tenants: Vec<TenantRecord>) -> Result<()> {
     match command {
@@ -73,6 +94,11 @@ async fn run_command(config: &Config, command: &Command, tenants: Vec<TenantReco
                 Some(_) => examples::file(config.listen, &tenants),
                 None => examples::demo(config.listen),
             });
+        }
+        Command::Config { .. } => {}
+        Command::Man => clap_mangen::Man::new(Config::command()).render(&mut io::stdout())?,
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Config::command(), "gateway", &mut io::stdout());
         }
         Command::Openapi => say(routes::openapi_json()?),
         Command::Migrate { admin_url } => {

@@ -12,6 +12,7 @@ use utoipa::{OpenApi as _, ToSchema};
 use uuid::Uuid;
 
 use crate::paths::{self, OPENAPI};
+use crate::problem::Checks;
 use crate::state::App;
 
 /// The statuses of all routes: the middleware sends them.
@@ -55,10 +56,12 @@ struct ProblemView {
     from: Option<String>,
     /// For `invalid-transition`: the requested status.
     to: Option<String>,
-    /// For `agent-form`: the invalid member.
+    /// For `agent-form` and `wrong-shape`: the invalid member, if it is one of the schema.
     member: Option<String>,
-    /// For `agent-form`: the rule that the member breaks.
+    /// For `agent-form` and `wrong-shape`: the rule that is broken.
     rule: Option<String>,
+    /// For `not-ready`, for members of the platform tenant: the results of the checks.
+    checks: Option<Checks>,
     /// For `name-held`, which only the platform receives: the tenant with the lowest id that has the name.
     holder: Option<Uuid>,
     /// For `name-held`: the number of other tenants that have the name.

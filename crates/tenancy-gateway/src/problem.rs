@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use tenancy::{TenantContextNotSetError, TenantId};
 use tenancy_agents::{AgentStatus, InvalidAgentKind};
+use utoipa::ToSchema;
 
 /// A problem of RFC 9457. Its texts are constant and contain nothing from the request.
 ///
@@ -20,6 +21,40 @@ pub struct Problem {
     detail: &'static str,
     #[serde(flatten)]
     more: Option<More>,
+}
+
+/// The result of a check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// The check passed.
+    Ok,
+    /// The check failed.
+    Failing,
+    /// The shutdown has begun.
+    InProgress,
+}
+
+/// The results of the checks of readiness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Checks {
+    /// The store of tenants: `ok` or `failing`.
+    pub tenants: CheckResult,
+    /// The store of notes: `ok` or `failing`.
+    pub notes: CheckResult,
+    /// Redis, if it is used: `ok` or `failing`. The service is ready without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<CheckResult>,
+    /// `in_progress` after the first signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shutdown: Option<CheckResult>,
+}
+
+impl Checks {
+    /// Returns whether the service can serve requests.
+    pub fn are_passed(&self) -> bool {
+        self.tenants == CheckResult::Ok && self.notes == CheckResult::Ok && self.shutdown.is_none()
+    }
 }
 
 /// The extension members of a problem.
@@ -40,6 +75,19 @@ pub enum More {
         /// The rule that it breaks.
         #[serde(serialize_with = "display")]
         rule: InvalidAgentKind,
+    },
+    /// For JSON that does not match the schema.
+    Shape {
+        /// The name of the member in the schema, if it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        member: Option<&'static str>,
+        /// The rule that is broken.
+        rule: &'static str,
+    },
+    /// For a service that is not ready, for the operator only.
+    Checks {
+        /// The results.
+        checks: Checks,
     },
     /// For a name in use, for the platform only.
     Holders {
@@ -138,7 +186,7 @@ problems! {
         "Send If-Match with the ETag of the agent.";
     /// The body is too large.
     TOO_LARGE = 413 "too-large" "Body too large"
-        "The maximum is 65,536 bytes, and 409,600 bytes for an agent.";
+        "The operator of this service sets the maximum.";
     /// The body has another type.
     CONTENT_TYPE = 415 "content-type" "Unsupported type of the body"
         "Send JSON, with Content-Type: application/json.";
@@ -146,17 +194,23 @@ problems! {
     BODY = 400 "unreadable-body" "Body could not be read" "The connection failed, or the body is incomplete.";
     /// The body is not JSON.
     SYNTAX = 400 "malformed-json" "Malformed JSON" "The body does not follow RFC 8259.";
+    /// The JSON is nested too deeply.
+    TOO_DEEP = 400 "json-too-deep" "JSON is nested too deeply" "The maximum depth is 127.";
     /// The query is malformed.
     QUERY = 400 "malformed-query" "Malformed query"
         "The optional parameters are limit, from 1 to 200, and after, an id.";
     /// The query of agents is malformed.
     AGENTS_QUERY = 400 "malformed-query" "Malformed query"
         "A list has the optional parameters status, capability, tier, visibility, limit, from 1 to 200, and after, an id. A search has capability, limit and after. A count has no limit and no after. Each is allowed once.";
-    /// There are several `Host` fields.
-    HOSTS = 400 "several-hosts" "Several Host fields" "Send one Host field.";
+    /// The host is missing or malformed.
+    HOST = 400 "malformed-host" "Missing or malformed Host" "Send the host of this service, with its port.";
+    /// The request names several hosts.
+    HOSTS = 400 "several-hosts" "Several hosts" "Send one Host field, which is equal to the host in the request's target.";
     /// `If-Match` is malformed.
     IF_MATCH = 400 "malformed-if-match" "Malformed If-Match"
         "If-Match is * or a list of entity tags (RFC 9110, section 13.1.1), for example \"7\".";
+    /// The body is compressed.
+    CONTENT_ENCODING = 415 "content-encoding" "Compressed body" "Send the body without Content-Encoding.";
     /// The body is not declared as a patch.
     PATCH_TYPE = 415 "content-type" "Unsupported type of the body"
         "Send a merge patch (RFC 7396), with Content-Type: application/merge-patch+json or application/json.";
@@ -191,6 +245,8 @@ problems! {
         "A tenant can have 16 open streams of events. Close one, then try again.";
     /// Internal error.
     INTERNAL = 500 "internal" "Internal error" "The cause is in the log of the service.";
+    /// The service is not ready.
+    NOT_READY = 503 "not-ready" "Not ready" "The operator of this service can see the reasons with a token.";
     /// There is the maximum number of sessions.
     SESSIONS_FULL = 503 "too-many-sessions" "Maximum number of sessions reached"
         "Try again later.";

@@ -54,6 +54,11 @@ impl SharedRedis {
         Ok(Self { client, connection, health, longest })
     }
 
+    /// Returns whether the last command succeeded.
+    pub fn is_up(&self) -> bool {
+        self.health.is_up()
+    }
+
     fn connection(&self) -> ConnectionManager {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

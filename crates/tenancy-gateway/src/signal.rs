@@ -1,5 +1,6 @@
 //! The signals that end the service.
 
+use std::time::Duration;
 use std::{io, process};
 
 use tokio_util::sync::CancellationToken;
@@ -7,16 +8,36 @@ use tokio_util::sync::CancellationToken;
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Cancels `closing` at the first signal. At the second one the process ends at once.
+/// The steps of a shutdown.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Cancelled at the first signal. The service is not ready any more, but still accepts connections.
+    pub draining: CancellationToken,
+    /// Cancelled after the delay. The service stops accepting connections, and completes its requests.
+    pub closing: CancellationToken,
+}
+
+/// A shutdown without a delay.
+impl From<CancellationToken> for Shutdown {
+    fn from(closing: CancellationToken) -> Self {
+        Self { draining: closing.clone(), closing }
+    }
+}
+
+/// Begins the shutdown at the first signal. At the second one the process ends at once.
 ///
 /// # Errors
 ///
 /// If the system cannot register the signals.
-pub fn close_on_signal(closing: CancellationToken) -> io::Result<()> {
+pub fn shut_down_on_signal(shutdown: Shutdown, delay: Duration) -> io::Result<()> {
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         signals.next().await;
-        closing.cancel();
+        shutdown.draining.cancel();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            shutdown.closing.cancel();
+        });
         signals.next().await;
         process::exit(INTERRUPTED);
     });

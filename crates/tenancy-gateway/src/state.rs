@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agents::Agents;
 use crate::events::Events;
 use crate::notes::Notes;
+use crate::operations::Operations;
 use crate::tenants::Tenants;
 
 /// The state that handlers share.
@@ -23,6 +24,8 @@ pub struct App {
     pub events: Arc<Events>,
     /// Cancelled when the service shuts down.
     pub closing: CancellationToken,
+    /// Readiness and metrics.
+    pub operations: Arc<Operations>,
 }
 
 /// Shows no data of tenants.

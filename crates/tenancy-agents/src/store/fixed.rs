@@ -69,6 +69,11 @@ impl<const N: usize> FixedStore<N> {
     pub const fn quota(&self) -> usize {
         self.quota
     }
+
+    /// Sets the maximum number of agents of a tenant. Agents over the quota are kept.
+    pub const fn set_quota(&mut self, quota: usize) {
+        self.quota = quota;
+    }
 }
 
 impl<const N: usize> Slots<N> {

@@ -11,16 +11,12 @@ mod register;
 mod transitions;
 mod view;
 
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::middleware::platform::platform_only;
 use crate::state::App;
-
-/// The largest body. A card of 64 KiB and the other members fit, however the JSON is escaped.
-const LARGEST_AGENT: usize = 400 * 1024;
 
 /// Returns the routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -34,7 +30,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(one::card))
         .routes(routes!(one::heartbeat))
         .merge(transitions::of_the_tenant())
-        .layer(DefaultBodyLimit::max(LARGEST_AGENT))
         // One layer checks the caller of all decisions, so that no handler can omit the check.
         .merge(transitions::of_the_platform().route_layer(from_fn(platform_only)))
 }

@@ -50,10 +50,16 @@ impl AgentStore {
         Self { backend: Backend::Files(store), permits: Some(Arc::new(TenantSemaphores::new(2))) }
     }
 
-    /// Creates a store in memory.
+    /// Creates a store in memory, with at most 64 agents per tenant.
     pub fn memory() -> Self {
+        Self::with_quota_in_memory(QUOTA_IN_MEMORY)
+    }
+
+    /// Creates a store in memory, with a maximum number of agents per tenant.
+    pub fn with_quota_in_memory(quota: usize) -> Self {
         // A constant: a debug build would copy it on the stack in each function that it passes through.
-        let store = Box::new(const { FixedStore::with_quota(QUOTA_IN_MEMORY) });
+        let mut store = Box::new(const { FixedStore::new() });
+        store.set_quota(quota);
         Self { backend: Backend::Memory(store), permits: None }
     }
 

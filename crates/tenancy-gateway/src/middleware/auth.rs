@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use crate::paths::is_open;
 use crate::principals::{Principal, Principals};
 use crate::problem::Problem;
+use crate::security;
 
 /// Puts the [`Principal`] of the request's token into its extensions. Without a valid token responds with 401, whatever
 /// tenant the request names, so that unknown callers do not learn which tenants exist.
@@ -26,15 +27,25 @@ pub async fn authenticate(
     if request.extensions().get::<Principal>().is_some() {
         return next.run(request).await;
     }
-    let principal = match bearer(request.headers()) {
-        Some(token) => principals.of_token(token).cloned(),
-        None => return unauthenticated("Bearer realm=\"gateway\""),
+    let principal = match principal(request.headers(), &principals) {
+        Ok(principal) => principal.clone(),
+        Err(response) => return *response,
     };
-    let Some(principal) = principal else { return unknown_token() };
     // Inner layers do not need the token, and cannot disclose it.
     request.headers_mut().remove(AUTHORIZATION);
     admit(&mut request, principal);
     next.run(request).await
+}
+
+/// Returns the principal of a request's token, or the response if there is none.
+pub(crate) fn principal<'p>(
+    headers: &HeaderMap,
+    principals: &'p Principals,
+) -> Result<&'p Principal, Box<Response>> {
+    let Some(token) = bearer(headers) else {
+        return Err(Box::new(unauthenticated("Bearer realm=\"gateway\"")));
+    };
+    principals.of_token(token).ok_or_else(|| Box::new(unknown_token()))
 }
 
 /// Sets the caller for inner layers and for the log.
@@ -54,6 +65,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// Responds to an unknown token.
 pub(crate) fn unknown_token() -> Response {
+    security::credentials_rejected();
     unauthenticated("Bearer realm=\"gateway\", error=\"invalid_token\"")
 }
 

@@ -2,7 +2,7 @@
 
 mod shared;
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -43,6 +43,12 @@ impl RateLimit {
             Mutex::new(Box::new(TenantLimiter::new(quota)))
         });
         Self { buckets, shared: None, start: Instant::now(), concurrent: TenantSemaphores::new(AT_ONCE) }
+    }
+
+    /// Sets the maximum number of concurrent requests of a tenant. The default is 64.
+    #[must_use]
+    pub fn concurrent(self, maximum: NonZeroUsize) -> Self {
+        Self { concurrent: TenantSemaphores::new(maximum.get()), ..self }
     }
 
     /// Creates a limit that all instances share. While Redis fails, each instance limits by itself.

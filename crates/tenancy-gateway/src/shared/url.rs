@@ -14,6 +14,15 @@ use crate::secret::has_split_password;
 pub struct RedisUrl(String);
 
 impl RedisUrl {
+    /// Checks the URL.
+    ///
+    /// # Errors
+    ///
+    /// If it is invalid. The error does not contain it.
+    pub fn check(&self) -> Result<()> {
+        self.client().map(drop)
+    }
+
     pub(super) fn client(&self) -> Result<Client> {
         let client = Client::open(self.0.as_str()).ok().filter(|_| !has_split_password(&self.0));
         client.context(

@@ -96,7 +96,7 @@ pub(super) async fn update(
     }
     let patch = patch::read(body)?;
     let revision = etag::revision(&app, id, &headers).await?;
-    // The store applies the patch in its transaction: a concurrent change is neither lost nor an error.
+    // The store applies the patch in its transaction, so that concurrent changes are neither lost nor an error.
     let patched = app.agents.update_with(id, revision, move |content: &mut AgentContent| {
         *content = patch::apply(content, patch.clone())?;
         Ok::<_, Problem>(())
@@ -142,13 +142,24 @@ pub(super) async fn card(State(app): State<App>, id: Id) -> Result<Json<A2aCard>
 /// Records that an agent is alive. A heartbeat does not change the revision.
 #[utoipa::path(post, path = "/v1/agents/{id}/heartbeat", tag = "agents", params(
     ("id" = Uuid, Path, description = "The agent's id"),
+    ("If-Match" = Option<String>, Header, description = "The ETag of the revision that is alive"),
 ), responses(
     (status = 204, description = "The heartbeat is recorded"),
     (status = 403, description = "agent-read-only"),
     (status = 404, description = "no-such-agent"),
     (status = 410, description = "agent-deleted"),
+    (status = 412, description = "revision"),
 ))]
-pub(super) async fn heartbeat(State(app): State<App>, id: Id) -> Result<StatusCode, Problem> {
-    app.agents.heartbeat(known(id)?).await?;
+pub(super) async fn heartbeat(
+    State(app): State<App>,
+    id: Id,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let id = known(id)?;
+    let conditions = Conditions::of(&headers)?;
+    if conditions.name_a_revision() && !conditions.allow(&app.agents.get(id).await?) {
+        return Err(Problem::REVISION);
+    }
+    app.agents.heartbeat(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,19 +1,16 @@
 //! Merge patches (RFC 7396).
 
-use std::fmt;
-
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use tenancy_agents::AgentContent;
 
 use super::form::Draft;
-use crate::extract;
 use crate::problem::Problem;
+use crate::{extract, json};
 
 /// The accepted media types.
 const MEDIA_TYPES: &str = "application/merge-patch+json, application/json";
@@ -23,44 +20,9 @@ pub(super) fn refuse_type() -> Response {
     ([("Accept-Patch", MEDIA_TYPES)], Problem::PATCH_TYPE).into_response()
 }
 
-/// Reads a patch.
+/// Reads a patch. One that is not an object would replace the whole agent.
 pub(super) fn read(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, Problem> {
-    let body = body.map_err(|rejection| extract::bytes_problem(&rejection))?;
-    match serde_json::from_slice(&body) {
-        Ok(Members(patch)) => Ok(patch),
-        // A patch that is not an object would replace the whole agent.
-        Err(error) if error.is_data() => Err(Problem::PATCH_MEMBER),
-        Err(_) => Err(Problem::SYNTAX),
-    }
-}
-
-/// The members of an object without duplicates.
-struct Members(Map<String, Value>);
-
-struct MembersVisitor;
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, value)) = map.next_entry()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
-        }
-        Ok(Members(members))
-    }
+    json::parse_object(&body.map_err(|rejection| extract::bytes_problem(&rejection))?)
 }
 
 /// Returns whether the body is declared as a patch.
@@ -70,8 +32,8 @@ pub(super) fn is_patch(headers: &HeaderMap) -> bool {
     MEDIA_TYPES.split(", ").any(|known| media_type.eq_ignore_ascii_case(known))
 }
 
-/// Returns the patched content. Only members of the content can be patched; a patch with another member is rejected, even
-/// if it would remove it.
+/// Returns the content of a patched agent. Only members of the content can be patched; a patch with another member is
+/// rejected, even if it would remove it.
 pub(super) fn apply(content: &AgentContent, patch: Map<String, Value>) -> Result<AgentContent, Problem> {
     let mut content = serde_json::to_value(content).map_err(|_| Problem::INTERNAL)?;
     if !patch.keys().all(|member| content.get(member).is_some()) {
@@ -79,9 +41,9 @@ pub(super) fn apply(content: &AgentContent, patch: Map<String, Value>) -> Result
     }
     // No JSON that was parsed is nested deeper than 128, so the recursion is limited.
     json_patch::merge(&mut content, &Value::Object(patch));
-    // The form of a registration, which has a name.
+    // A draft has a name.
     content["name"] = "patched".into();
-    let draft: Draft = serde_json::from_value(content).map_err(|_| Problem::SHAPE)?;
+    let draft: Draft = json::from_value(content)?;
     let (_name, content) = draft.read()?;
     Ok(content)
 }

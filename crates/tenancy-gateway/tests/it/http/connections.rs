@@ -208,7 +208,8 @@ async fn connection_beyond_the_limit_waits() {
     let (address, closing) = (listener.local_addr().unwrap(), CancellationToken::new());
     let config = <Config as clap::Parser>::parse_from(["gateway"]);
     let service =
-        app::service(&config, PrincipalsFile::demo().unwrap(), Backends::default(), closing.clone()).unwrap();
+        app::service(&config, PrincipalsFile::demo().unwrap(), Backends::default(), closing.clone().into())
+            .unwrap();
     let limits = Limits { connections: 2, ..config.limits() };
     let served = tokio::spawn(serve(listener, service, limits, closing.clone()));
     let asked = tokio::task::spawn_blocking(move || {

@@ -25,7 +25,8 @@ async fn a_panic_is_a_500_and_leaves_no_tenant_behind() {
         .route("/tenant", get(async || TenantContext::get().unwrap().to_string()));
     let service = Middleware::new(principals, Arc::new(Tenants::new(tenants)), limit).around(router);
     let request = |path| {
-        let request = Request::get(path).header("Authorization", "Bearer demo-alice");
+        let request =
+            Request::get(path).header("Host", "gateway").header("Authorization", "Bearer demo-alice");
         request.header("X-Tenant-ID", ACME).body(Body::empty()).unwrap()
     };
     let answer = service.clone().oneshot(request("/panics")).await.unwrap();

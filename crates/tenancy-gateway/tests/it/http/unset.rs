@@ -47,6 +47,7 @@ async fn routes_without_layers_give_500() {
         notes: Arc::new(MemoryNotes::with_limit(10)),
         events: Arc::default(),
         closing: tokio_util::sync::CancellationToken::new(),
+        operations: Arc::default(),
     };
     let router = router(app);
     for path in

@@ -32,13 +32,14 @@ impl Answer {
 pub(crate) fn instance(redis: Option<SharedRedis>, arguments: &[&str]) -> impl HttpService {
     let config = Config::parse_from([&["gateway"], arguments].concat());
     let outside = Backends { redis, ..Backends::default() };
-    service(&config, PrincipalsFile::demo().unwrap(), outside, CancellationToken::new()).unwrap()
+    service(&config, PrincipalsFile::demo().unwrap(), outside, CancellationToken::new().into()).unwrap()
 }
 
 /// Sends a request of the operator for a tenant.
 pub(crate) async fn ask(service: &impl HttpService, tenant: &str, call: &str, body: &str) -> Answer {
     let (method, path) = call.split_once(' ').expect("a method and a path");
-    let request = Request::builder().method(method).uri(path).header("X-Tenant-ID", tenant);
+    let request =
+        Request::builder().method(method).uri(path).header("Host", "gateway").header("X-Tenant-ID", tenant);
     let request = request.header("Authorization", "Bearer demo-operator");
     let request =
         request.header("Content-Type", "application/json").body(Body::from(body.to_owned())).unwrap();

@@ -355,6 +355,7 @@ fn service(notes: impl Notes) -> impl HttpService {
         notes: Arc::new(notes),
         events: Arc::default(),
         closing,
+        operations: Arc::default(),
     }))
 }
 
