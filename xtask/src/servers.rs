@@ -90,8 +90,7 @@ pub(crate) const REDIS: [Redis; 3] = [
 ];
 
 /// The tests of tenancy-redis that depend on the server's commands, as a filter of nextest.
-pub(crate) const ON_EACH_REDIS: &str =
-    "package(tenancy-redis) & test(/^(table|acl|acl_aio|isolation|confines|model)::/)";
+pub(crate) const ON_EACH_REDIS: &str = "package(tenancy-redis) & (binary(attack) | test(/^(table|acl|acl_aio|isolation|confines|model|readme)::/))";
 
 impl Redis {
     /// Returns the name of the server for a report.

@@ -10,11 +10,15 @@ pub(crate) struct Prefix {
     tenant: TenantId,
     bytes: [u8; Self::MOST],
     length: usize,
+    namespaces: usize,
 }
 
 impl Prefix {
-    /// The tenant's prefix and two namespaces of the longest names.
-    const MOST: usize = TenantPrefix::<b':'>::LEN + 2 * (Self::LONGEST_NAME + 1);
+    /// The tenant's prefix and the namespaces, all with the longest names.
+    const MOST: usize = TenantPrefix::<b':'>::LEN + Self::MOST_NAMESPACES * (Self::LONGEST_NAME + 1);
+
+    /// The limit does not depend on the lengths of the names: a longer name would stop a program that ran before.
+    const MOST_NAMESPACES: usize = 2;
 
     const LONGEST_NAME: usize = 32;
 
@@ -23,7 +27,7 @@ impl Prefix {
         let prefix = TenantPrefix::<b':'>::new(tenant);
         let length = TenantPrefix::<b':'>::LEN;
         bytes[..length].copy_from_slice(prefix.as_bytes());
-        Self { tenant, bytes, length }
+        Self { tenant, bytes, length, namespaces: 0 }
     }
 
     /// The same for a namespace. Its name can't end early, be read as a pattern, or steer a cluster's slot.
@@ -35,11 +39,11 @@ impl Prefix {
             "a namespace has 1 to {} letters, digits, `-` or `_`",
             Self::LONGEST_NAME
         );
+        assert!(self.namespaces < Self::MOST_NAMESPACES, "there are two namespaces already");
         let end = self.length + name.len() + 1;
-        assert!(end <= Self::MOST, "a namespace in a namespace in a namespace");
         self.bytes[self.length..end - 1].copy_from_slice(name);
         self.bytes[end - 1] = b':';
-        Self { length: end, ..self }
+        Self { length: end, namespaces: self.namespaces + 1, ..self }
     }
 
     #[inline]
@@ -76,6 +80,14 @@ mod tests {
             Prefix::new(TenantId::PLATFORM).namespace(&longest).namespace(&longest).length,
             Prefix::MOST
         );
+    }
+
+    #[test]
+    fn refuses_a_third_namespace_with_a_name_of_any_length() {
+        for name in ["a", &"n".repeat(Prefix::LONGEST_NAME)] {
+            let two = Prefix::new(TenantId::PLATFORM).namespace(name).namespace(name);
+            assert!(std::panic::catch_unwind(|| two.namespace(name)).is_err(), "{name}");
+        }
     }
 
     #[test]
