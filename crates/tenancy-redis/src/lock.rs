@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionLike, RedisResult, Script};
 
 pub use self::lease::Lease;
+use self::lease::{KIND, microseconds};
 use crate::client::TenantRedis;
 use crate::internal_script::Call;
 use crate::policy::milliseconds;
@@ -161,16 +162,9 @@ impl Attempt {
     fn lease(&self, lock: &TenantLock, reply: (u64, u64)) -> Result<Lease, Duration> {
         match reply {
             (0, free_in) => Err(Duration::from_micros(free_in)),
-            (token, _) => Ok(Lease::new(lock.clone(), self.owner, token, self.started + lock.ttl)),
+            (token, _) => Ok(Lease::new(lock.name.clone(), lock.ttl, self.owner, token, self.started)),
         }
     }
-}
-
-/// What the keys of locks begin with, after the prefix of the tenant.
-const KIND: &str = "lock";
-
-fn microseconds(ttl: Duration) -> u64 {
-    milliseconds(ttl) * 1000
 }
 
 /// Returns how long to wait until the next attempt, or `None` if there is no time for another one.

@@ -6,24 +6,29 @@ use std::time::{Duration, Instant};
 
 use redis::{ConnectionLike, RedisResult, Script};
 
-use super::{KIND, TenantLock, microseconds};
 use crate::client::TenantRedis;
 use crate::internal_script::Call;
+use crate::policy::milliseconds;
+
+/// What the keys of locks begin with, after the prefix of the tenant.
+pub(super) const KIND: &str = "lock";
 
 /// A lock that is held until it is released or expires.
 ///
 /// A lease that is dropped stays until it expires, because a drop cannot wait for a server.
 #[must_use = "a lease that is dropped stays until it expires"]
 pub struct Lease {
-    lock: TenantLock,
+    /// The lock's name.
+    name: Vec<u8>,
+    ttl: Duration,
     owner: [u8; 16],
     token: u64,
     expires: Instant,
 }
 
 impl Lease {
-    pub(super) fn new(lock: TenantLock, owner: [u8; 16], token: u64, expires: Instant) -> Self {
-        Self { lock, owner, token, expires }
+    pub(super) fn new(name: Vec<u8>, ttl: Duration, owner: [u8; 16], token: u64, started: Instant) -> Self {
+        Self { name, ttl, owner, token, expires: started + ttl }
     }
 
     /// Returns the fencing token: it is higher than that of every earlier lease of the lock.
@@ -89,20 +94,25 @@ impl Lease {
 
     fn extending<C>(&self, redis: &TenantRedis<C>) -> Call<'static> {
         static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("extend.lua")));
-        let call = Call::new(&EXTEND, redis, KIND, &self.lock.name);
-        call.arg(&self.owner).arg(microseconds(self.lock.ttl))
+        let call = Call::new(&EXTEND, redis, KIND, &self.name);
+        call.arg(&self.owner).arg(microseconds(self.ttl))
     }
 
     fn extended(&mut self, held: bool, started: Instant) -> bool {
         // A lease that was lost stays lost.
-        self.expires = if held { started + self.lock.ttl } else { started };
+        self.expires = if held { started + self.ttl } else { started };
         held
     }
 
     fn releasing<C>(&self, redis: &TenantRedis<C>) -> Call<'static> {
         static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
-        Call::new(&RELEASE, redis, KIND, &self.lock.name).arg(&self.owner)
+        Call::new(&RELEASE, redis, KIND, &self.name).arg(&self.owner)
     }
+}
+
+/// Returns a time to live as the scripts expect it.
+pub(super) fn microseconds(ttl: Duration) -> u64 {
+    milliseconds(ttl) * 1000
 }
 
 /// Shows the token. The owner's secret is not shown.
