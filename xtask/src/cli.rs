@@ -62,7 +62,17 @@ pub(crate) enum Command {
     /// `gateway/noisy` run servers under load; `load` is a ratio of requests per second.
     Bench(Bench),
     /// Generate the table of commands of tenancy-redis from Redis 7.0, Redis 8.2 and Valkey 9.1. Installs the servers.
-    RedisTable,
+    ///
+    /// With programs of other servers, writes nothing: fails if one of them has the keys of a command in another place,
+    /// and lists its commands that the table lacks.
+    RedisTable {
+        /// Write nothing. Fail if the table differs from the servers.
+        #[arg(long)]
+        check: bool,
+        /// The programs of other servers, for example `/usr/bin/valkey-server`.
+        #[arg(value_name = "PROGRAM")]
+        programs: Vec<PathBuf>,
+    },
     /// Print the flash, memory and instruction counts of the core on a Cortex-M3, and fail if one is over its limit.
     Size,
 }

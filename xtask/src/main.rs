@@ -52,7 +52,7 @@ fn run(cli: Cli) -> Result<bool> {
         Command::Bench(Bench { parts, json, write, rounds, .. }) => {
             bench::run(&parts, json.as_deref(), write, rounds)?;
         }
-        Command::RedisTable => redis_table::write()?,
+        Command::RedisTable { check, programs } => redis_table::run(check, &programs)?,
         Command::Size => return firmware::size::report(Cross::set_up()?),
     }
     Ok(true)

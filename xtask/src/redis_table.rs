@@ -5,8 +5,10 @@ mod entry;
 mod merge;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -24,20 +26,46 @@ const SPANS: usize = 2;
 /// The position of the only key of most commands.
 const FIRST: &str = "Span::Range { first: 1, last: 0, step: 1 }";
 
-/// Generates the table from several servers.
-pub(crate) fn write() -> Result<()> {
+/// Writes the table of the supported servers, or compares it with them and with other servers.
+pub(crate) fn run(check: bool, others: &[PathBuf]) -> Result<()> {
     let mut lists = Vec::new();
     let mut versions = Vec::new();
     for kind in REDIS {
         // The table names each server: without one of them it would lose commands.
-        let program = kind.program()?;
-        let server = RedisServer::options().program(&program).start()?;
-        lists.push(commands(&server)?);
-        versions.push(version(&server)?);
+        let (list, version) = describe(&kind.program()?)?;
+        lists.push(list);
+        versions.push(version);
     }
-    fs::write(root().join(FILE), render(&merge::merge(lists)?, &versions)?)?;
-    println!("    {FILE} is written, of {}", versions.join(", "));
+    let table = render(&merge::merge(lists.clone())?, &versions)?;
+    let file = root().join(FILE);
+    if check || !others.is_empty() {
+        ensure!(fs::read_to_string(&file)? == table, "{FILE} differs from {}", versions.join(", "));
+        println!("    {FILE} is that of {}", versions.join(", "));
+    } else {
+        fs::write(file, table)?;
+        println!("    {FILE} is written, of {}", versions.join(", "));
+    }
+    let known = names(&lists);
+    for program in others {
+        let (list, version) = describe(program)?;
+        let missing: Vec<_> = names(&[list.clone()]).difference(&known).cloned().collect();
+        lists.push(list);
+        merge::merge(lists.clone()).with_context(|| format!("the table does not fit {version}"))?;
+        println!("    {version} fits; commands that the table refuses as unknown: {}", missing.join(", "));
+    }
     Ok(())
+}
+
+/// Returns the commands of a server, and its name and version.
+fn describe(program: &Path) -> Result<(Vec<Entry>, String)> {
+    let server = RedisServer::options().program(program).start()?;
+    Ok((commands(&server)?, version(&server)?))
+}
+
+/// Returns the names of the commands of these servers and of the documentation.
+fn names(lists: &[Vec<Entry>]) -> BTreeSet<String> {
+    let of_servers = lists.iter().flatten().map(|entry| entry.name.clone());
+    of_servers.chain(documented::COMMANDS.iter().map(|command| command.name.to_owned())).collect()
 }
 
 fn version(server: &RedisServer) -> Result<String> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A command or subcommand, as the server describes it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     /// The name; that of a subcommand is `command|subcommand`.
     pub(super) name: String,
