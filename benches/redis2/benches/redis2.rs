@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bench_harness::{Table, peer, subject};
-use bench_redis2::TenantConnection;
+use bench_redis2::{TenantConnection, assert_confines};
 use redis2::aio::MultiplexedConnection;
 use redis2::{AsyncCommands, Client, Pipeline, RedisResult};
 use tenancy::TenantId;
@@ -15,6 +15,7 @@ const TENANT: TenantId = TenantId::PLATFORM;
 const PREFIX: &str = "t:00000000000000000000000000000001:";
 
 fn main() {
+    assert_confines();
     let table = Table::from_args();
     let server = RedisServer::start().expect("a Redis server");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
