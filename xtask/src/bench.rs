@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(selected(&["redis/rewrite"]).len(), 3);
         assert_eq!(selected(&["redis/rewrite/"]).len(), 3);
         assert!(selected(&["postgres"]).iter().all(|name| name.starts_with("postgres/")));
-        assert_eq!(selected(&["noisy"]), ["gateway/noisy/median", "gateway/noisy/p99"]);
+        assert_eq!(selected(&["noisy"]), ["sqlite/noisy/50", "gateway/noisy/median", "gateway/noisy/p99"]);
         assert_eq!(selected(&["id/format", "id/format"]), ["id/format"]);
         assert_eq!(selected(&[]).len(), all().len());
     }
