@@ -48,7 +48,7 @@ pub(crate) fn run(check: bool, others: &[PathBuf]) -> Result<()> {
     let known = names(&lists);
     for program in others {
         let (list, version) = describe(program)?;
-        let missing: Vec<_> = names(&[list.clone()]).difference(&known).cloned().collect();
+        let missing: Vec<_> = names(std::slice::from_ref(&list)).difference(&known).cloned().collect();
         lists.push(list);
         merge::merge(lists.clone()).with_context(|| format!("the table does not fit {version}"))?;
         println!("    {version} fits; commands that the table refuses as unknown: {}", missing.join(", "));
